@@ -1,0 +1,131 @@
+import type { IncludeHeaders, MediaConfig, MediaEncryption, Transport } from "./trunk.ts";
+
+/**
+ * Life of a call. Outbound: queued → claimed → joining → dialing → ringing → active → ended (or queued → cancelled);
+ * inbound: received → ringing → active → ended. Each arrow is one conditional write on the call item.
+ */
+export type CallState = "queued" | "claimed" | "joining" | "dialing" | "received" | "ringing" | "active" | "ended" | "cancelled";
+
+/** Everything a node needs to place a call; fixed at the API, so that a node reads no configuration to dial. */
+export interface DialRequest {
+	trunkId: string;
+	/** host[:port] from the trunk */
+	address: string;
+	transport: Transport;
+	/** user part of the request URI */
+	callTo: string;
+	/** user part of From */
+	from: string;
+	fromHost: string;
+	authUsername: string;
+	authPassword: string;
+	/** unset → the number is the display name; "" → none (RFC 3261 §20.10 name-addr without display-name) */
+	displayName?: string;
+	toUserOverride: string;
+	roomName: string;
+	participantIdentity: string;
+	participantName: string;
+	participantMetadata: string;
+	participantAttributes: Record<string, string>;
+	/** digits 0-9 * # a-d, `w` = 500 ms pause; sent after the answer, before audio is bridged */
+	dtmf: string;
+	playDialtone: boolean;
+	hidePhoneNumber: boolean;
+	headers: Record<string, string>;
+	headersToAttributes: Record<string, string>;
+	attributesToHeaders: Record<string, string>;
+	includeHeaders: IncludeHeaders;
+	ringingTimeoutMs: number;
+	maxCallDurationMs: number;
+	krispEnabled: boolean;
+	mediaEncryption: MediaEncryption;
+	media?: MediaConfig;
+	waitUntilAnswered: boolean;
+}
+
+export interface TimelineEntry {
+	at: number;
+	event: string;
+	detail?: string;
+}
+
+/** Who ended the call: the telephone side, somebody in the room, an API call, or the node itself (time-outs, shutdown, faults). */
+export type EndedBy = "peer" | "room" | "api" | "node";
+
+/** Why, in a word that programs can switch on. */
+export type EndReason =
+	| "hangup"
+	| "busy"
+	| "declined"
+	| "no-answer"
+	| "cancelled"
+	| "not-found"
+	| "unauthorized"
+	| "no-trunk"
+	| "no-rule"
+	| "wrong-pin"
+	| "rejected"
+	| "media-timeout"
+	| "media-mismatch"
+	| "max-duration"
+	| "room-failed"
+	| "room-closed"
+	| "participant-removed"
+	| "peer-gone"
+	| "unreachable"
+	| "not-claimed"
+	| "shutdown"
+	| "internal-error";
+
+export interface CallEnd {
+	by: EndedBy;
+	reason: EndReason;
+	/** final SIP status, where there was one */
+	sipStatus?: number;
+	/** its reason phrase or, for 4xx with a body, the body */
+	sipReason?: string;
+	/** in words, for people */
+	message?: string;
+}
+
+export interface CallRecord {
+	callId: string;
+	projectId: string;
+	region: string;
+	direction: "inbound" | "outbound";
+	state: CallState;
+	/** optimistic version: each transition is conditional on it */
+	version: number;
+	/** node that runs the call */
+	owner?: string;
+	/** ms since the epoch; after it a call that has not reached `dialing` may be taken over */
+	leaseUntil?: number;
+	trunkId: string;
+	ruleId: string;
+	roomName: string;
+	participantIdentity: string;
+	participantId: string;
+	/** telephone numbers or SIP users */
+	from: string;
+	to: string;
+	sipCallId: string;
+	request?: DialRequest;
+	timeline: TimelineEntry[];
+	/** decision trace of an inbound call: candidates and the first test that failed */
+	decision?: DecisionStep[];
+	createdAt: number;
+	answeredAt?: number;
+	endedAt?: number;
+	end?: CallEnd;
+	/** seconds since the epoch: DynamoDB TTL */
+	expiresAtSeconds: number;
+}
+
+export interface DecisionStep {
+	kind: "trunk" | "rule";
+	id: string;
+	outcome: "selected" | "candidate" | "rejected";
+	/** the first test that failed, with the exact strings compared */
+	test?: string;
+	detail?: string;
+}

@@ -1,0 +1,81 @@
+import type { CallEnd, CallRecord, DialMessage, DispatchRule, InboundTrunk, OutboundTrunk, Trunk } from "@trunkline/contracts";
+
+export interface Page {
+	/** exclusive: items whose id sorts after this */
+	afterId?: string;
+	/** at most this many; 0 or unset = all */
+	limit?: number;
+}
+
+/**
+ * Trunks and rules. Every method is a bounded number of key reads and at most one transaction, whatever is stored.
+ * Conflicts (LiveKit's rules, `domain/src/trunk/conflicts.ts`) are held by condition checks inside the create's transaction, never by
+ * list-then-write; a conflict throws `DomainError("invalid_argument", …)` that names the other trunk or rule.
+ */
+export interface ConfigStore {
+	createTrunk(projectId: string, trunk: Trunk): Promise<void>;
+	getTrunk(projectId: string, trunkId: string): Promise<Trunk | undefined>;
+	/** sorted by id; the list is paged by key, so cost grows with what is returned, not with what is stored */
+	listInboundTrunks(projectId: string, page: Page): Promise<InboundTrunk[]>;
+	listOutboundTrunks(projectId: string, page: Page): Promise<OutboundTrunk[]>;
+	/** the deleted trunk, undefined when there was none */
+	deleteTrunk(projectId: string, trunkId: string): Promise<Trunk | undefined>;
+	/** Trunks that name this called number (normalised), and wildcard trunks; strongly consistent in the home region. */
+	inboundTrunksFor(projectId: string, calledNumber: string): Promise<InboundTrunk[]>;
+
+	createRule(projectId: string, rule: DispatchRule): Promise<void>;
+	getRule(projectId: string, ruleId: string): Promise<DispatchRule | undefined>;
+	listRules(projectId: string, page: Page): Promise<DispatchRule[]>;
+	deleteRule(projectId: string, ruleId: string): Promise<DispatchRule | undefined>;
+	/** Rules that name the trunk, and rules that name none. */
+	rulesFor(projectId: string, trunkId: string | undefined): Promise<DispatchRule[]>;
+}
+
+/** What a transition may change beside the state. */
+export type CallPatch = Partial<
+	Pick<CallRecord, "owner" | "leaseUntil" | "trunkId" | "ruleId" | "roomName" | "participantIdentity" | "participantId" | "sipCallId" | "answeredAt" | "endedAt" | "end" | "decision">
+>;
+
+/**
+ * Call records of one region. Every write is conditional; `undefined` from a conditional write means that somebody else was first.
+ * Expired items (TTL) count as absent even while DynamoDB still holds them.
+ */
+export interface CallStore {
+	/** Writes a `queued` (outbound) or `received` (inbound) call; false when the id exists. */
+	createCall(call: CallRecord): Promise<boolean>;
+	getCall(callId: string): Promise<CallRecord | undefined>;
+	/**
+	 * Takes a call for a node: from `queued`, or from `claimed`/`joining` of another owner whose lease is over. Never from `dialing` on: no call
+	 * is ever dialled twice.
+	 */
+	claimCall(callId: string, nodeId: string, now: number, leaseUntil: number): Promise<CallRecord | undefined>;
+	/**
+	 * `from` → `to`, only when the record is in one of `from` and (unless owner is undefined) belongs to `owner`. Appends one timeline entry
+	 * and adds one to the version. Gives the new record.
+	 */
+	transitionCall(
+		callId: string,
+		step: { from: readonly CallRecord["state"][]; to: CallRecord["state"]; owner?: string; at: number; event: string; detail?: string; patch?: CallPatch },
+	): Promise<CallRecord | undefined>;
+	/** From any state but `ended`/`cancelled` to `ended`; undefined when it had ended before. */
+	endCall(callId: string, at: number, end: CallEnd): Promise<CallRecord | undefined>;
+	/** Calls that have not ended, by room; newest first. */
+	liveCallsInRoom(projectId: string, roomName: string): Promise<CallRecord[]>;
+	/** Newest first. */
+	listCalls(projectId: string, page: Page): Promise<CallRecord[]>;
+}
+
+export interface Received<T> {
+	message: T;
+	/** done: delete it */
+	ack(): Promise<void>;
+	/** give it back at once */
+	release(): Promise<void>;
+}
+
+/** Work for the nodes of one region; at least once, any order. */
+export interface DialQueue {
+	send(message: DialMessage): Promise<void>;
+	/** Waits up to `waitMs` (at most 20 s) for up to `max` messages (at most 10). Messages that fail the schema are dead-lettered, not returned. */
+	receive(max: number, waitMs: number, signal?: AbortSignal): Promise<Received<DialMessage>[]>;
+}
