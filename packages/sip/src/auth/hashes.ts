@@ -1,0 +1,6 @@
+/** Hash functions are arguments because this package is pure; the edge passes node:crypto in. */
+export interface Hashes {
+	md5(data: Uint8Array): Uint8Array;
+	sha256(data: Uint8Array): Uint8Array;
+	hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array;
+}

@@ -1,0 +1,127 @@
+import type { Hashes } from "./auth/hashes.ts";
+import type { Millis } from "./machine.ts";
+import type { Body, HeaderInput, SipRequest, SipResponse } from "./message/message.ts";
+
+export type SipTransport = "UDP" | "TCP" | "TLS";
+
+export interface Address {
+	/** IP literal, IPv6 without brackets */
+	readonly host: string;
+	readonly port: number;
+	readonly transport: SipTransport;
+}
+
+/** One INVITE usage (RFC 5057): from the first INVITE to the end of its dialog. Opaque; the caller chooses it for `call`, the endpoint for `incoming`. */
+export type LegId = string;
+
+export interface EndpointOptions {
+	/** User-Agent of our requests, Server of our responses */
+	userAgent: string;
+	/** what others reach us at: sent-by of our Via and our Contact */
+	contact: { host: string; port: number; user?: string };
+	/** n cryptographically random bytes; must return exactly n */
+	random: (n: number) => Uint8Array;
+	hashes: Hashes;
+	/** Methods beyond INVITE, ACK, CANCEL, BYE and OPTIONS that the driver serves as `in-dialog` events, such as INFO. Others get 405. */
+	allow?: readonly string[];
+	/** Option tags that the driver understands in Require (RFC 3261 §8.2.2.3); others get 420. None by default. */
+	supported?: readonly string[];
+	/** The endpoint answers OPTIONS with 200 itself; false (default) = `out-of-dialog` event. OPTIONS inside a dialog is always answered here. */
+	answerOptions?: boolean;
+	/** New INVITEs beyond this many live transactions get 503; other strangers' requests too. Default 20,000. */
+	maxTransactions?: number;
+	/** RFC 3261 §17.1.1.1: round-trip estimate, 500 */
+	t1?: Millis;
+	/** longest retransmission interval of non-INVITE requests and of INVITE responses, 4000 */
+	t2?: Millis;
+	/** longest time a message stays in the network, 5000 */
+	t4?: Millis;
+}
+
+export interface Party {
+	/** SIP URI, no tag, no angle brackets */
+	uri: string;
+	/** unset or "" = none */
+	displayName?: string;
+}
+
+/**
+ * What the driver feeds in. Commands for a leg or transaction that has ended meanwhile do nothing: the network is always faster.
+ * A header that fails `isHeaderName`/`isHeaderValue` or is reserved throws before anything changed: that is a bug of the caller.
+ */
+export type SipInput =
+	| { kind: "received"; bytes: Uint8Array; remote: Address; local?: Address }
+	/** The socket says that this address cannot be reached (ICMP, closed connection): RFC 3261 §18.4. */
+	| { kind: "transport-error"; remote: Address; message: string }
+	| {
+			kind: "call";
+			leg: LegId;
+			requestUri: string;
+			from: Party;
+			to: Party;
+			/** where the INVITE is sent: the resolved Request-URI or an outbound proxy */
+			target: Address;
+			callId?: string;
+			localTag?: string;
+			headers?: readonly HeaderInput[];
+			body?: Body;
+			auth?: Credentials;
+	  }
+	/** status 101..199; may be given again with the same status as a keep-alive */
+	| { kind: "ring"; leg: LegId; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body }
+	/** 200 to the INVITE, or to the re-INVITE named by `transaction`; retransmitted until the ACK */
+	| { kind: "accept"; leg: LegId; transaction?: string; headers?: readonly HeaderInput[]; body?: Body }
+	/** status 300..699 to the INVITE */
+	| { kind: "reject"; leg: LegId; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body }
+	/** Before the final response. Waits for a provisional one (RFC 3261 §9.1); a 200 that races is ACKed and BYEd. Ends in `failed`, cause "cancelled". */
+	| { kind: "cancel"; leg: LegId; headers?: readonly HeaderInput[] }
+	/** On an answered leg; waits for the ACK of our 200 (RFC 3261 §15). Before the answer: cancels (caller) or rejects with 480 (callee). */
+	| { kind: "bye"; leg: LegId; headers?: readonly HeaderInput[] }
+	/** A request inside the dialog; `transaction` is the caller's own name for it, given back in `in-dialog-response`. */
+	| { kind: "request"; leg: LegId; transaction: string; method: string; headers?: readonly HeaderInput[]; body?: Body }
+	/** Answer to `in-dialog`, `reinvite` or `out-of-dialog`. Unanswered for 64*T1 (not INVITE), the transaction is dropped. */
+	| { kind: "respond"; transaction: string; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body };
+
+export interface Credentials {
+	username: string;
+	password: string;
+}
+
+export type SipOutput = { kind: "transmit"; bytes: Uint8Array; to: Address } | { kind: "event"; event: SipEvent };
+
+/** Why an INVITE of ours got nowhere. "auth": challenged, and no (or refused) credentials. */
+export type FailureCause = "status" | "timeout" | "transport" | "auth" | "cancelled";
+
+/** Why a leg ended after its answer. "bye": in good order; "timeout"/"transport"/"error": our BYE was not answered with 2xx; "ack-timeout"; "gone": the peer answered 481 or nothing to a request of ours. */
+export type EndCause = "bye" | "timeout" | "transport" | "error" | "ack-timeout" | "gone";
+
+export type SipEvent =
+	/** 100 Trying has been sent. Answer with ring / accept / reject. */
+	| { type: "incoming"; leg: LegId; request: SipRequest; remote: Address; localTag: string }
+	/** 1xx to our INVITE, 100 too */
+	| { type: "provisional"; leg: LegId; response: SipResponse }
+	/** 2xx to our INVITE; the ACK has been sent, and is again for each retransmission */
+	| { type: "answered"; leg: LegId; response: SipResponse }
+	/** Last event of an unanswered leg of ours. `provisionals` counts 1xx responses: 0 and "timeout" means that nobody is there. */
+	| { type: "failed"; leg: LegId; status?: number; response?: SipResponse; cause: FailureCause; provisionals: number; message: string }
+	/** Last event of an incoming leg: CANCEL (200 and 487 sent), its Expires ran out, or a BYE before our answer. */
+	| { type: "cancelled"; leg: LegId; request: SipRequest }
+	/** The ACK of our 200. With SDP in it when the INVITE had none. */
+	| { type: "acked"; leg: LegId; request: SipRequest }
+	/** 64*T1 without ACK; the endpoint sends BYE itself, `ended` follows. */
+	| { type: "ack-timeout"; leg: LegId }
+	/** Last event of an answered leg: remote BYE (200 sent), or our BYE finished or given up. */
+	| { type: "ended"; leg: LegId; by: "remote" | "local"; request?: SipRequest; cause: EndCause }
+	| { type: "reinvite"; leg: LegId; transaction: string; request: SipRequest }
+	| { type: "in-dialog"; leg: LegId; transaction: string; request: SipRequest }
+	/** Provisional responses are not reported. No response: `cause`. */
+	| { type: "in-dialog-response"; leg: LegId; transaction: string; response?: SipResponse; cause?: "timeout" | "transport" | "auth" | "ended" }
+	| { type: "out-of-dialog"; transaction: string; request: SipRequest; remote: Address };
+
+export interface EndpointStats {
+	/** live transactions, client and server */
+	transactions: number;
+	/** early and confirmed */
+	dialogs: number;
+	legs: number;
+}

@@ -1,0 +1,4 @@
+export * from "./auth/hashes.ts";
+export * from "./endpoint-types.ts";
+export * from "./machine.ts";
+export * from "./message/message.ts";
