@@ -1,51 +1,168 @@
 // Plain JavaScript for whatever Node (>= 20) the machine has: installs what is missing, then hands over to the pinned Node 24.
-import { spawn, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const pinnedNode = join(root, "node_modules/node/bin", process.platform === "win32" ? "node.exe" : "node");
-const stamp = join(root, "node_modules/.trunkline-installed");
-
-const fail = (message) => {
-	process.stderr.write(`trunkline: ${message}\n`);
-	process.exit(1);
-};
-
-if (Number(process.versions.node.split(".")[0]) < 20) {
-	fail(`Node ${process.versions.node} is too old to start from; install Node 20 or newer (24 itself is then installed by npm).`);
-}
-
-const wanted = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
-const installed = existsSync(stamp) && existsSync(pinnedNode) && readFileSync(stamp, "utf8") === wanted;
-if (!installed) {
-	process.stderr.write("trunkline: installing dependencies (once, about half a minute) …\n");
-	const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-	const result = spawnSync(npm, ["ci", "--loglevel=error", "--no-fund", "--no-audit"], { cwd: root, stdio: ["ignore", 2, 2] });
-	if (result.error) fail(`cannot run npm: ${result.error.message}`);
-	if (result.status !== 0) fail(`npm ci failed with exit code ${result.status}; its output is above.`);
-	if (!existsSync(pinnedNode)) fail("npm ci finished, but the pinned Node is not there; allow the install script of the package `node`, or remove `ignore-scripts` from your npm settings.");
-	writeFileSync(stamp, wanted);
-}
+const windows = process.platform === "win32";
+const pinnedNode = join(root, "node_modules/node/bin", windows ? "node.exe" : "node");
+const lockFile = join(root, ".trunkline/install.lock");
+/** A program that was asked to stop gets 5 s to hang up its calls; what is still there after this long is stuck. */
+const KILL_AFTER_MS = 8_000;
+/** Node's numbers, for the shell's convention 128 + n. */
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGILL: 4, SIGABRT: 6, SIGBUS: 7, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 };
 
 const [script, ...args] = process.argv.slice(2);
 if (script === undefined) fail("usage: node scripts/bootstrap.mjs <script> [arguments]");
-const env = {
-	...process.env,
-	PATH: `${dirname(pinnedNode)}${process.platform === "win32" ? ";" : ":"}${process.env.PATH ?? ""}`,
-	NODE_ENV: process.env.NODE_ENV ?? "production",
-	AWS_EC2_METADATA_DISABLED: "true",
-};
-// npm tells every child about its own settings; nothing of ours reads them.
-for (const name of Object.keys(env)) if (name.startsWith("npm_config_")) delete env[name];
-const child = spawn(pinnedNode, ["--disable-warning=ExperimentalWarning", join(root, script), ...args], { cwd: process.env.INIT_CWD ?? root, stdio: "inherit", env });
-child.on("error", (error) => fail(`cannot start the pinned Node: ${error.message}`));
-// The terminal sends SIGINT to the whole group; forward what reaches only us, and stay until the child has cleaned up.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-	process.on(signal, () => {
-		if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+if (Number(process.versions.node.split(".")[0]) < 20) {
+	fail(`Node ${process.versions.node} is too old to start from; install Node 20 or newer (24 itself is then installed by npm).`);
+}
+await installOnce();
+await handOver();
+
+async function installOnce() {
+	if (isInstalled()) return;
+	const unlock = await lock();
+	try {
+		// Whoever held the lock before us has probably installed everything by now.
+		if (isInstalled()) return;
+		process.stderr.write("trunkline: installing dependencies (once, about half a minute) …\n");
+		// --include=dev: a NODE_ENV=production of the machine must not leave the test tools out.
+		await npm(["ci", "--include=dev", "--prefer-offline", "--loglevel=error", "--no-fund", "--no-audit"]);
+	} finally {
+		unlock();
+	}
+	if (existsSync(pinnedNode)) return;
+	fail(
+		"npm has installed everything but Node 24: its settings do not let the package `node` run its install script (ignore-scripts or allow-scripts).\n" +
+			"Run this once, then try again:  npm rebuild node --ignore-scripts=false",
+	);
+}
+
+/**
+ * True when node_modules holds what package-lock.json asks for. npm writes node_modules/.package-lock.json after the last install step, so
+ * an interrupted install and a changed lock file both show, an `npm install <package>` by hand counts, and no network is touched.
+ */
+function isInstalled() {
+	const hidden = join(root, "node_modules/.package-lock.json");
+	if (!existsSync(pinnedNode) || !existsSync(hidden)) return false;
+	const wanted = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
+	const present = JSON.parse(readFileSync(hidden, "utf8")).packages;
+	return Object.entries(wanted).every(([path, { version, optional, link }]) => {
+		// Optional packages are the other platforms' binaries; links and workspaces are this repository itself.
+		if (!path.includes("node_modules/") || optional || link) return link !== true || existsSync(join(root, path));
+		return present[path]?.version === version;
 	});
 }
-child.on("exit", (code, signal) => process.exit(signal ? 128 + ({ SIGINT: 2, SIGTERM: 15, SIGHUP: 1, SIGKILL: 9 }[signal] ?? 1) : (code ?? 1)));
+
+/** Two terminals on a fresh clone: one installs, the other waits. Returns the function that lets the next one in. */
+async function lock() {
+	mkdirSync(dirname(lockFile), { recursive: true });
+	for (let told = false; ; await sleep(250)) {
+		try {
+			writeFileSync(lockFile, String(process.pid), { flag: "wx" });
+			const release = () => {
+				process.off("exit", release);
+				rmSync(lockFile, { force: true });
+			};
+			process.on("exit", release);
+			return release;
+		} catch (error) {
+			if (error.code !== "EEXIST") fail(`cannot write ${lockFile}: ${error.message}`);
+		}
+		if (isStale()) rmSync(lockFile, { force: true });
+		else if (!told) process.stderr.write("trunkline: another terminal is installing the dependencies; waiting for it …\n");
+		told = true;
+	}
+}
+
+function isStale() {
+	try {
+		// Old enough that the number may be somebody else's by now (a reboot in between).
+		if (Date.now() - statSync(lockFile).mtimeMs > 15 * 60_000) return true;
+		// An empty file belongs to someone between creating and writing it.
+		const holder = Number(readFileSync(lockFile, "utf8"));
+		return holder > 0 && !isAlive(holder);
+	} catch {
+		return false;
+	}
+}
+
+function isAlive(pid) {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch (error) {
+		return error.code === "EPERM";
+	}
+}
+
+async function npm(npmArgs) {
+	// Inside `npm start` npm says where it is; that also avoids npm.cmd, which Node does not start without a shell on Windows.
+	const self = process.env.npm_execpath;
+	const viaNode = self !== undefined && /npm-cli\.c?js$/.test(self);
+	const child = viaNode
+		? spawn(process.execPath, [self, ...npmArgs], { cwd: root, stdio: ["ignore", 2, 2] })
+		: spawn("npm", npmArgs, { cwd: root, stdio: ["ignore", 2, 2], shell: windows });
+	const { code, signal, error } = await ended(child);
+	if (error) fail(`cannot run npm: ${error.message}`);
+	if (signal) process.exit(128 + (SIGNALS[signal] ?? 0));
+	if (code !== 0)
+		fail(`npm ci failed with exit code ${code}; its output is above. The first run needs the npm registry, later ones need no network.`);
+}
+
+async function handOver() {
+	const env = {
+		...process.env,
+		PATH: `${dirname(pinnedNode)}${delimiter}${process.env.PATH ?? ""}`,
+		NODE_ENV: process.env.NODE_ENV ?? "production",
+		AWS_EC2_METADATA_DISABLED: "true",
+	};
+	// npm tells every child about its own settings; nothing of ours reads them.
+	for (const name of Object.keys(env)) if (name.startsWith("npm_config_")) delete env[name];
+	// INIT_CWD: where the person typed the command, so that `--play hello.wav` means their hello.wav.
+	const child = spawn(pinnedNode, ["--disable-warning=ExperimentalWarning", join(root, script), ...args], {
+		cwd: process.env.INIT_CWD ?? root,
+		stdio: "inherit",
+		env,
+	});
+	const { code, signal, error } = await ended(child);
+	if (error) {
+		const other = error.code === "ENOEXEC" || error.code === "EACCES" || error.code === "UNKNOWN";
+		fail(
+			`cannot start the pinned Node: ${error.message}${other ? "; node_modules looks installed on another system: remove it and try again" : ""}`,
+		);
+	}
+	if (signal) process.stderr.write(`trunkline: ${script} was ended by ${signal}\n`);
+	process.exit(signal ? 128 + (SIGNALS[signal] ?? 0) : (code ?? 1));
+}
+
+/** Waits for the child, passing signals on, so that it can finish its calls before we leave. */
+async function ended(child) {
+	// In a terminal Ctrl-C goes to the whole group, child included, and npm passes on what it gets itself: a second one from us would look
+	// like an impatient user. Without a terminal (a supervisor, CI) only we may have got it.
+	const interactive = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
+	const passedOn = new Set();
+	let stuck;
+	const onSignal = (signal) => {
+		if (!(signal === "SIGINT" && interactive) && !passedOn.has(signal)) child.kill(signal);
+		passedOn.add(signal);
+		stuck ??= setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS);
+	};
+	const names = ["SIGINT", "SIGTERM", "SIGHUP"];
+	for (const name of names) process.on(name, onSignal);
+	const result = await new Promise((resolve) => {
+		child.once("error", (error) => resolve({ error }));
+		child.once("exit", (code, signal) => resolve({ code, signal }));
+	});
+	for (const name of names) process.off(name, onSignal);
+	clearTimeout(stuck);
+	return result;
+}
+
+function fail(message) {
+	for (const line of message.split("\n")) process.stderr.write(`trunkline: ${line}\n`);
+	process.exit(1);
+}
