@@ -33,7 +33,21 @@ export interface ConfigStore {
 
 /** What a transition may change beside the state. */
 export type CallPatch = Partial<
-	Pick<CallRecord, "owner" | "leaseUntil" | "trunkId" | "ruleId" | "roomName" | "participantIdentity" | "participantId" | "sipCallId" | "answeredAt" | "endedAt" | "end" | "decision">
+	Pick<
+		CallRecord,
+		| "owner"
+		| "leaseUntil"
+		| "trunkId"
+		| "ruleId"
+		| "roomName"
+		| "participantIdentity"
+		| "participantId"
+		| "sipCallId"
+		| "answeredAt"
+		| "endedAt"
+		| "end"
+		| "decision"
+	>
 >;
 
 /**
@@ -55,7 +69,15 @@ export interface CallStore {
 	 */
 	transitionCall(
 		callId: string,
-		step: { from: readonly CallRecord["state"][]; to: CallRecord["state"]; owner?: string; at: number; event: string; detail?: string; patch?: CallPatch },
+		step: {
+			from: readonly CallRecord["state"][];
+			to: CallRecord["state"];
+			owner?: string;
+			at: number;
+			event: string;
+			detail?: string;
+			patch?: CallPatch;
+		},
 	): Promise<CallRecord | undefined>;
 	/** From any state but `ended`/`cancelled` to `ended`; undefined when it had ended before. */
 	endCall(callId: string, at: number, end: CallEnd): Promise<CallRecord | undefined>;
@@ -73,9 +95,16 @@ export interface Received<T> {
 	release(): Promise<void>;
 }
 
+/** What of the platform's AbortSignal is needed here; pure packages have no DOM types. */
+export interface AbortSignalLike {
+	readonly aborted: boolean;
+	addEventListener(type: "abort", listener: () => void): void;
+	removeEventListener(type: "abort", listener: () => void): void;
+}
+
 /** Work for the nodes of one region; at least once, any order. */
 export interface DialQueue {
 	send(message: DialMessage): Promise<void>;
 	/** Waits up to `waitMs` (at most 20 s) for up to `max` messages (at most 10). Messages that fail the schema are dead-lettered, not returned. */
-	receive(max: number, waitMs: number, signal?: AbortSignal): Promise<Received<DialMessage>[]>;
+	receive(max: number, waitMs: number, signal?: AbortSignalLike): Promise<Received<DialMessage>[]>;
 }

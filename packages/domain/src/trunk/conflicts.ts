@@ -1,0 +1,39 @@
+import type { InboundTrunk } from "@trunkline/contracts";
+import { formatNetwork, parseNetwork } from "../address.ts";
+import { DomainError } from "../errors.ts";
+import { normalizeNumber } from "../number.ts";
+
+/**
+ * What an inbound trunk claims for itself alone: called number × allowed caller × set of source networks, "any" where a list is empty. Two
+ * trunks with a key in common would be equally good for the same calls, so the store keeps each key for one trunk.
+ *
+ * LiveKit leaves the source out of its key: there, two carriers cannot both bring calls to one number, nor can there be two wildcard trunks. Here
+ * they can, when their networks differ; matching prefers the narrower one.
+ */
+export function trunkConflictKeys(trunk: InboundTrunk): string[] {
+	const sources = [...new Set(trunk.allowedAddresses.map(canonicalSource))].sort().join(",");
+	const keys = new Set<string>();
+	for (const number of normalizedOrAny(trunk.numbers)) {
+		for (const caller of normalizedOrAny(trunk.allowedNumbers)) keys.add(JSON.stringify([number, caller, sources]));
+	}
+	return [...keys];
+}
+
+/** The error for a key that another trunk holds; the text is LiveKit's. `key` is one of `trunkConflictKeys`. */
+export function trunkConflictError(key: string, otherTrunkId: string): DomainError {
+	const [number = "", caller = ""] = JSON.parse(key) as string[];
+	const conflict = caller === "" ? "without AllowedNumbers set" : `and AllowedNumber ${JSON.stringify(caller)}`;
+	return new DomainError(
+		"invalid_argument",
+		`Conflicting inbound SIP Trunks: ${JSON.stringify("<new>")} and ${JSON.stringify(otherTrunkId)}, using the same number(s) [${JSON.stringify(number)}] ${conflict}`,
+	);
+}
+
+function normalizedOrAny(numbers: readonly string[]): string[] {
+	return numbers.length === 0 ? [""] : numbers.map(normalizeNumber);
+}
+
+function canonicalSource(entry: string): string {
+	const network = parseNetwork(entry);
+	return network === undefined ? entry : formatNetwork(network);
+}

@@ -1,0 +1,127 @@
+import type { DecisionStep, InboundTrunk } from "@trunkline/contracts";
+import { formatNetwork, networkContains, parseAddress, parseNetwork } from "../address.ts";
+import { includesNumber, normalizeNumber } from "../number.ts";
+
+export interface InboundCallOrigin {
+	/** caller: user part of From */
+	from: string;
+	/** called: user part of To */
+	to: string;
+	/** IP address that the INVITE came from, without port */
+	sourceAddress: string;
+}
+
+export interface TrunkMatch {
+	trunk?: InboundTrunk;
+	/** why no trunk could be chosen although some match; a call is then refused */
+	problem?: string;
+	steps: DecisionStep[];
+}
+
+/**
+ * The trunk that an inbound call came through. Every filter that a trunk sets must pass, and nothing fails open: an address entry that cannot
+ * be read matches nobody, a source address that cannot be read passes no address filter. Entries are never compared with From's host, which the
+ * caller writes.
+ *
+ * Of several trunks the narrowest wins: one that names the called number, then one that names the caller, then the longest address prefix. (LiveKit
+ * fails such calls with "Multiple SIP Trunks matched", although its conflict check lets the two trunks be created.) Only a full tie is a problem.
+ */
+export function matchInboundTrunk(trunks: readonly InboundTrunk[], call: InboundCallOrigin): TrunkMatch {
+	const steps: DecisionStep[] = [];
+	const candidates: Candidate[] = [];
+	for (const trunk of [...trunks].sort((a, b) => compareText(a.trunkId, b.trunkId))) {
+		const tested = testTrunk(trunk, call);
+		if (tested.pass) candidates.push({ trunk, rank: tested.rank });
+		else steps.push({ kind: "trunk", id: trunk.trunkId, outcome: "rejected", test: tested.test, detail: tested.detail });
+	}
+	candidates.sort((a, b) => compareRank(b.rank, a.rank));
+	const [best, second] = candidates;
+	if (best === undefined) return { steps };
+	if (second !== undefined && compareRank(best.rank, second.rank) === 0) {
+		for (const { trunk } of candidates) steps.push({ kind: "trunk", id: trunk.trunkId, outcome: "candidate", test: "unique" });
+		const wanted = JSON.stringify(call.to);
+		return {
+			problem: best.rank.number === 1 ? `Multiple SIP Trunks matched for ${wanted}` : `Multiple default SIP Trunks matched for ${wanted}`,
+			steps,
+		};
+	}
+	steps.push({ kind: "trunk", id: best.trunk.trunkId, outcome: "selected" });
+	for (const { trunk } of candidates.slice(1)) {
+		steps.push({
+			kind: "trunk",
+			id: trunk.trunkId,
+			outcome: "candidate",
+			test: "specificity",
+			detail: `${best.trunk.trunkId} is more specific`,
+		});
+	}
+	return { trunk: best.trunk, steps };
+}
+
+interface Rank {
+	number: 0 | 1;
+	caller: 0 | 1;
+	/** -1 = no address filter */
+	prefixLength: number;
+}
+
+interface Candidate {
+	trunk: InboundTrunk;
+	rank: Rank;
+}
+
+type Tested = { pass: true; rank: Rank } | { pass: false; test: string; detail: string };
+
+function testTrunk(trunk: InboundTrunk, call: InboundCallOrigin): Tested {
+	if (trunk.numbers.length > 0 && !includesNumber(trunk.numbers, call.to)) {
+		return { pass: false, test: "numbers", detail: `called ${quoteNumber(call.to)} is not in ${quoteNumbers(trunk.numbers)}` };
+	}
+	if (trunk.allowedNumbers.length > 0 && !includesNumber(trunk.allowedNumbers, call.from)) {
+		return {
+			pass: false,
+			test: "allowed_numbers",
+			detail: `caller ${quoteNumber(call.from)} is not in ${quoteNumbers(trunk.allowedNumbers)}`,
+		};
+	}
+	const prefixLength = longestPrefix(trunk.allowedAddresses, call.sourceAddress);
+	if (prefixLength === undefined) {
+		const entries = trunk.allowedAddresses.map(describeEntry).join(", ");
+		return { pass: false, test: "allowed_addresses", detail: `source ${JSON.stringify(call.sourceAddress)} is not in [${entries}]` };
+	}
+	return { pass: true, rank: { number: trunk.numbers.length > 0 ? 1 : 0, caller: trunk.allowedNumbers.length > 0 ? 1 : 0, prefixLength } };
+}
+
+/** Length of the longest entry that contains the source, -1 when there are no entries, undefined when none contains it. */
+function longestPrefix(entries: readonly string[], source: string): number | undefined {
+	if (entries.length === 0) return -1;
+	const address = parseAddress(source);
+	if (address === undefined) return undefined;
+	let longest: number | undefined;
+	for (const entry of entries) {
+		const network = parseNetwork(entry);
+		if (network === undefined || !networkContains(network, address)) continue;
+		if (longest === undefined || network.prefixLength > longest) longest = network.prefixLength;
+	}
+	return longest;
+}
+
+function compareRank(a: Rank, b: Rank): number {
+	return a.number - b.number || a.caller - b.caller || a.prefixLength - b.prefixLength;
+}
+
+function describeEntry(entry: string): string {
+	const network = parseNetwork(entry);
+	return network === undefined ? `${JSON.stringify(entry)} (not an address)` : formatNetwork(network);
+}
+
+function quoteNumber(number: string): string {
+	return JSON.stringify(normalizeNumber(number));
+}
+
+function quoteNumbers(numbers: readonly string[]): string {
+	return `[${numbers.map(quoteNumber).join(", ")}]`;
+}
+
+function compareText(a: string, b: string): number {
+	return a < b ? -1 : a > b ? 1 : 0;
+}
