@@ -1,0 +1,144 @@
+/** How far `to` is ahead of `from` on the 16-bit circle, -32768..32767. */
+export function sequenceDelta(from: number, to: number): number {
+	return ((to - from) << 16) >> 16;
+}
+
+/** How far `to` is ahead of `from` on the 32-bit circle, in the clock's ticks. */
+export function timestampDelta(from: number, to: number): number {
+	return (to - from) | 0;
+}
+
+/** Unrolls a counter that wraps (RTP sequence number or timestamp) into one that does not; follows it in both directions. */
+export class Unwrapper {
+	readonly #bits: 16 | 32;
+	#last: number | undefined;
+
+	constructor(bits: 16 | 32) {
+		this.#bits = bits;
+	}
+
+	/** The first value comes back as it is; a later one as the nearest to the one before. */
+	unwrap(value: number): number {
+		if (this.#last === undefined) this.#last = value;
+		else this.#last += this.#bits === 16 ? sequenceDelta(this.#last, value) : timestampDelta(this.#last, value);
+		return this.#last;
+	}
+
+	/** Forgets: the next value starts anew. */
+	reset(): void {
+		this.#last = undefined;
+	}
+}
+
+/** One stream's reception as a report block tells it (RFC 3550 §6.4.1), and a little more. */
+export interface ReceptionReport {
+	/** cycles × 65536 + highest sequence number */
+	extendedHighest: number;
+	received: number;
+	expected: number;
+	/** expected − received; negative when packets came twice */
+	cumulativeLost: number;
+	/** 0..255 of 256, since the report before; 0 when nothing was expected */
+	fractionLost: number;
+	/** RFC 3550 A.8, in ticks of the RTP clock */
+	jitterTicks: number;
+	jitterMs: number;
+}
+
+// RFC 3550 A.1
+const MAX_DROPOUT = 3000;
+const MAX_MISORDER = 100;
+const SEQUENCE_MOD = 1 << 16;
+
+/**
+ * Loss and jitter of one stream: RFC 3550 A.1 (sequence), A.3 (loss), A.8 (jitter). There is no probation: the source is known from SDP,
+ * and the first packet of a call counts.
+ */
+export class ReceptionStatistics {
+	readonly #ticksPerMs: number;
+	#base = -1;
+	#highest = 0;
+	#cycles = 0;
+	/** the sequence number that would prove a restart of the sender */
+	#restartAt = -1;
+	#received = 0;
+	#receivedBefore = 0;
+	#expectedBefore = 0;
+	#arrivalTicks = 0;
+	#timestamp = 0;
+	#jitter = 0;
+
+	constructor(clockRate: number) {
+		this.#ticksPerMs = clockRate / 1000;
+	}
+
+	/** Counts one packet. False when its sequence number is so far off that it is left out until a second one confirms it. */
+	onPacket(sequence: number, timestamp: number, arrivalMs: number): boolean {
+		if (this.#base < 0) this.#start(sequence);
+		else if (!this.#advance(sequence)) return false;
+		this.#updateJitter(timestamp, arrivalMs);
+		this.#received += 1;
+		return true;
+	}
+
+	/** The figures now; `fractionLost` counts from the call of `report` before. */
+	report(): ReceptionReport {
+		const extendedHighest = this.#cycles + this.#highest;
+		const expected = this.#base < 0 ? 0 : extendedHighest - this.#base + 1;
+		const expectedInterval = expected - this.#expectedBefore;
+		const lostInterval = expectedInterval - (this.#received - this.#receivedBefore);
+		this.#expectedBefore = expected;
+		this.#receivedBefore = this.#received;
+		return {
+			extendedHighest,
+			received: this.#received,
+			expected,
+			cumulativeLost: expected - this.#received,
+			fractionLost: expectedInterval <= 0 || lostInterval <= 0 ? 0 : Math.min(255, Math.floor((lostInterval * 256) / expectedInterval)),
+			jitterTicks: Math.floor(this.#jitter),
+			jitterMs: this.#jitter / this.#ticksPerMs,
+		};
+	}
+
+	#start(sequence: number): void {
+		this.#base = sequence;
+		this.#highest = sequence;
+		this.#cycles = 0;
+		this.#restartAt = -1;
+		this.#received = 0;
+		this.#receivedBefore = 0;
+		this.#expectedBefore = 0;
+		this.#arrivalTicks = 0;
+		this.#jitter = 0;
+	}
+
+	#advance(sequence: number): boolean {
+		const ahead = (sequence - this.#highest) & 0xffff;
+		if (ahead < MAX_DROPOUT) {
+			if (sequence < this.#highest) this.#cycles += SEQUENCE_MOD;
+			this.#highest = sequence;
+			this.#restartAt = -1;
+			return true;
+		}
+		if (ahead <= SEQUENCE_MOD - MAX_MISORDER) {
+			// A.1: two in a row with a big jump: the other side restarted without telling
+			if (sequence === this.#restartAt) {
+				this.#start(sequence);
+				return true;
+			}
+			this.#restartAt = (sequence + 1) & 0xffff;
+			return false;
+		}
+		return true; // a duplicate or a reordered packet
+	}
+
+	#updateJitter(timestamp: number, arrivalMs: number): void {
+		const arrivalTicks = arrivalMs * this.#ticksPerMs;
+		if (this.#received > 0) {
+			const difference = Math.abs(arrivalTicks - this.#arrivalTicks - timestampDelta(this.#timestamp, timestamp));
+			this.#jitter += (difference - this.#jitter) / 16;
+		}
+		this.#arrivalTicks = arrivalTicks;
+		this.#timestamp = timestamp;
+	}
+}
