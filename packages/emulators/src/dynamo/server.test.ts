@@ -69,19 +69,13 @@ describe("embedded DynamoDB", () => {
 		expect([unsigned.status, await unsigned.text()]).toEqual([400, expect.stringContaining("MissingAuthenticationTokenException")]);
 	});
 
-	it.each([
-		["{", "SerializationException"],
-		["[]", "SerializationException"],
-		['{"TableName":7}', "SerializationException"],
-		['{"TransactItems":{}}', "SerializationException"],
-	])("answers 400 to the body %s", async (body, type) => {
+	it.each(["{", "[]", '{"TableName":7}', '{"Key":[]}'])("answers 400 SerializationException to the body %s", async (body) => {
 		const response = await fetch(dynamo.endpoint, {
 			method: "POST",
 			body,
 			headers: { "x-amz-target": "DynamoDB_20120810.GetItem", authorization: "AWS4-HMAC-SHA256 a" },
 		});
-		expect(response.status).toBe(400);
-		if (type === "SerializationException" && body !== '{"TransactItems":{}}') expect(await response.text()).toContain(type);
+		expect([response.status, await response.text()]).toEqual([400, expect.stringContaining("SerializationException")]);
 	});
 
 	it("keeps the index in step with the items", async () => {

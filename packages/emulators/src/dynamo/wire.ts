@@ -38,7 +38,8 @@ export function refusalName(error: unknown): string | undefined {
 
 export function refusalMessage(error: unknown): string {
 	const body = refusalOf(error)?.body;
-	return String(body?.["message"] ?? body?.["Message"] ?? "");
+	const message = body?.["message"] ?? body?.["Message"];
+	return typeof message === "string" ? message : "";
 }
 
 function refusalOf(error: unknown): WireAnswer | undefined {

@@ -1,0 +1,284 @@
+import type { CallRecord } from "@trunkline/contracts";
+import type { CallStore } from "@trunkline/domain";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { callRecord, dialRequest } from "../records.ts";
+
+export interface CallStoreUnderTest {
+	store: CallStore;
+	close?: () => Promise<void>;
+}
+
+/** What every CallStore does. `now` is the clock that decides what has expired; one store serves all tests. */
+export function callStoreContract(name: string, factory: (now: () => number) => Promise<CallStoreUnderTest>): void {
+	// Times lie ahead of the machine's clock, so that a store that removes expired items by itself removes none of these.
+	const start = Math.floor(Date.now() / 1000) * 1000 + 3_600_000;
+	let now = start;
+	let tested: CallStoreUnderTest;
+	let store: CallStore;
+	let tests = 0;
+	let projectId = "";
+	let callId = "";
+
+	const create = async (changes: Partial<CallRecord> = {}): Promise<CallRecord> => {
+		const call = callRecord({ callId, projectId, createdAt: now, ...changes });
+		expect(await store.createCall(call)).toBe(true);
+		return call;
+	};
+	const winners = async (attempts: Promise<CallRecord | undefined>[]): Promise<CallRecord[]> =>
+		(await Promise.all(attempts)).filter((call) => call !== undefined);
+
+	describe(`CallStore: ${name}`, () => {
+		beforeAll(async () => {
+			tested = await factory(() => now);
+			store = tested.store;
+		}, 60_000);
+		afterAll(() => tested.close?.());
+		beforeEach(() => {
+			now = start;
+			projectId = `project-${++tests}`;
+			callId = `SCL_${tests}`;
+		});
+
+		it("gives a call back whole", async () => {
+			const call = await create({
+				request: dialRequest({
+					authUsername: "user",
+					authPassword: "s3cret",
+					displayName: "",
+					headers: { "X-A": "" },
+					media: { onlyListedCodecs: false, codecs: [] },
+				}),
+				decision: [{ kind: "trunk", id: "ST_1", outcome: "selected" }],
+			});
+			expect(await store.getCall(callId)).toStrictEqual(call);
+			expect(await store.getCall("SCL_none")).toBeUndefined();
+		});
+
+		it("creates a call once", async () => {
+			await create({ to: "+15550101" });
+			expect(await store.createCall(callRecord({ callId, projectId, createdAt: now, to: "+15550102" }))).toBe(false);
+			expect((await store.getCall(callId))?.to).toBe("+15550101");
+		});
+
+		it("lets one of 20 concurrent creates of an id pass", async () => {
+			const results = await Promise.all(
+				Array.from({ length: 20 }, (_, i) => store.createCall(callRecord({ callId, projectId, createdAt: now, to: `+${i}` }))),
+			);
+			expect(results.filter(Boolean)).toHaveLength(1);
+			expect((await store.getCall(callId))?.to).toBe(`+${results.indexOf(true)}`);
+		});
+
+		describe("claim", () => {
+			it("takes a queued call, with owner, lease, version and timeline", async () => {
+				const call = await create();
+				const claimed = await store.claimCall(callId, "ND_1", now + 5, now + 30_000);
+				expect(claimed).toStrictEqual({
+					...call,
+					state: "claimed",
+					version: 2,
+					owner: "ND_1",
+					leaseUntil: now + 30_000,
+					timeline: [...call.timeline, { at: now + 5, event: "claimed", detail: "ND_1" }],
+				});
+				expect(await store.getCall(callId)).toStrictEqual(claimed);
+			});
+
+			it("has one winner of 20", async () => {
+				await create();
+				const won = await winners(Array.from({ length: 20 }, (_, i) => store.claimCall(callId, `ND_${i}`, now, now + 30_000)));
+				expect(won).toHaveLength(1);
+				expect((await store.getCall(callId))?.owner).toBe(won[0]?.owner);
+				expect((await store.getCall(callId))?.version).toBe(2);
+			});
+
+			it("is refused while the lease runs, also to the owner, and for no call", async () => {
+				await create();
+				await store.claimCall(callId, "ND_1", now, now + 30_000);
+				expect(await store.claimCall(callId, "ND_2", now + 29_999, now + 60_000)).toBeUndefined();
+				expect(await store.claimCall(callId, "ND_1", now + 30_001, now + 60_000)).toBeUndefined();
+				expect(await store.claimCall("SCL_none", "ND_1", now, now)).toBeUndefined();
+			});
+
+			it.each(["claimed", "joining"] as const)("takes over from %s when the lease is over, by one node only", async (state) => {
+				await create();
+				await store.claimCall(callId, "ND_1", now, now + 30_000);
+				await store.transitionCall(callId, { from: ["claimed"], to: state, owner: "ND_1", at: now, event: state });
+				const won = await winners(Array.from({ length: 5 }, (_, i) => store.claimCall(callId, `ND_new${i}`, now + 30_000, now + 60_000)));
+				expect(won).toHaveLength(1);
+				expect(won[0]).toMatchObject({ state: "claimed", version: 4, leaseUntil: now + 60_000 });
+				// the one that lost it notices at its next step
+				const late = await store.transitionCall(callId, {
+					from: ["claimed", "joining"],
+					to: "dialing",
+					owner: "ND_1",
+					at: now,
+					event: "dialing",
+				});
+				expect(late).toBeUndefined();
+			});
+
+			it.each(["dialing", "ringing", "active", "ended", "cancelled", "received"] as const)(
+				"never takes a call that is %s",
+				async (state) => {
+					await create({ state, owner: "ND_1", leaseUntil: now - 1 });
+					expect(await store.claimCall(callId, "ND_2", now, now + 30_000)).toBeUndefined();
+					expect((await store.getCall(callId))?.version).toBe(1);
+				},
+			);
+		});
+
+		describe("transition", () => {
+			it("writes state, patch, version and one timeline entry", async () => {
+				await create();
+				await store.claimCall(callId, "ND_1", now, now + 30_000);
+				const patch = { participantId: "PA_1", sipCallId: "abc", roomName: "other", answeredAt: now + 7 };
+				const moved = await store.transitionCall(callId, {
+					from: ["queued", "claimed"],
+					to: "joining",
+					owner: "ND_1",
+					at: now + 7,
+					event: "joined",
+					detail: "PA_1",
+					patch,
+				});
+				expect(moved).toMatchObject({ state: "joining", version: 3, owner: "ND_1", ...patch });
+				expect(moved?.timeline.at(-1)).toStrictEqual({ at: now + 7, event: "joined", detail: "PA_1" });
+				expect(moved?.timeline).toHaveLength(3);
+				expect(await store.getCall(callId)).toStrictEqual(moved);
+			});
+
+			it("is refused from another state, for another owner and for no call", async () => {
+				await create();
+				await store.claimCall(callId, "ND_1", now, now + 30_000);
+				const step = { to: "dialing", at: now, event: "dialing" } as const;
+				expect(await store.transitionCall(callId, { ...step, from: ["joining", "queued"] })).toBeUndefined();
+				expect(await store.transitionCall(callId, { ...step, from: ["claimed"], owner: "ND_2" })).toBeUndefined();
+				expect(await store.transitionCall(callId, { ...step, from: [] })).toBeUndefined();
+				expect(await store.transitionCall("SCL_none", { ...step, from: ["claimed"] })).toBeUndefined();
+				expect((await store.getCall(callId))?.version).toBe(2);
+				expect(await store.transitionCall(callId, { ...step, from: ["claimed"], owner: "ND_1" })).toBeDefined();
+			});
+
+			it("to one state happens once of 20", async () => {
+				await create();
+				await store.claimCall(callId, "ND_1", now, now + 30_000);
+				const step = { from: ["claimed"], to: "dialing", owner: "ND_1", at: now, event: "dialing" } as const;
+				expect(await winners(Array.from({ length: 20 }, () => store.transitionCall(callId, step)))).toHaveLength(1);
+				expect((await store.getCall(callId))?.timeline.filter((entry) => entry.event === "dialing")).toHaveLength(1);
+			});
+
+			it("keeps every event of a whole call", async () => {
+				await create({ direction: "inbound", state: "received", owner: "ND_1" });
+				const steps = [
+					["received", "ringing"],
+					["ringing", "ringing"],
+					["ringing", "active"],
+				] as const;
+				for (const [from, to] of steps) await store.transitionCall(callId, { from: [from], to, owner: "ND_1", at: ++now, event: to });
+				await store.endCall(callId, ++now, { by: "peer", reason: "hangup" });
+				const call = await store.getCall(callId);
+				expect(call?.timeline.map((entry) => entry.event)).toEqual(["queued", "ringing", "ringing", "active", "ended"]);
+				expect(call?.version).toBe(5);
+			});
+
+			it("cancel or claim: one of them wins", async () => {
+				for (let round = 0; round < 10; round++) {
+					const id = `${callId}_${round}`;
+					await create({ callId: id });
+					const cancel = { from: ["queued"], to: "cancelled", at: now, event: "cancelled" } as const;
+					const attempts = [store.claimCall(id, "ND_1", now, now + 1000), store.transitionCall(id, cancel)];
+					const won = await winners(round % 2 ? attempts : attempts.reverse());
+					expect(won).toHaveLength(1);
+					expect((await store.getCall(id))?.state).toBe(won[0]?.state);
+				}
+			});
+		});
+
+		describe("end", () => {
+			it("writes who, why and when, and drops the password", async () => {
+				await create({ request: dialRequest({ authUsername: "user", authPassword: "s3cret" }) });
+				const end = { by: "peer", reason: "busy", sipStatus: 486, sipReason: "Busy Here" } as const;
+				const ended = await store.endCall(callId, now + 9, end);
+				expect(ended).toMatchObject({ state: "ended", version: 2, endedAt: now + 9, end });
+				expect(ended?.timeline.at(-1)).toStrictEqual({ at: now + 9, event: "ended", detail: "busy" });
+				expect(ended?.request).toMatchObject({ authUsername: "user", authPassword: "" });
+				expect(await store.getCall(callId)).toStrictEqual(ended);
+			});
+
+			it("happens once", async () => {
+				await create();
+				const won = await winners(
+					Array.from({ length: 20 }, (_, i) => store.endCall(callId, now + i, { by: "room", reason: "hangup", message: `${i}` })),
+				);
+				expect(won).toHaveLength(1);
+				expect((await store.getCall(callId))?.end?.message).toBe(won[0]?.end?.message);
+				expect(await store.endCall(callId, now, { by: "peer", reason: "hangup" })).toBeUndefined();
+			});
+
+			it("is not for a cancelled call, nor for none", async () => {
+				await create();
+				await store.transitionCall(callId, { from: ["queued"], to: "cancelled", at: now, event: "cancelled" });
+				expect(await store.endCall(callId, now, { by: "api", reason: "cancelled" })).toBeUndefined();
+				expect(await store.endCall("SCL_none", now, { by: "api", reason: "cancelled" })).toBeUndefined();
+			});
+		});
+
+		describe("lists", () => {
+			const ids = (calls: CallRecord[]): string[] => calls.map((call) => call.callId);
+
+			it("live calls in a room, newest first", async () => {
+				await create({ callId: `${callId}a`, createdAt: start + 1 });
+				await create({ callId: `${callId}b`, createdAt: start + 3 });
+				await create({ callId: `${callId}c`, createdAt: start + 2 });
+				await create({ callId: `${callId}d`, roomName: "elsewhere" });
+				await create({ callId: `${callId}e`, projectId: `${projectId}-other` });
+				expect(ids(await store.liveCallsInRoom(projectId, "lobby"))).toEqual([`${callId}b`, `${callId}c`, `${callId}a`]);
+				await store.endCall(`${callId}c`, now, { by: "peer", reason: "hangup" });
+				await store.transitionCall(`${callId}a`, { from: ["queued"], to: "cancelled", at: now, event: "cancelled" });
+				const left = await store.liveCallsInRoom(projectId, "lobby");
+				expect(ids(left)).toEqual([`${callId}b`]);
+				expect(left[0]).toStrictEqual(await store.getCall(`${callId}b`));
+			});
+
+			it("a call follows its room", async () => {
+				await create({ state: "received", direction: "inbound", roomName: "" });
+				expect(await store.liveCallsInRoom(projectId, "")).toEqual([]);
+				await store.transitionCall(callId, { from: ["received"], to: "ringing", at: now, event: "ringing", patch: { roomName: "den" } });
+				expect(ids(await store.liveCallsInRoom(projectId, "den"))).toEqual([callId]);
+			});
+
+			it("all calls of a project, newest first, in pages", async () => {
+				for (const [suffix, age] of [
+					["a", 1],
+					["b", 3],
+					["c", 2],
+					["d", 2],
+				] as const)
+					await create({ callId: callId + suffix, createdAt: start + age });
+				await store.endCall(`${callId}b`, now, { by: "peer", reason: "hangup" });
+				const all = [`${callId}b`, `${callId}d`, `${callId}c`, `${callId}a`];
+				expect(ids(await store.listCalls(projectId, {}))).toEqual(all);
+				expect(ids(await store.listCalls(projectId, { limit: 3 }))).toEqual(all.slice(0, 3));
+				expect(ids(await store.listCalls(projectId, { afterId: `${callId}d` }))).toEqual(all.slice(2));
+				expect(ids(await store.listCalls(projectId, { afterId: `${callId}b`, limit: 2 }))).toEqual(all.slice(1, 3));
+				expect(ids(await store.listCalls(projectId, { afterId: `${callId}a` }))).toEqual([]);
+				await expect(store.listCalls(projectId, { afterId: "SCL_none" })).rejects.toMatchObject({ code: "invalid_argument" });
+			});
+		});
+
+		it("takes an expired call for absent", async () => {
+			const call = await create({ expiresAtSeconds: start / 1000 + 60 });
+			now = start + 59_999;
+			expect(await store.getCall(callId)).toBeDefined();
+			now = start + 60_000;
+			expect(await store.getCall(callId)).toBeUndefined();
+			expect(await store.claimCall(callId, "ND_1", now, now + 1000)).toBeUndefined();
+			expect(await store.transitionCall(callId, { from: ["queued"], to: "cancelled", at: now, event: "cancelled" })).toBeUndefined();
+			expect(await store.endCall(callId, now, { by: "api", reason: "cancelled" })).toBeUndefined();
+			expect(await store.liveCallsInRoom(projectId, "lobby")).toEqual([]);
+			expect(await store.listCalls(projectId, {})).toEqual([]);
+			expect(await store.createCall({ ...call, expiresAtSeconds: start / 1000 + 600 })).toBe(true);
+			expect((await store.getCall(callId))?.version).toBe(1);
+		});
+	});
+}

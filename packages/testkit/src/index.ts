@@ -1,0 +1,5 @@
+export * from "./capture-logs.ts";
+export * from "./memory-call-store.ts";
+export * from "./memory-config-store.ts";
+export * from "./memory-dial-queue.ts";
+export * from "./records.ts";
