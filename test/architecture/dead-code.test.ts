@@ -31,7 +31,10 @@ describe("knip.json on a tree with dead code and wrong package.json files", () =
 		expect(found("types")).toEqual(["packages/store/src/table.ts: DeadType"]);
 	});
 	test("imports that the package does not declare, workspaces included (hoisting hides them from Node)", () => {
-		expect(found("unlisted").filter((name) => !name.endsWith(": vitest"))).toEqual(["functions/src/api/handler.ts: undeclared", "packages/store/src/table.ts: @trunkline/domain"]);
+		expect(found("unlisted").filter((name) => !name.endsWith(": vitest"))).toEqual([
+			"functions/src/api/handler.ts: undeclared",
+			"packages/store/src/table.ts: @trunkline/domain",
+		]);
 	});
 	test("declared packages that nobody imports", () => {
 		expect(found("dependencies")).toEqual(["packages/store/package.json: needless"]);

@@ -10,7 +10,9 @@ describe.each(["typescript7/bin/tsc", "typescript/bin/tsc6"])("tsconfig.pure.jso
 	beforeAll(async () => {
 		workspace = copyFixture("pure", ["tsconfig.base.json", "tsconfig.pure.json"]);
 		const { stdout } = await runTool(compiler, ["-p", "tsconfig.pure.json", "--pretty", "false"], workspace.directory);
-		findings = [...stdout.matchAll(/^packages\/sip\/src\/([\w-]+\.ts)\(\d+,\d+\): error (TS\d+): (.*)$/gm)].map(([, file, code, text]) => `${file} ${code} ${text}`);
+		findings = [...stdout.matchAll(/^packages\/sip\/src\/([\w-]+\.ts)\(\d+,\d+\): error (TS\d+): (.*)$/gm)].map(
+			([, file, code, text]) => `${file} ${code} ${text}`,
+		);
 	});
 	afterAll(() => workspace.remove());
 
@@ -19,7 +21,9 @@ describe.each(["typescript7/bin/tsc", "typescript/bin/tsc6"])("tsconfig.pure.jso
 		["TextEncoder", "TextDecoder", "URL", "AbortController", "fetch", "structuredClone", "require", "window", "document"],
 	].flat();
 	test.each(names)("a pure package has no %s", (name) => {
-		const missing = findings.filter((finding) => /^node-names\.ts TS(2304|2307|2503|2552|2580|2584|2591|2593)\b/.test(finding) && finding.includes(`'${name}'`));
+		const missing = findings.filter(
+			(finding) => /^node-names\.ts TS(2304|2307|2503|2552|2580|2584|2591|2593)\b/.test(finding) && finding.includes(`'${name}'`),
+		);
 		expect(missing).toHaveLength(1);
 	});
 
