@@ -1,7 +1,17 @@
+export * from "./call/dial.ts";
+export * from "./call/sip-status.ts";
 export * from "./dispatch-rule/conflicts.ts";
 export * from "./dispatch-rule/match.ts";
+export * from "./dispatch-rule/validate.ts";
 export * from "./errors.ts";
+export { checkHeaders } from "./headers.ts";
+export { DEFAULT_RINGING_TIMEOUT_MS, MAX_CALL_DURATION_MS } from "./limits.ts";
+export { mergeMedia } from "./media.ts";
 export * from "./number.ts";
+export * from "./participant/headers.ts";
+export * from "./participant/inbound.ts";
+export * from "./participant/outbound.ts";
 export * from "./ports.ts";
 export * from "./trunk/conflicts.ts";
 export * from "./trunk/match.ts";
+export { validateInboundTrunk, validateOutboundTrunk } from "./trunk/validate.ts";

@@ -1,5 +1,6 @@
 // Builders for tests of this package: a valid trunk, rule and so on, with what a case is about overridden.
-import type { DispatchRule, DispatchTarget, InboundTrunk, OutboundTrunk } from "@trunkline/contracts";
+import type { DialRequest, DispatchRule, DispatchTarget, InboundTrunk, OutboundTrunk } from "@trunkline/contracts";
+import { buildDialRequest, type ParticipantRequest } from "./call/dial.ts";
 
 export function inboundTrunk(over: Partial<InboundTrunk> = {}): InboundTrunk {
 	return {
@@ -74,4 +75,31 @@ export function dispatchRule(over: Partial<DispatchRule> = {}): DispatchRule {
 		version: 1,
 		...over,
 	};
+}
+
+export function participantRequest(over: Partial<ParticipantRequest> = {}): ParticipantRequest {
+	return {
+		trunkId: "ST_out",
+		callTo: "+15559999",
+		number: "",
+		toUserOverride: "",
+		roomName: "lobby",
+		participantIdentity: "",
+		participantName: "",
+		participantMetadata: "",
+		participantAttributes: {},
+		dtmf: "",
+		playDialtone: false,
+		hidePhoneNumber: false,
+		headers: {},
+		includeHeaders: "NO",
+		krispEnabled: false,
+		mediaEncryption: "DISABLE",
+		waitUntilAnswered: false,
+		...over,
+	};
+}
+
+export function dialRequest(over: Partial<ParticipantRequest> = {}): DialRequest {
+	return buildDialRequest(participantRequest(over), outboundTrunk(), { random: (length) => new Uint8Array(length) });
 }

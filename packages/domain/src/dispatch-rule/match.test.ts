@@ -36,7 +36,7 @@ describe("filters", () => {
 });
 
 describe("a call that passed no trunk", () => {
-	const { trunkId: _, ...noTrunk } = question;
+	const noTrunk = { from: question.from, to: question.to };
 	test.each([
 		["rule for a trunk", ["ST_1"], false, "reject"],
 		["rule for a trunk", ["ST_1"], true, "reject"],

@@ -1,0 +1,54 @@
+import { DomainError } from "./errors.ts";
+import { MAX_ATTRIBUTE_LENGTH, MAX_ENTRY_LENGTH, MAX_LIST_LENGTH, MAX_MAP_SIZE, MAX_METADATA_LENGTH, MAX_NAME_LENGTH } from "./limits.ts";
+
+export function invalid(message: string): DomainError {
+	return new DomainError("invalid_argument", message);
+}
+
+/** Throws unless `text` has at most `max` UTF-16 units and no control character. */
+export function checkText(field: string, text: string, max = MAX_ENTRY_LENGTH): void {
+	if (text.length > max) throw invalid(`${field} is too long: ${text.length} characters, at most ${max} are allowed`);
+	if (hasControlCharacter(text)) throw invalid(`${field} must not contain control characters`);
+}
+
+export function checkNameAndMetadata(item: { name: string; metadata: string }): void {
+	checkText("name", item.name, MAX_NAME_LENGTH);
+	checkMetadata("metadata", item.metadata);
+}
+
+/** Free text, line breaks and all. */
+export function checkMetadata(field: string, text: string, max = MAX_METADATA_LENGTH): void {
+	if (text.length > max) throw invalid(`${field} is too long: ${text.length} characters, at most ${max} are allowed`);
+}
+
+export function checkList(field: string, list: readonly string[]): void {
+	if (list.length > MAX_LIST_LENGTH) throw invalid(`${field} has ${list.length} elements, at most ${MAX_LIST_LENGTH} are allowed`);
+	for (const element of list) {
+		if (element === "") throw invalid(`empty element in ${field}`);
+		checkText(`element of ${field}`, element);
+	}
+}
+
+export function checkAttributes(field: string, attributes: Readonly<Record<string, string>>): void {
+	const entries = Object.entries(attributes);
+	if (entries.length > MAX_MAP_SIZE) throw invalid(`${field} has ${entries.length} entries, at most ${MAX_MAP_SIZE} are allowed`);
+	for (const [key, value] of entries) {
+		checkText(`key of ${field}`, key);
+		checkMetadata(`${field}.${key}`, value, MAX_ATTRIBUTE_LENGTH);
+	}
+}
+
+/** `undefined` = unset. */
+export function checkDuration(field: string, ms: number | undefined, maxMs: number): void {
+	if (ms === undefined) return;
+	if (ms < 0) throw invalid(`${field} must not be negative`);
+	if (ms > maxMs) throw invalid(`${field} must not exceed ${maxMs / 1000}s`);
+}
+
+export function hasControlCharacter(text: string): boolean {
+	for (let index = 0; index < text.length; index++) {
+		const code = text.charCodeAt(index);
+		if (code < 0x20 || code === 0x7f) return true;
+	}
+	return false;
+}

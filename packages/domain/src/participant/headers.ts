@@ -1,0 +1,86 @@
+import type { IncludeHeaders } from "@trunkline/contracts";
+
+export interface SipHeader {
+	name: string;
+	value: string;
+}
+
+/** Headers of carriers that become attributes whatever the trunk says. */
+const BUILT_IN: Readonly<Record<string, string>> = {
+	"x-twilio-accountsid": "sip.twilio.accountSid",
+	"x-twilio-callsid": "sip.twilio.callSid",
+	"x-call_leg_id": "sip.telnyx.callLegID",
+	"x-call_session_id": "sip.telnyx.callSessionID",
+	"x-amzn-connectcontactid": "sip.amazon.contactId",
+	"x-amzn-connectinitialcontactid": "sip.amazon.initialContactId",
+	"x-amzn-sourceaccount": "sip.amazon.sourceAccount",
+	"x-amzn-sourcearn": "sip.amazon.sourceArn",
+	"x-amzn-targetarn": "sip.amazon.targetArn",
+	"x-lk-test-id": "lktest.id",
+};
+
+/** Headers that carry telephone numbers (RFC 3261, 3325, 5806, 7044); LiveKit includes them even where the rule hides the number. */
+const NUMBER_HEADERS = new Set([
+	..."from f to t contact m reply-to via v record-route p-asserted-identity p-preferred-identity p-called-party-id".split(" "),
+	..."remote-party-id diversion history-info referred-by b call-info identity y authorization proxy-authorization".split(" "),
+]);
+
+/** No more than this many headers of a message become attributes. */
+const MAX_ATTRIBUTES = 64;
+const MAX_VALUE_LENGTH = 1024;
+
+/**
+ * Participant attributes from a message's headers: the built-in ones, then `includeHeaders` as `sip.h.<name in lower case>`, then the trunk's own map.
+ * The first occurrence of a header counts. With `hidePhoneNumber`, headers that carry numbers are not included, unless the map names them.
+ */
+export function attributesFromHeaders(
+	headers: readonly SipHeader[],
+	trunk: { includeHeaders: IncludeHeaders; headersToAttributes: Readonly<Record<string, string>>; hidePhoneNumber: boolean },
+): Record<string, string> {
+	const first = new Map<string, string>();
+	for (const { name, value } of headers) {
+		const key = name.toLowerCase();
+		if (!first.has(key) && first.size < MAX_ATTRIBUTES) first.set(key, value.slice(0, MAX_VALUE_LENGTH));
+	}
+	const attributes: Record<string, string> = {};
+	for (const [name, value] of first) {
+		const builtIn = Object.hasOwn(BUILT_IN, name) ? BUILT_IN[name] : undefined;
+		if (builtIn !== undefined) attributes[builtIn] = value;
+		if (isIncluded(name, trunk.includeHeaders, trunk.hidePhoneNumber)) attributes[`sip.h.${name}`] = value;
+	}
+	for (const [header, attribute] of Object.entries(trunk.headersToAttributes)) {
+		const value = first.get(header.toLowerCase());
+		if (value !== undefined) attributes[attribute] = value;
+	}
+	return attributes;
+}
+
+/**
+ * Headers from a participant's attributes, for 200, error answers, BYE and REFER. Attributes are written by people in the room: control characters,
+ * with which they could add headers or messages of their own, become spaces.
+ */
+export function headersFromAttributes(
+	attributes: Readonly<Record<string, string>>,
+	attributesToHeaders: Readonly<Record<string, string>>,
+): SipHeader[] {
+	const headers: SipHeader[] = [];
+	for (const [attribute, name] of Object.entries(attributesToHeaders)) {
+		const value = Object.hasOwn(attributes, attribute) ? attributes[attribute] : undefined;
+		if (value !== undefined && value !== "") headers.push({ name, value: oneLine(value).slice(0, MAX_VALUE_LENGTH) });
+	}
+	return headers;
+}
+
+function isIncluded(name: string, include: IncludeHeaders, hidePhoneNumber: boolean): boolean {
+	if (hidePhoneNumber && NUMBER_HEADERS.has(name)) return false;
+	return include === "ALL" || (include === "X_HEADERS" && name.startsWith("x-"));
+}
+
+function oneLine(text: string): string {
+	let line = "";
+	for (const character of text) {
+		const code = character.codePointAt(0) ?? 0;
+		line += code < 0x20 || code === 0x7f ? " " : character;
+	}
+	return line;
+}
