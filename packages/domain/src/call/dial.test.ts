@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { DomainError } from "../errors.ts";
 import { dialRequest, outboundTrunk, participantRequest } from "../samples.ts";
 import { buildDialRequest, type InlineTrunk, type ParticipantRequest, queuedCall, validateParticipantRequest } from "./dial.ts";
 
@@ -44,13 +45,13 @@ describe("validateParticipantRequest", () => {
 		[{ ringingTimeoutMs: -1 }, "ringing_timeout must not be negative"],
 		[{ maxCallDurationMs: 24 * 3600 * 1000 + 1 }, "max_call_duration must not exceed 86400s"],
 	])("%j: %s", (over, message) => {
-		let thrown: unknown;
+		let verdict: unknown;
 		try {
 			validateParticipantRequest(participantRequest(over));
 		} catch (error) {
-			thrown = error;
+			verdict = { code: (error as DomainError).code, message: (error as DomainError).message };
 		}
-		expect(thrown).toEqual(message === undefined ? undefined : expect.objectContaining({ code: "invalid_argument", message }));
+		expect(verdict).toEqual(message === undefined ? undefined : { code: "invalid_argument", message });
 	});
 });
 

@@ -1,0 +1,32 @@
+import { type DestinationStream, type Level, type Logger, pino, stdTimeFunctions } from "pino";
+
+export type { Logger } from "pino";
+export type LogLevel = Level | "silent";
+
+export const LOG_LEVELS: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
+
+export interface LoggerOptions {
+	/** what the lines are from, such as "api" or "media-node" */
+	name: string;
+	level: LogLevel;
+	/** where lines go, one JSON object each; standard output when unset */
+	destination?: DestinationStream;
+}
+
+/** Fields that hold secrets; whatever object a line is given, their values are not written. */
+const SECRETS = ["password", "authPassword", "auth_password", "secret", "token", "authorization", "pin"];
+
+/**
+ * A logger that writes JSON lines. Message texts are static: what varies goes into fields, and telephone numbers, SIP URIs, room names and
+ * identities go through `pii()` first, as nothing in a message text can be taken out afterwards.
+ */
+export function createLogger({ name, level, destination }: LoggerOptions): Logger {
+	const options = {
+		name,
+		level,
+		timestamp: stdTimeFunctions.isoTime,
+		formatters: { level: (label: string) => ({ level: label }) },
+		redact: { paths: SECRETS.flatMap((field) => [field, `*.${field}`]), censor: "[secret]" },
+	};
+	return destination === undefined ? pino(options) : pino(options, destination);
+}
