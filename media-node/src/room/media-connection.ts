@@ -1,0 +1,89 @@
+/** How audio and data reach the server: one peer connection (`/rtc/v1`) or two (`/rtc`). The session sees no difference. */
+import { AddTrackRequest, SessionDescription, SignalTarget, TrackSource, TrackType } from "@livekit/protocol";
+import type { MediaSectionsRequirement, TrickleRequest } from "@livekit/protocol";
+import type { RtcpPacket, RtpPacket } from "werift";
+import type { RoomCodec } from "../call/ports.ts";
+import type { ReceivingSection } from "./downlink.ts";
+import type { RoomPeer } from "./peer.ts";
+import type { MediaSection } from "./sdp-sections.ts";
+import type { SignalRequestMessage } from "./signalling.ts";
+
+export const RELIABLE_CHANNEL = "_reliable";
+export const LOSSY_CHANNEL = "_lossy";
+
+/** What a media connection asks of the session that owns it. */
+export interface MediaHost {
+	send(message: SignalRequestMessage): void;
+	/** the remote description has changed */
+	sections(sections: readonly ReceivingSection[]): void;
+	rtp(packet: RtpPacket): void;
+	rtcp(packet: RtcpPacket): void;
+	data(bytes: Uint8Array): void;
+	failed(message: string): void;
+}
+
+export interface PublishedTrack {
+	ssrc: number;
+	/** our section in the server's newest description */
+	section: MediaSection;
+}
+
+export interface MediaConnection {
+	/** the peer that our packets leave by */
+	readonly publisher: RoomPeer;
+	/** Resolves when every connection of this kind is up and the server has answered our track. */
+	readonly ready: Promise<PublishedTrack>;
+	onAnswer(description: SessionDescription): void;
+	onOffer(description: SessionDescription): void;
+	onTrickle(trickle: TrickleRequest): void;
+	onMediaSections(requirement: MediaSectionsRequirement): void;
+	sendData(label: typeof RELIABLE_CHANNEL | typeof LOSSY_CHANNEL, bytes: Uint8Array): void;
+	close(): Promise<void>;
+}
+
+/** Codecs that we offer: those we publish with in their order, then all others that we can receive. */
+export function offeredCodecs(publishCodecs: readonly RoomCodec[]): readonly RoomCodec[] {
+	return [...new Set<RoomCodec>([...publishCodecs, "opus", "PCMU", "PCMA"])];
+}
+
+export function audioTrackRequest(cid: string, name: string): AddTrackRequest {
+	return new AddTrackRequest({
+		cid,
+		name,
+		type: TrackType.AUDIO,
+		source: TrackSource.MICROPHONE,
+		disableRed: true,
+	});
+}
+
+export function openChannels(peer: RoomPeer): void {
+	peer.openChannel(RELIABLE_CHANNEL, { ordered: true });
+	peer.openChannel(LOSSY_CHANNEL, { ordered: false, maxRetransmits: 0 });
+}
+
+export function description(type: "offer" | "answer", sdp: string, id: number): SessionDescription {
+	return new SessionDescription({ type, sdp, id });
+}
+
+/** Runs description exchanges one after the other: werift takes one at a time per connection. */
+export class Exchanges {
+	#last: Promise<void> = Promise.resolve();
+	readonly #onError: (error: unknown) => void;
+
+	constructor(onError: (error: unknown) => void) {
+		this.#onError = onError;
+	}
+
+	run(exchange: () => Promise<void>): void {
+		this.#last = this.#last.then(exchange).catch(this.#onError);
+	}
+}
+
+/** Hands a server's candidate to its peer. A candidate that cannot be parsed is no candidate (RFC 8445 §5.1): others may work. */
+export function addCandidate(peer: RoomPeer, trickle: TrickleRequest): void {
+	peer.addCandidate(trickle.candidateInit).catch(() => undefined);
+}
+
+export function isSubscriber(target: SignalTarget): boolean {
+	return target === SignalTarget.SUBSCRIBER;
+}

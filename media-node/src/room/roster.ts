@@ -1,0 +1,80 @@
+/** Who else is in the room and which audio tracks they have: LiveKit's ParticipantInfo updates in, changes out. Pure. */
+import type { ParticipantInfo } from "@livekit/protocol";
+import type { RoomParticipant } from "../call/ports.ts";
+import { hasLeft, isAudio, roomParticipant } from "./protocol-map.ts";
+
+export type RosterChange =
+	| { type: "joined"; participant: RoomParticipant }
+	| { type: "left"; participant: RoomParticipant }
+	| { type: "track-added"; trackSid: string; participant: RoomParticipant }
+	| { type: "track-removed"; trackSid: string }
+	| { type: "track-muted"; trackSid: string; muted: boolean };
+
+interface Entry {
+	participant: RoomParticipant;
+	version: number;
+	/** audio tracks: SID → muted */
+	tracks: Map<string, boolean>;
+}
+
+export class Roster {
+	readonly #ownIdentity: string;
+	readonly #bySid = new Map<string, Entry>();
+
+	constructor(ownIdentity: string) {
+		this.#ownIdentity = ownIdentity;
+	}
+
+	participants(): readonly RoomParticipant[] {
+		return [...this.#bySid.values()].map((entry) => entry.participant);
+	}
+
+	/** The owner of an audio track of somebody else. */
+	ownerOf(trackSid: string): RoomParticipant | undefined {
+		for (const entry of this.#bySid.values()) if (entry.tracks.has(trackSid)) return entry.participant;
+		return undefined;
+	}
+
+	isMuted(trackSid: string): boolean {
+		for (const entry of this.#bySid.values()) if (entry.tracks.get(trackSid) === true) return true;
+		return false;
+	}
+
+	apply(infos: readonly ParticipantInfo[]): readonly RosterChange[] {
+		return infos.filter((info) => info.identity !== this.#ownIdentity && info.sid !== "").flatMap((info) => this.#applyOne(info));
+	}
+
+	#applyOne(info: ParticipantInfo): RosterChange[] {
+		const known = this.#bySid.get(info.sid);
+		if (hasLeft(info)) return known === undefined ? [] : this.#remove(known);
+		// updates of one participant may overtake each other inside a server
+		if (known !== undefined && info.version < known.version) return [];
+		const changes: RosterChange[] = [];
+		const entry = known ?? this.#add(info, changes);
+		entry.version = info.version;
+		const now = new Map(info.tracks.filter(isAudio).map((track) => [track.sid, track.muted]));
+		for (const trackSid of entry.tracks.keys()) if (!now.has(trackSid)) changes.push({ type: "track-removed", trackSid });
+		for (const [trackSid, muted] of now) {
+			const before = entry.tracks.get(trackSid);
+			if (before === undefined) changes.push({ type: "track-added", trackSid, participant: entry.participant });
+			else if (before !== muted) changes.push({ type: "track-muted", trackSid, muted });
+		}
+		entry.tracks = now;
+		return changes;
+	}
+
+	#add(info: ParticipantInfo, changes: RosterChange[]): Entry {
+		// The same identity under a new SID is the same person joined again; the server may not have told that the old one left.
+		for (const other of this.#bySid.values()) if (other.participant.identity === info.identity) changes.push(...this.#remove(other));
+		const entry: Entry = { participant: roomParticipant(info), version: info.version, tracks: new Map() };
+		this.#bySid.set(info.sid, entry);
+		changes.push({ type: "joined", participant: entry.participant });
+		return entry;
+	}
+
+	#remove(entry: Entry): RosterChange[] {
+		this.#bySid.delete(entry.participant.sid);
+		const tracks = [...entry.tracks.keys()].map((trackSid): RosterChange => ({ type: "track-removed", trackSid }));
+		return [...tracks, { type: "left", participant: entry.participant }];
+	}
+}

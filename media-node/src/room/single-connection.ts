@@ -1,0 +1,122 @@
+/**
+ * The newest path of LiveKit servers (`/rtc/v1`): one peer connection for both directions. We make every offer; the first one travels with
+ * the join request. The server says with MediaSectionsRequirement when it wants another offer, with room for more tracks.
+ */
+import type { AddTrackRequest, MediaSectionsRequirement, SessionDescription, TrickleRequest } from "@livekit/protocol";
+import type { RoomCodec } from "../call/ports.ts";
+import { receivingSections } from "./downlink.ts";
+import { addCandidate, audioTrackRequest, description, Exchanges, type MediaConnection, type MediaHost } from "./media-connection.ts";
+import { offeredCodecs, openChannels, type PublishedTrack } from "./media-connection.ts";
+import { RoomPeer } from "./peer.ts";
+import { type MediaSection, parseMediaSections } from "./sdp-sections.ts";
+
+/** A server may ask for as many sections as a large room has tracks, not for any number. */
+const MAX_RECEIVING_SECTIONS = 256;
+
+export class SingleConnection implements MediaConnection {
+	readonly publisher: RoomPeer;
+	readonly ready: Promise<PublishedTrack>;
+	readonly #host: MediaHost;
+	readonly #exchanges: Exchanges;
+	readonly #firstAnswer = Promise.withResolvers<MediaSection>();
+	readonly #ssrc: number;
+	readonly #cid: string;
+	#offerId = 0;
+	#receivingSections = 0;
+	/** set while an offer of ours is unanswered */
+	#answered: ((answer: SessionDescription) => void) | undefined;
+	#closed = false;
+
+	constructor(publishCodecs: readonly RoomCodec[], serverUrl: string, host: MediaHost) {
+		this.#host = host;
+		this.publisher = new RoomPeer(offeredCodecs(publishCodecs), serverUrl, host);
+		this.#exchanges = new Exchanges((error) => {
+			this.#firstAnswer.reject(error);
+			if (!this.#closed) host.failed(`negotiation with the room server failed: ${String(error)}`);
+		});
+		const track = this.publisher.addSendingTrack(publishCodecs);
+		this.#ssrc = track.ssrc;
+		this.#cid = track.cid;
+		this.#addReceiving(1);
+		openChannels(this.publisher);
+		this.ready = this.#becomeReady();
+		this.ready.catch(() => undefined);
+	}
+
+	/** What goes into the join request. */
+	async start(trackName: string): Promise<{ track: AddTrackRequest; offer: SessionDescription }> {
+		const offer = await this.publisher.offer();
+		const id = ++this.#offerId;
+		this.#exchanges.run(async () => this.#applyAnswer(await this.#nextAnswer()));
+		return { track: audioTrackRequest(this.#cid, trackName), offer: description("offer", offer, id) };
+	}
+
+	onAnswer(answer: SessionDescription): void {
+		this.#answered?.(answer);
+	}
+
+	onOffer(): void {
+		// On this path offers come from the client only.
+	}
+
+	onTrickle(trickle: TrickleRequest): void {
+		addCandidate(this.publisher, trickle);
+	}
+
+	onMediaSections({ numAudios }: MediaSectionsRequirement): void {
+		this.#exchanges.run(async () => {
+			// werift starts its transports anew when an answer comes while they are still starting
+			await this.publisher.connected;
+			this.#addReceiving(numAudios);
+			const offer = await this.publisher.offer();
+			this.#host.send({ case: "offer", value: description("offer", offer, ++this.#offerId) });
+			await this.#applyAnswer(await this.#nextAnswer());
+		});
+	}
+
+	sendData(label: string, bytes: Uint8Array): void {
+		this.publisher.send(label, bytes);
+	}
+
+	async close(): Promise<void> {
+		this.#closed = true;
+		this.#answered = undefined;
+		this.#firstAnswer.reject(new Error("closed"));
+		await this.publisher.close();
+	}
+
+	async #becomeReady(): Promise<PublishedTrack> {
+		const section = await this.#firstAnswer.promise;
+		await this.publisher.connected;
+		return { ssrc: this.#ssrc, section };
+	}
+
+	#addReceiving(count: number): void {
+		for (let i = 0; i < count && this.#receivingSections < MAX_RECEIVING_SECTIONS; i++) {
+			this.#receivingSections++;
+			this.publisher.addReceivingTrack();
+		}
+	}
+
+	#nextAnswer(): Promise<SessionDescription> {
+		return new Promise((resolve) => {
+			this.#answered = (answer) => {
+				// an answer to an offer that we have given up
+				if (answer.id !== 0 && answer.id !== this.#offerId) return;
+				this.#answered = undefined;
+				resolve(answer);
+			};
+		});
+	}
+
+	async #applyAnswer(answer: SessionDescription): Promise<void> {
+		if (this.#closed) return;
+		await this.publisher.applyAnswer(answer.sdp);
+		const sections = parseMediaSections(answer.sdp);
+		// our own track is the first section of the first offer, and sections never move (RFC 3264 §8)
+		const own = sections[0];
+		if (own !== undefined) this.#firstAnswer.resolve(own);
+		else this.#firstAnswer.reject(new Error("the room server's answer has no sections"));
+		this.#host.sections(receivingSections(sections, answer.midToTrackId));
+	}
+}
