@@ -110,6 +110,12 @@ export class DtmfReceiver {
 
 	#end(press: Press, lost: boolean): DtmfEvent {
 		press.ended = true;
-		return { type: "end", digit: press.digit, code: press.code, durationMs: (press.earlierTicks + press.duration) / this.#ticksPerMs, lost };
+		return {
+			type: "end",
+			digit: press.digit,
+			code: press.code,
+			durationMs: (press.earlierTicks + press.duration) / this.#ticksPerMs,
+			lost,
+		};
 	}
 }

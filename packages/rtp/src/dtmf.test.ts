@@ -5,7 +5,8 @@ import { DtmfSender } from "./dtmf-sender.ts";
 
 const payload = (code: number, duration: number, end = false): Uint8Array =>
 	Uint8Array.of(code, (end ? 0x80 : 0) | 10, duration >> 8, duration & 0xff);
-const said = (events: readonly DtmfEvent[]): string[] => events.map((e) => (e.type === "start" ? `+${e.digit}` : `-${e.digit}${e.lost ? "?" : ""} ${e.durationMs}`));
+const said = (events: readonly DtmfEvent[]): string[] =>
+	events.map((e) => (e.type === "start" ? `+${e.digit}` : `-${e.digit}${e.lost ? "?" : ""} ${e.durationMs}`));
 
 describe("DtmfReceiver", () => {
 	it("knows all sixteen digits and no flash", () => {
@@ -147,7 +148,8 @@ describe("DtmfSender", () => {
 		for (let i = 0; sender.busy; i++) {
 			const packet = sender.next(i * 160);
 			if (packet === undefined) continue;
-			for (const event of receiver.receive(packet.payload, packet.timestamp, packet.marker, i * 20)) if (event.type === "start") heard += event.digit;
+			for (const event of receiver.receive(packet.payload, packet.timestamp, packet.marker, i * 20))
+				if (event.type === "start") heard += event.digit;
 		}
 		expect(heard).toBe(digits);
 	});

@@ -1,4 +1,13 @@
-export { emptyRtpPacket, isRtcp, parseRtp, readExtension, RTP_FIXED_HEADER_BYTES, rtpHeaderLength, writeRtp, writeRtpHeader } from "./packet.ts";
+export {
+	emptyRtpPacket,
+	isRtcp,
+	parseRtp,
+	readExtension,
+	RTP_FIXED_HEADER_BYTES,
+	rtpHeaderLength,
+	writeRtp,
+	writeRtpHeader,
+} from "./packet.ts";
 export type { RtpExtension, RtpHeader, RtpPacket } from "./packet.ts";
 export { ReceptionStatistics, sequenceDelta, timestampDelta, Unwrapper } from "./sequence.ts";
 export type { ReceptionReport } from "./sequence.ts";

@@ -26,7 +26,12 @@ interface Pulled {
 }
 
 /** Feeds packets in order of arrival and pulls every 20 ms at the given phase. */
-function run(packets: Packet[], untilMs: number, phase = 7, options: JitterBufferOptions = {}): { pulled: Pulled[]; buffer: JitterBuffer<number> } {
+function run(
+	packets: Packet[],
+	untilMs: number,
+	phase = 7,
+	options: JitterBufferOptions = {},
+): { pulled: Pulled[]; buffer: JitterBuffer<number> } {
 	const buffer = new JitterBuffer<number>(options);
 	const arrivals = [...packets].sort((a, b) => a.arrivalMs - b.arrivalMs);
 	const pulled: Pulled[] = [];
@@ -40,22 +45,37 @@ function run(packets: Packet[], untilMs: number, phase = 7, options: JitterBuffe
 	return { pulled, buffer };
 }
 
-function stream(frames: number, delay: (frame: number) => number | undefined, start = { sequence: 65500, timestamp: 0xfffff000 }): Packet[] {
+function stream(
+	frames: number,
+	delay: (frame: number) => number | undefined,
+	start = { sequence: 65500, timestamp: 0xfffff000 },
+): Packet[] {
 	return Array.from({ length: frames }, (_, frame) => {
 		const late = delay(frame);
 		return late === undefined
 			? undefined
-			: { sequence: (start.sequence + frame) & 0xffff, timestamp: (start.timestamp + frame * 160) >>> 0, frame, arrivalMs: frame * 20 + late };
+			: {
+					sequence: (start.sequence + frame) & 0xffff,
+					timestamp: (start.timestamp + frame * 160) >>> 0,
+					frame,
+					arrivalMs: frame * 20 + late,
+				};
 	}).filter((packet) => packet !== undefined);
 }
 
 /** From arrival of the fastest possible packet to its play-out, for frames played after `fromMs`. */
-const delays = (pulled: Pulled[], fromMs = 0): number[] => pulled.flatMap(({ now, got }) => (typeof got === "number" && now >= fromMs ? [now - got * 20] : []));
-const count = (pulled: Pulled[], what: Pulled["got"], fromMs = 0): number => pulled.filter(({ now, got }) => now >= fromMs && got === what).length;
+const delays = (pulled: Pulled[], fromMs = 0): number[] =>
+	pulled.flatMap(({ now, got }) => (typeof got === "number" && now >= fromMs ? [now - got * 20] : []));
+const count = (pulled: Pulled[], what: Pulled["got"], fromMs = 0): number =>
+	pulled.filter(({ now, got }) => now >= fromMs && got === what).length;
 
 describe("on a clean network", () => {
 	it.each([0, 3, 7, 11, 15, 19])("phase %d ms: in order, over the wrap, within one frame and a small margin", (phase) => {
-		const { pulled, buffer } = run(stream(500, () => 0), 9_900, phase);
+		const { pulled, buffer } = run(
+			stream(500, () => 0),
+			9_900,
+			phase,
+		);
 		const played = pulled.flatMap(({ got }) => (typeof got === "number" ? [got] : []));
 		expect(played).toEqual([...played].sort((a, b) => a - b));
 		expect(count(pulled, "missing")).toBe(0);
@@ -73,8 +93,11 @@ describe("on a clean network", () => {
 });
 
 describe("loss, order, duplicates", () => {
-	it("a lost packet is one \"missing\" at its place, and no delay is added", () => {
-		const { pulled } = run(stream(300, (frame) => (frame % 50 === 25 ? undefined : 0)), 6_000);
+	it('a lost packet is one "missing" at its place, and no delay is added', () => {
+		const { pulled } = run(
+			stream(300, (frame) => (frame % 50 === 25 ? undefined : 0)),
+			6_000,
+		);
 		expect(count(pulled, "missing")).toBe(6);
 		const at = pulled.findIndex(({ got }) => got === 224);
 		expect(pulled.slice(at, at + 3).map(({ got }) => got)).toEqual([224, "missing", 226]);
@@ -82,7 +105,10 @@ describe("loss, order, duplicates", () => {
 	});
 
 	it("pairs swapped by up to 25 ms come out in order, after the buffer has learnt it", () => {
-		const { pulled } = run(stream(500, (frame) => (frame % 2 === 0 ? 25 : 0)), 9_900);
+		const { pulled } = run(
+			stream(500, (frame) => (frame % 2 === 0 ? 25 : 0)),
+			9_900,
+		);
 		const late = pulled.filter(({ now }) => now > 2000).map(({ got }) => got);
 		expect(late.every((got, i) => i === 0 || got === (late[i - 1] as number) + 1)).toBe(true);
 	});
@@ -100,7 +126,10 @@ describe("jitter", () => {
 
 	it.each([20, 40, 80, 120])(`uniform 0..%d ms: delay grows to about that, few frames missing (seed ${seed})`, (jitter) => {
 		const random = seeded(seed);
-		const { pulled, buffer } = run(stream(1500, () => random() * jitter), 29_900);
+		const { pulled, buffer } = run(
+			stream(1500, () => random() * jitter),
+			29_900,
+		);
 		const steady = delays(pulled, 10_000);
 		expect(Math.max(...steady)).toBeLessThanOrEqual(jitter + 35);
 		expect(Math.min(...steady)).toBeGreaterThanOrEqual(jitter * 0.8 - 20);
@@ -110,14 +139,20 @@ describe("jitter", () => {
 
 	it("never aims beyond 200 ms, and shrinks back when the network calms down", () => {
 		const random = seeded(seed);
-		const { pulled, buffer } = run(stream(1500, (frame) => (frame < 500 ? random() * 390 : 0)), 29_900);
+		const { pulled, buffer } = run(
+			stream(1500, (frame) => (frame < 500 ? random() * 390 : 0)),
+			29_900,
+		);
 		expect(Math.max(...delays(pulled))).toBeLessThanOrEqual(200 + 40 + 20);
 		expect(Math.max(...delays(pulled, 25_000))).toBeLessThanOrEqual(28);
 		expect(buffer.stats().targetMs).toBe(4);
 	});
 
 	it("a stall of 300 ms does not leave the call 300 ms behind", () => {
-		const { pulled } = run(stream(1000, (frame) => (frame >= 200 && frame < 215 ? 300 - (frame - 200) * 20 : 0)), 19_900);
+		const { pulled } = run(
+			stream(1000, (frame) => (frame >= 200 && frame < 215 ? 300 - (frame - 200) * 20 : 0)),
+			19_900,
+		);
 		expect(Math.max(...delays(pulled, 12_000))).toBeLessThanOrEqual(28);
 	});
 });
@@ -136,7 +171,11 @@ describe("time lines", () => {
 
 	it("a jump of timestamp and sequence starts anew within the start delay", () => {
 		const first = stream(100, () => 0);
-		const second = stream(100, () => 0, { sequence: 123, timestamp: 9_000_000 }).map((packet) => ({ ...packet, frame: packet.frame + 100, arrivalMs: packet.arrivalMs + 2000 }));
+		const second = stream(100, () => 0, { sequence: 123, timestamp: 9_000_000 }).map((packet) => ({
+			...packet,
+			frame: packet.frame + 100,
+			arrivalMs: packet.arrivalMs + 2000,
+		}));
 		const { pulled, buffer } = run([...first, ...second], 3_900);
 		expect(buffer.stats().resets).toBe(1);
 		const firstOfSecond = pulled.find(({ got }) => typeof got === "number" && got >= 100);

@@ -199,7 +199,8 @@ function writeExtensions(buffer: Uint8Array, offset: number, extensions: readonl
 	writeUint16(buffer, offset + 2, (end - offset - 4) / 4);
 	let at = offset + 4;
 	for (const { id, data } of extensions) {
-		if (id < 1 || id > 14 || data.length < 1 || data.length > 16) throw new RangeError(`RTP header extension ${id}: not in the one-byte form`);
+		if (id < 1 || id > 14 || data.length < 1 || data.length > 16)
+			throw new RangeError(`RTP header extension ${id}: not in the one-byte form`);
 		buffer[at] = (id << 4) | (data.length - 1);
 		buffer.set(data, at + 1);
 		at += 1 + data.length;

@@ -135,7 +135,10 @@ export function writeBye(ssrc: number): Uint8Array {
 /** NTP time of a Unix time in ms (RFC 3550 §4), as the two words of a sender report. */
 export function ntpFromUnixMs(unixMs: number): { ntpSeconds: number; ntpFraction: number } {
 	const seconds = Math.floor(unixMs / 1000);
-	return { ntpSeconds: (seconds + NTP_EPOCH_OFFSET_SECONDS) >>> 0, ntpFraction: Math.floor(((unixMs - seconds * 1000) / 1000) * 2 ** 32) >>> 0 };
+	return {
+		ntpSeconds: (seconds + NTP_EPOCH_OFFSET_SECONDS) >>> 0,
+		ntpFraction: Math.floor(((unixMs - seconds * 1000) / 1000) * 2 ** 32) >>> 0,
+	};
 }
 
 function header(packetType: number, count: number, length: number, cname: string | undefined): Uint8Array {

@@ -1,0 +1,13 @@
+export { ALAW_SILENCE, decodeG711, encodeG711, g711Silence, transcodeG711, ULAW_SILENCE } from "./g711.ts";
+export type { G711 } from "./g711.ts";
+export { audioLevelG711, audioLevelPcm, rmsDbov } from "./level.ts";
+export { Resampler } from "./resample.ts";
+export { mix, mixMinus, softLimit } from "./mix.ts";
+export { CALL_PROGRESS_HZ, CallProgressGenerator, cadenceSounds, dtmfFrequencies, tone, ToneGenerator } from "./tone.ts";
+export type { CallProgressTone } from "./tone.ts";
+export { dominantTone, measureTone } from "./measure.ts";
+export type { DominantTone, ToneMeasurement } from "./measure.ts";
+export { LossConcealment } from "./conceal.ts";
+export { ComfortNoise } from "./comfort-noise.ts";
+export { parseWav, toMono, writeWav } from "./wav.ts";
+export type { Wav, WavResult } from "./wav.ts";
