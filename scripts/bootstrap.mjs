@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const windows = process.platform === "win32";
 const pinnedNode = join(root, "node_modules/node/bin", windows ? "node.exe" : "node");
+/** npm writes this after the last step of an install. */
+const npmRecord = join(root, "node_modules/.package-lock.json");
 const lockFile = join(root, ".trunkline/install.lock");
 /** A program that was asked to stop gets 5 s to hang up its calls; what is still there after this long is stuck. */
 const KILL_AFTER_MS = 8_000;
@@ -29,8 +31,12 @@ async function installOnce() {
 		// Whoever held the lock before us has probably installed everything by now.
 		if (isInstalled()) return;
 		process.stderr.write("trunkline: installing dependencies (once, about half a minute) …\n");
-		// --include=dev: a NODE_ENV=production of the machine must not leave the test tools out.
-		await npm(["ci", "--include=dev", "--prefer-offline", "--loglevel=error", "--no-fund", "--no-audit"]);
+		// Without npm's record an install was cut off, perhaps in the middle of a package: start over.
+		if (!existsSync(npmRecord)) rmSync(join(root, "node_modules"), { recursive: true, force: true });
+		// Not `npm ci`: it refuses a lock file without the other platforms' optional binaries (npm/cli#9846), which is what npm writes where
+		// the registry does not offer those. --no-save keeps to the lock file and leaves it alone. --include=dev: a NODE_ENV=production of the
+		// machine must not leave the test tools out.
+		await npm(["install", "--no-save", "--include=dev", "--prefer-offline", "--loglevel=error", "--no-fund", "--no-audit"]);
 	} finally {
 		unlock();
 	}
@@ -46,10 +52,9 @@ async function installOnce() {
  * an interrupted install and a changed lock file both show, an `npm install <package>` by hand counts, and no network is touched.
  */
 function isInstalled() {
-	const hidden = join(root, "node_modules/.package-lock.json");
-	if (!existsSync(pinnedNode) || !existsSync(hidden)) return false;
+	if (!existsSync(pinnedNode) || !existsSync(npmRecord)) return false;
 	const wanted = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
-	const present = JSON.parse(readFileSync(hidden, "utf8")).packages;
+	const present = JSON.parse(readFileSync(npmRecord, "utf8")).packages;
 	return Object.entries(wanted).every(([path, { version, optional, link }]) => {
 		// Optional packages are the other platforms' binaries; links and workspaces are this repository itself.
 		if (!path.includes("node_modules/") || optional || link) return link !== true || existsSync(join(root, path));
@@ -110,7 +115,9 @@ async function npm(npmArgs) {
 	if (error) fail(`cannot run npm: ${error.message}`);
 	if (signal) process.exit(128 + (SIGNALS[signal] ?? 0));
 	if (code !== 0)
-		fail(`npm ci failed with exit code ${code}; its output is above. The first run needs the npm registry, later ones need no network.`);
+		fail(
+			`npm install failed with exit code ${code}; its output is above. The first run needs the npm registry, later ones need no network.`,
+		);
 }
 
 async function handOver() {
