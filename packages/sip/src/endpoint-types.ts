@@ -115,7 +115,13 @@ export type SipEvent =
 	| { type: "reinvite"; leg: LegId; transaction: string; request: SipRequest }
 	| { type: "in-dialog"; leg: LegId; transaction: string; request: SipRequest }
 	/** Provisional responses are not reported. No response: `cause`. */
-	| { type: "in-dialog-response"; leg: LegId; transaction: string; response?: SipResponse; cause?: "timeout" | "transport" | "auth" | "ended" }
+	| {
+			type: "in-dialog-response";
+			leg: LegId;
+			transaction: string;
+			response?: SipResponse;
+			cause?: "timeout" | "transport" | "auth" | "ended";
+	  }
 	| { type: "out-of-dialog"; transaction: string; request: SipRequest; remote: Address };
 
 export interface EndpointStats {

@@ -1,0 +1,111 @@
+import { parseAuthField, writeAuthField } from "../grammar/challenge.ts";
+import { equalConstantTime, hex, utf8Encode } from "../grammar/text.ts";
+import type { Millis } from "../machine.ts";
+import { type DigestAlgorithm, digestResponse, parseAlgorithm } from "./digest.ts";
+import type { Hashes } from "./hashes.ts";
+
+/** Nonces are signed, not stored: any node with the same secret can check what another one gave out. */
+export interface NonceScope {
+	hashes: Hashes;
+	/** key of the HMAC; at least 16 random bytes */
+	secret: Uint8Array;
+	realm: string;
+	/** what else the nonce is bound to, such as the Call-ID: an answer heard there is worth nothing elsewhere */
+	scope?: string;
+	/** ms since the epoch, the same clock on all nodes */
+	now: Millis;
+}
+
+/**
+ * Value of one WWW-Authenticate (401) or Proxy-Authenticate (407) header. Send one for each algorithm, strongest first (RFC 7616 §3.7).
+ * `stale`: the credentials were right but the nonce had expired.
+ */
+export function challenge(options: NonceScope & { algorithm?: DigestAlgorithm; stale?: boolean }): string {
+	const params: [string, string][] = [
+		["realm", options.realm],
+		["nonce", makeNonce(options)],
+		["algorithm", options.algorithm ?? "MD5"],
+		["qop", "auth"],
+	];
+	if (options.stale) params.push(["stale", "true"]);
+	return writeAuthField("Digest", params, true);
+}
+
+/**
+ * "missing": no credentials for our realm, challenge; "stale": right but expired, challenge with stale; "malformed": 400; "refused": wrong
+ * user, password, URI or a nonce that is not ours.
+ */
+export type Verdict = "ok" | "missing" | "stale" | "malformed" | "refused";
+
+export interface VerifyOptions extends NonceScope {
+	/** all values of Authorization (401) or Proxy-Authorization (407) */
+	values: readonly string[];
+	method: string;
+	/** Request-URI as it arrived */
+	requestUri: string;
+	username: string;
+	password: string;
+	/** how long a nonce is good for; default 60 s */
+	nonceLifetime?: Millis;
+	/** Called last, for an answer that is right in all else; false = this nonce and count were used before. Without it a replay within the lifetime passes. */
+	unused?: (nonce: string, nc: string) => boolean;
+}
+
+/** Checks digest credentials. Comparisons of secrets take constant time. Never throws on what a peer sent. */
+export function verifyAuthorization(options: VerifyOptions): Verdict {
+	const fields = options.values.map(parseAuthField).filter((field) => field?.scheme === "digest");
+	const params = fields.find((field) => field?.params.get("realm") === options.realm)?.params;
+	if (params === undefined) return "missing";
+	const algorithm = parseAlgorithm(params.get("algorithm"));
+	const [nonce, uri, response, username] = [params.get("nonce"), params.get("uri"), params.get("response"), params.get("username")];
+	if (algorithm === undefined || nonce === undefined || uri === undefined || response === undefined || username === undefined)
+		return "malformed";
+	const qop = params.get("qop");
+	const nc = params.get("nc") ?? "";
+	const cnonce = params.get("cnonce") ?? "";
+	// We offer qop=auth; without qop is how RFC 2069 peers answer.
+	if (qop !== undefined && (qop !== "auth" || !/^[0-9a-f]{8}$/i.test(nc) || cnonce === "")) return "malformed";
+	// RFC 7616 §3.4.6: the server must check that the "uri" is the one requested, or credentials for one call open another.
+	if (uri !== options.requestUri) return "refused";
+	const age = nonceAge(options, nonce);
+	if (age === undefined) return "refused";
+	const expected = digestResponse(options.hashes, {
+		...algorithm,
+		username: options.username,
+		realm: options.realm,
+		password: options.password,
+		method: options.method,
+		...{ uri, nonce, nc, cnonce },
+		...(qop === "auth" && { qop }),
+	});
+	const rightUser = equalConstantTime(fingerprint(options, username), fingerprint(options, options.username));
+	const rightResponse = equalConstantTime(expected, response.toLowerCase());
+	if (!rightUser || !rightResponse) return "refused";
+	if (age > (options.nonceLifetime ?? 60_000)) return "stale";
+	return options.unused === undefined || options.unused(nonce, nc) ? "ok" : "stale";
+}
+
+function makeNonce(options: NonceScope): string {
+	const at = Math.trunc(options.now).toString(16);
+	return `${at}.${sign(options, at)}`;
+}
+
+/** undefined: not signed by us for this realm and scope, or from the future. */
+function nonceAge(options: NonceScope, nonce: string): Millis | undefined {
+	const dot = nonce.indexOf(".");
+	const at = nonce.slice(0, Math.max(dot, 0));
+	if (!/^[0-9a-f]{1,13}$/.test(at) || !equalConstantTime(sign(options, at), nonce.slice(dot + 1))) return undefined;
+	const age = options.now - Number.parseInt(at, 16);
+	// Clocks of nodes differ a little.
+	return age < -5000 ? undefined : age;
+}
+
+function sign(options: NonceScope, at: string): string {
+	const text = `nonce\0${at}\0${options.realm}\0${options.scope ?? ""}`;
+	return hex(options.hashes.hmacSha256(options.secret, utf8Encode(text)).subarray(0, 16));
+}
+
+/** Hash of a name, so that comparing tells not even its length. */
+function fingerprint(options: NonceScope, name: string): string {
+	return hex(options.hashes.hmacSha256(options.secret, utf8Encode(`user\0${name}`)));
+}

@@ -1,0 +1,227 @@
+import { dialogKey } from "./dialog/dialog.ts";
+import { responseAddress, stampVia } from "./dialog/next-hop.ts";
+import type { Address, EndpointOptions, EndpointStats, SipEvent, SipInput, SipOutput } from "./endpoint-types.ts";
+import { SipUsageError } from "./errors.ts";
+import { hex, utf8Encode } from "./grammar/text.ts";
+import { parseVia, writeVia } from "./grammar/via.ts";
+import type { Machine, Millis } from "./machine.ts";
+import { type Envelope, readEnvelope, replaceTopVia, topVia } from "./message/envelope.ts";
+import { header } from "./message/headers.ts";
+import type { SipRequest, SipResponse } from "./message/message.ts";
+import { type ParseErrorCode, parseMessage } from "./message/parse.ts";
+import { writeMessage } from "./message/write.ts";
+import { RFC3261_TIMERS, TimerQueue } from "./timers.ts";
+import { TransactionLayer } from "./transaction/layer.ts";
+import type { Transaction } from "./transaction/transaction.ts";
+import { type Refusal, refuse } from "./ua/admission.ts";
+import { assertInput, buildResponse } from "./ua/build.ts";
+import { CalleeLeg } from "./ua/callee.ts";
+import { CallerLeg } from "./ua/caller.ts";
+import { type Answer, Core } from "./ua/core.ts";
+
+const DEFAULT_MAX_TRANSACTIONS = 20_000;
+
+/** A SIP user agent (RFC 3261, RFC 6026, RFC 3581) without sockets and without a clock. */
+export class SipEndpoint implements Machine<SipInput, SipOutput> {
+	readonly #core: Core;
+	readonly #timers = new TimerQueue();
+	readonly #layer: TransactionLayer;
+	readonly #outputs: SipOutput[] = [];
+	readonly #maxTransactions: number;
+	/** key of the To tags of answers that keep no state: the same request gets the same tag (RFC 3261 §8.2.7) */
+	readonly #tagKey: Uint8Array;
+	#nextOutput = 0;
+
+	constructor(options: EndpointOptions) {
+		const constants = { t1: options.t1 ?? RFC3261_TIMERS.t1, t2: options.t2 ?? RFC3261_TIMERS.t2, t4: options.t4 ?? RFC3261_TIMERS.t4 };
+		this.#layer = new TransactionLayer(this.#timers, constants, (bytes, to) => this.#outputs.push({ kind: "transmit", bytes, to }));
+		this.#core = new Core(options, this.#layer, (event) => this.#emit(event));
+		this.#maxTransactions = options.maxTransactions ?? DEFAULT_MAX_TRANSACTIONS;
+		this.#tagKey = options.random(32);
+	}
+
+	/** Never throws on what a peer sent; throws SipUsageError, before anything changed, on a command that could not be written. */
+	handle(input: SipInput, now: Millis): void {
+		switch (input.kind) {
+			case "received":
+				this.#onBytes(input.bytes, input.remote, now);
+				return;
+			case "transport-error":
+				this.#layer.onTransportError(input.remote, input.message, now);
+				return;
+			case "respond":
+				assertInput(input);
+				this.#core.pending.get(input.transaction)?.respond(input, now);
+				return;
+			case "call":
+				assertInput(input);
+				if (this.#core.legs.has(input.leg)) throw new SipUsageError("call: the leg exists");
+				new CallerLeg(this.#core, input, now);
+				return;
+			default:
+				assertInput(input);
+				if (input.kind === "accept" && input.transaction !== undefined) {
+					this.#core.pending.get(input.transaction)?.respond({ ...input, status: 200 }, now);
+				} else {
+					this.#core.legs.get(input.leg)?.handle(input, now);
+				}
+		}
+	}
+
+	pollOutput(): SipOutput | undefined {
+		const output = this.#outputs[this.#nextOutput];
+		if (output === undefined) return undefined;
+		this.#nextOutput++;
+		if (this.#nextOutput === this.#outputs.length) {
+			this.#outputs.length = 0;
+			this.#nextOutput = 0;
+		}
+		return output;
+	}
+
+	nextTimeout(): Millis | undefined {
+		return this.#timers.next();
+	}
+
+	handleTimeout(now: Millis): void {
+		this.#timers.advance(now);
+	}
+
+	/** What is alive. All zero when every call is over and its transactions have timed out (32 s over UDP). */
+	stats(): EndpointStats {
+		return { transactions: this.#layer.size, dialogs: this.#core.dialogs.size, legs: this.#core.legs.size };
+	}
+
+	#emit(event: SipEvent): void {
+		this.#outputs.push({ kind: "event", event });
+	}
+
+	#onBytes(bytes: Uint8Array, remote: Address, now: Millis): void {
+		const parsed = parseMessage(bytes);
+		if (!parsed.ok) {
+			if (parsed.request !== undefined) this.#refuseMalformed(parsed.request, remote, parsed.code, parsed.detail);
+			return;
+		}
+		const { message } = parsed;
+		const read = readEnvelope(message);
+		if (!read.ok) {
+			if (message.kind === "request") this.#refuseMalformed(message, remote, "header", read.detail);
+			return;
+		}
+		if (message.kind === "response") this.#onResponse(message, read.envelope, now);
+		else this.#onRequest(stamped(message, read.envelope, remote), read.envelope, remote, now);
+	}
+
+	#onResponse(response: SipResponse, envelope: Envelope, now: Millis): void {
+		// RFC 3261 §8.1.3.3: a response with more than one Via was not meant for us.
+		if (envelope.viaCount !== 1) return;
+		this.#layer.matchClient(envelope)?.onResponse(response, now);
+	}
+
+	#onRequest(request: SipRequest, envelope: Envelope, remote: Address, now: Millis): void {
+		const known = this.#layer.matchServer(request, envelope);
+		if (known !== undefined) {
+			known.onRequest(request, now);
+			return;
+		}
+		const responseTo = responseAddress(envelope.via, remote);
+		if (request.method === "CANCEL") {
+			this.#onCancel(request, envelope, responseTo, now);
+			return;
+		}
+		if (envelope.toTag !== "") {
+			const dialog = this.#core.dialogs.get(dialogKey(envelope.callId, envelope.toTag, envelope.fromTag));
+			// RFC 3261 §12.2.2: a dialog that we do not know → 481; an ACK is never answered.
+			if (dialog !== undefined) dialog.onRequest(request, envelope, responseTo, now);
+			else if (request.method !== "ACK") this.#refuse(request, envelope, responseTo, { status: 481 });
+			return;
+		}
+		if (request.method !== "ACK") this.#onNewRequest(request, envelope, remote, responseTo, now);
+	}
+
+	#onNewRequest(request: SipRequest, envelope: Envelope, remote: Address, responseTo: Address, now: Millis): void {
+		const { allowed, options } = this.#core;
+		const refusal = refuse(request, envelope, { allowed, supported: options.supported ?? [] }) ?? this.#refuseByState(envelope);
+		if (refusal !== undefined) {
+			this.#refuse(request, envelope, responseTo, refusal);
+			return;
+		}
+		if (request.method === "INVITE") {
+			new CalleeLeg(this.#core, request, envelope, remote, responseTo, now);
+			return;
+		}
+		if (options.answerOptions) {
+			this.#refuse(request, envelope, responseTo, { status: 200, headers: this.#capabilities() });
+			return;
+		}
+		this.#offer(request, envelope, remote, responseTo, now);
+	}
+
+	#refuseByState(envelope: Envelope): Refusal | undefined {
+		// RFC 3261 §8.2.2.2: the same request by another way.
+		if (this.#layer.matchMerged(envelope) !== undefined) return { status: 482 };
+		// RFC 3261 §21.5.4
+		if (this.#layer.size >= this.#maxTransactions) return { status: 503, headers: [["Retry-After", "5"]] };
+		return undefined;
+	}
+
+	/** Hands a request outside dialogs to the driver. */
+	#offer(request: SipRequest, envelope: Envelope, remote: Address, responseTo: Address, now: Millis): void {
+		const toTag = this.#core.token(8);
+		const respond = (answer: Answer, at: Millis): void => {
+			const { status, reason, headers, body } = answer;
+			const added = request.method === "OPTIONS" && status < 300 ? [...this.#capabilities(), ...(headers ?? [])] : headers;
+			if (status >= 200) this.#core.pending.delete(name);
+			transaction.onResponse(buildResponse(this.#core, request, { status, reason, headers: added, body, toTag }), at);
+		};
+		const name = this.#core.await({ respond });
+		const user = { localTag: toTag, onTerminated: () => void this.#core.pending.delete(name) };
+		const transaction: Transaction = this.#layer.server(request, envelope, responseTo, user, now);
+		this.#emit({ type: "out-of-dialog", transaction: name, request, remote });
+	}
+
+	#onCancel(request: SipRequest, envelope: Envelope, responseTo: Address, now: Millis): void {
+		const invite = this.#layer.matchCancelled(request, envelope);
+		if (invite === undefined) {
+			this.#refuse(request, envelope, responseTo, { status: 481 });
+			return;
+		}
+		const transaction = this.#layer.server(request, envelope, responseTo, {}, now);
+		const { localTag } = invite.user;
+		transaction.onResponse(buildResponse(this.#core, request, { status: 200, ...(localTag !== undefined && { toTag: localTag }) }), now);
+		// RFC 3261 §9.2: after a final response the CANCEL has no effect.
+		if (invite.state === "proceeding") invite.user.onCancel?.(now);
+	}
+
+	#capabilities(): [string, string][] {
+		// RFC 3261 §11.2
+		return [
+			["Allow", this.#core.allowed.join(", ")],
+			["Accept", "application/sdp"],
+			["Supported", (this.#core.options.supported ?? []).join(", ")],
+		];
+	}
+
+	/** Answers without keeping anything (RFC 3261 §8.2.7): what strangers get wrong costs us no memory. */
+	#refuse(request: SipRequest, envelope: Envelope, responseTo: Address, refusal: Refusal): void {
+		const identity = `${envelope.callId} ${envelope.fromTag} ${envelope.cseq} ${envelope.via.branch ?? ""}`;
+		const toTag = hex(this.#core.options.hashes.hmacSha256(this.#tagKey, utf8Encode(identity)).subarray(0, 8));
+		this.#layer.transmit(writeMessage(buildResponse(this.#core, request, { ...refusal, toTag })), responseTo);
+	}
+
+	/** Whatever can be read of a broken request is echoed, when its Via says whom to answer. */
+	#refuseMalformed(request: SipRequest, remote: Address, code: ParseErrorCode, detail: string): void {
+		const via = parseVia(topVia(header(request, "via") ?? ""));
+		if (via === undefined || request.method === "ACK") return;
+		const refusal = code === "version" ? { status: 505 } : { status: 400, reason: `Bad Request (${detail})` };
+		const written = stampVia(via, remote);
+		const headers = written === undefined ? request.headers : replaceTopVia(request.headers, writeVia(written));
+		this.#layer.transmit(writeMessage(buildResponse(this.#core, { ...request, headers }, refusal)), responseAddress(via, remote));
+	}
+}
+
+/** The request as it is from here on: with the source in its topmost Via (RFC 3261 §18.2.1, RFC 3581 §4). */
+function stamped(request: SipRequest, envelope: Envelope, remote: Address): SipRequest {
+	const via = stampVia(envelope.via, remote);
+	return via === undefined ? request : { ...request, headers: replaceTopVia(request.headers, writeVia(via)) };
+}

@@ -1,0 +1,44 @@
+import type { Envelope } from "../message/envelope.ts";
+import { uriScheme } from "../grammar/uri.ts";
+import { contactUri } from "../dialog/dialog.ts";
+import { header, headerList } from "../message/headers.ts";
+import type { HeaderInput, SipRequest } from "../message/message.ts";
+
+export interface Refusal {
+	readonly status: number;
+	readonly reason?: string;
+	readonly headers?: readonly HeaderInput[];
+}
+
+/** Option tags in Require that we do not have (RFC 3261 §8.2.2.3). */
+export function unsupportedExtensions(request: SipRequest, supported: readonly string[]): string[] {
+	return headerList(request, "require").filter((tag) => !supported.includes(tag.toLowerCase()));
+}
+
+/**
+ * Whether a request outside any dialog may come in: RFC 3261 §8.2.1 to §8.2.3 in that order. Max-Forwards is not looked at: a user agent that
+ * is the target processes the request even at 0 (RFC 4475 §3.3.11).
+ */
+export function refuse(
+	request: SipRequest,
+	envelope: Envelope,
+	rules: { allowed: readonly string[]; supported: readonly string[] },
+): Refusal | undefined {
+	const allow: readonly HeaderInput[] = [["Allow", rules.allowed.join(", ")]];
+	if (request.method !== "INVITE" && request.method !== "OPTIONS") {
+		// BYE, and what we take inside a dialog only, has no dialog here: RFC 3261 §15.1.2.
+		return rules.allowed.includes(request.method) ? { status: 481 } : { status: 405, headers: allow };
+	}
+	const scheme = uriScheme(request.uri);
+	if (scheme === undefined) return { status: 400, reason: "Bad Request (Request-URI)" };
+	if (scheme !== "sip" && scheme !== "sips" && scheme !== "tel") return { status: 416 };
+	const unsupported = unsupportedExtensions(request, rules.supported);
+	if (unsupported.length > 0) return { status: 420, headers: [["Unsupported", unsupported.join(", ")]] };
+	const encoding = header(request, "content-encoding");
+	if (encoding !== undefined && encoding.toLowerCase() !== "identity") return { status: 415, headers: [["Accept-Encoding", "identity"]] };
+	if (request.method !== "INVITE") return undefined;
+	if (envelope.fromTag === "") return { status: 400, reason: "Bad Request (From tag)" };
+	// RFC 3261 §8.1.1.8: Contact is mandatory in a request that can make a dialog; without it there is nowhere to send BYE.
+	if (contactUri(request) === undefined) return { status: 400, reason: "Bad Request (Contact)" };
+	return undefined;
+}

@@ -1,0 +1,240 @@
+import type { Attempts, DigestClient } from "../auth/client.ts";
+import { type Dialog, dialogOfCaller, tagOf } from "../dialog/dialog.ts";
+import type { EndCause, FailureCause, LegId, SipInput } from "../endpoint-types.ts";
+import { writeNameAddr } from "../grammar/name-addr.ts";
+import { parseUri } from "../grammar/uri.ts";
+import type { Millis } from "../machine.ts";
+import type { HeaderInput, SipMessage, SipRequest, SipResponse } from "../message/message.ts";
+import type { TimerHandle } from "../timers.ts";
+import type { Transaction, TransactionUser } from "../transaction/transaction.ts";
+import { buildAck, buildCancel, buildRequest, contactValue } from "./build.ts";
+import type { Core, Leg, LegInput } from "./core.ts";
+import { acknowledge, byeAtOnce, Session, type SessionOwner } from "./session.ts";
+
+type Call = Extract<SipInput, { kind: "call" }>;
+
+/** An INVITE of ours and what comes of it (RFC 3261 §13.2). */
+export class CallerLeg implements Leg, SessionOwner {
+	readonly id: LegId;
+	readonly #core: Core;
+	readonly #call: Call;
+	readonly #callId: string;
+	readonly #localTag: string;
+	readonly #localUser: string | undefined;
+	readonly #digest: DigestClient;
+	readonly #attempts: Attempts = { rounds: 0, realms: new Set() };
+	/** dialogs that 1xx responses made, by To tag; the 2xx leaves one */
+	readonly #early = new Map<string, Session>();
+	/** To tags of the 2xx responses so far, each with what repeats its ACK */
+	readonly #acks = new Map<string, () => void>();
+	#state: "calling" | "answered" | "done" = "calling";
+	#cseq: number;
+	#invite: SipRequest | undefined;
+	#branch = "";
+	#transaction: Transaction | undefined;
+	#session: Session | undefined;
+	#provisionals = 0;
+	#cancel: { headers: readonly HeaderInput[] | undefined; sent: boolean } | undefined;
+	#cancelTimer: TimerHandle | undefined;
+
+	constructor(core: Core, call: Call, now: Millis) {
+		this.#core = core;
+		this.#call = call;
+		this.id = call.leg;
+		this.#callId = call.callId ?? core.token(16);
+		this.#localTag = call.localTag ?? core.token(8);
+		this.#localUser = parseUri(call.from.uri)?.user;
+		this.#digest = core.digest(call.auth);
+		// RFC 3261 §8.1.1.5: any start below 2**31; a small one leaves room to count.
+		this.#cseq = 0;
+		core.legs.set(this.id, this);
+		this.#sendInvite(now);
+	}
+
+	handle(input: LegInput, now: Millis): void {
+		switch (input.kind) {
+			case "cancel":
+				this.#onCancel(input.headers, now);
+				return;
+			case "bye":
+				if (this.#session === undefined) this.#onCancel(input.headers, now);
+				else this.#session.bye(input.headers, now);
+				return;
+			case "request":
+				this.#request(input, now);
+				return;
+			case "ring":
+			case "accept":
+			case "reject":
+			case "call":
+				return;
+		}
+	}
+
+	onSessionEnd(by: "remote" | "local", cause: EndCause, request: SipRequest | undefined, now: Millis): void {
+		// Only an answered dialog counts; an early one that goes leaves the INVITE to its final response.
+		if (this.#state !== "answered") return;
+		this.#leave(now);
+		this.#core.emit({ type: "ended", leg: this.id, by, cause, ...(request && { request }) });
+	}
+
+	#sendInvite(now: Millis): void {
+		const { requestUri, from, to, target, headers, body } = this.#call;
+		this.#cseq++;
+		const { request, branch } = buildRequest(
+			this.#core,
+			{
+				method: "INVITE",
+				uri: requestUri,
+				from: writeNameAddr({ uri: from.uri, displayName: from.displayName ?? "", params: [{ name: "tag", value: this.#localTag }] }),
+				to: writeNameAddr({ uri: to.uri, displayName: to.displayName ?? "", params: [] }),
+				callId: this.#callId,
+				cseq: this.#cseq,
+				contact: contactValue(this.#core, this.#localUser, target),
+				// RFC 7616 §3.4.6: uri is the Request-URI, byte for byte.
+				fields: this.#digest.headersFor("INVITE", requestUri),
+				headers,
+				body,
+			},
+			target,
+		);
+		this.#invite = request;
+		this.#branch = branch;
+		const user = this.#userOf(request);
+		this.#transaction = this.#core.layer.client(request, branch, target, user, now, (response) => buildAck(request, response));
+	}
+
+	/** Bound to one INVITE, so that late responses to the one before a challenge do not count. */
+	#userOf(invite: SipRequest): TransactionUser {
+		const current = (): boolean => this.#invite === invite && this.#state === "calling";
+		return {
+			onMessage: (message: SipMessage, now) => {
+				if (message.kind === "response" && this.#invite === invite) this.#onResponse(message, now);
+			},
+			onTimeout: (now) => {
+				if (current()) this.#fail("timeout", undefined, "no answer to INVITE", now);
+			},
+			onTransportError: (message, now) => {
+				if (current()) this.#fail("transport", undefined, message, now);
+			},
+		};
+	}
+
+	#onResponse(response: SipResponse, now: Millis): void {
+		if (response.status >= 200 && response.status < 300) {
+			this.#onSuccess(response, now);
+			return;
+		}
+		if (this.#state !== "calling") return;
+		if (response.status < 200) {
+			this.#onProvisional(response, now);
+			return;
+		}
+		if ((response.status === 401 || response.status === 407) && this.#cancel === undefined) {
+			const useless = this.#digest.learn(response, this.#attempts);
+			if (useless !== undefined) {
+				this.#fail("auth", response, useless, now);
+				return;
+			}
+			this.#closeEarly(now);
+			this.#sendInvite(now);
+			return;
+		}
+		this.#fail("status", response, response.reason, now);
+	}
+
+	#onProvisional(response: SipResponse, now: Millis): void {
+		this.#provisionals++;
+		const tag = tagOf(response, "to");
+		if (response.status > 100 && tag !== "" && this.#invite !== undefined && !this.#early.has(tag) && this.#early.size < MAX_FORKS) {
+			this.#early.set(tag, this.#newSession(this.#dialog(this.#invite, response)));
+		}
+		this.#core.emit({ type: "provisional", leg: this.id, response });
+		// RFC 3261 §9.1: "the client MUST wait for the arrival of a provisional response before sending the [CANCEL]"
+		if (this.#cancel?.sent === false) this.#sendCancel(now);
+	}
+
+	#onSuccess(response: SipResponse, now: Millis): void {
+		const tag = tagOf(response, "to");
+		const repeat = this.#acks.get(tag);
+		if (repeat !== undefined) {
+			// RFC 3261 §13.2.2.4: the ACK is passed to the transport again for every repeated 2xx.
+			repeat();
+			return;
+		}
+		if (this.#invite === undefined || this.#acks.size >= MAX_FORKS) return;
+		// The route set of an early dialog is computed anew from the 2xx (§13.2.2.4).
+		const dialog = this.#dialog(this.#invite, response);
+		this.#acks.set(tag, acknowledge(this.#core, dialog, this.#invite));
+		if (this.#state !== "calling" || this.#cancel !== undefined) {
+			// Another fork, or an answer that crossed our CANCEL: acknowledged and hung up.
+			byeAtOnce(this.#core, dialog, this.#digest, now);
+			if (this.#state === "calling") this.#fail("cancelled", response, "answered while being cancelled", now);
+			return;
+		}
+		this.#state = "answered";
+		const early = this.#early.get(tag);
+		this.#early.delete(tag);
+		this.#closeEarly(now);
+		if (early !== undefined) early.confirm(dialog);
+		this.#session = early ?? this.#newSession(dialog);
+		this.#session.state = "confirmed";
+		this.#core.emit({ type: "answered", leg: this.id, response });
+	}
+
+	#onCancel(headers: readonly HeaderInput[] | undefined, now: Millis): void {
+		if (this.#state !== "calling" || this.#cancel !== undefined) return;
+		this.#cancel = { headers, sent: false };
+		if (this.#transaction?.state === "proceeding") this.#sendCancel(now);
+	}
+
+	#sendCancel(now: Millis): void {
+		if (this.#cancel === undefined || this.#invite === undefined) return;
+		this.#cancel.sent = true;
+		const request = buildCancel(this.#core, this.#invite, this.#cancel.headers);
+		this.#core.layer.client(request, this.#branch, this.#call.target, {}, now);
+		// §9.1: without a final response "in 64*T1 seconds … the client SHOULD then consider the original transaction cancelled"
+		this.#cancelTimer = this.#core.timers.set(now + this.#core.patience, (at) => {
+			this.#transaction?.terminate(at);
+			this.#fail("cancelled", undefined, "no final response to the cancelled INVITE", at);
+		});
+	}
+
+	#request(input: Extract<SipInput, { kind: "request" }>, now: Millis): void {
+		const [early] = this.#early.values();
+		const session = this.#session ?? early;
+		if (session !== undefined) session.request(input.transaction, input, now);
+		else this.#core.emit({ type: "in-dialog-response", leg: this.id, transaction: input.transaction, cause: "ended" });
+	}
+
+	#fail(why: FailureCause, response: SipResponse | undefined, message: string, now: Millis): void {
+		const cause = this.#cancel === undefined ? why : "cancelled";
+		this.#leave(now);
+		const status = response === undefined ? {} : { status: response.status, response };
+		this.#core.emit({ type: "failed", leg: this.id, ...status, cause, provisionals: this.#provisionals, message });
+	}
+
+	#leave(now: Millis): void {
+		this.#state = "done";
+		this.#core.timers.stop(this.#cancelTimer);
+		this.#core.legs.delete(this.id);
+		this.#closeEarly(now);
+		this.#session?.close(now);
+	}
+
+	#closeEarly(now: Millis): void {
+		for (const session of this.#early.values()) session.close(now);
+		this.#early.clear();
+	}
+
+	#dialog(invite: SipRequest, response: SipResponse): Dialog {
+		return dialogOfCaller(invite, response, this.#call.target);
+	}
+
+	#newSession(dialog: Dialog): Session {
+		return new Session(this.#core, this.id, dialog, this, this.#digest, this.#localUser);
+	}
+}
+
+/** Dialogs that one INVITE may make; a peer that invents more gets no more memory. */
+const MAX_FORKS = 16;

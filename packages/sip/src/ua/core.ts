@@ -1,0 +1,73 @@
+import { DigestClient } from "../auth/client.ts";
+import type { Address, Credentials, EndpointOptions, LegId, SipEvent, SipInput } from "../endpoint-types.ts";
+import { hex } from "../grammar/text.ts";
+import type { Millis } from "../machine.ts";
+import type { Envelope } from "../message/envelope.ts";
+import type { SipRequest } from "../message/message.ts";
+import type { TimerQueue } from "../timers.ts";
+import type { TransactionLayer } from "../transaction/layer.ts";
+
+/** Methods that the endpoint serves by itself. */
+const OWN_METHODS = ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"] as const;
+
+export type LegInput = Extract<SipInput, { leg: LegId }>;
+
+/** An INVITE usage as the endpoint sees it. */
+export interface Leg {
+	readonly id: LegId;
+	handle(input: LegInput, now: Millis): void;
+}
+
+/** Whoever has a dialog in the endpoint's table. */
+export interface DialogOwner {
+	/** a request inside the dialog that repeats no live transaction; never CANCEL */
+	onRequest(request: SipRequest, envelope: Envelope, responseTo: Address, now: Millis): void;
+}
+
+/** A request that waits for the driver's `respond` (or `accept`). */
+export interface PendingRequest {
+	respond(answer: Answer, now: Millis): void;
+}
+
+export type Answer = Pick<Extract<SipInput, { kind: "respond" }>, "status" | "reason" | "headers" | "body">;
+
+/** What all legs of an endpoint share: options, tables, the way out. Holds no protocol rules. */
+export class Core {
+	readonly options: EndpointOptions;
+	readonly layer: TransactionLayer;
+	readonly timers: TimerQueue;
+	readonly legs = new Map<LegId, Leg>();
+	readonly dialogs = new Map<string, DialogOwner>();
+	readonly pending = new Map<string, PendingRequest>();
+	readonly allowed: readonly string[];
+	readonly emit: (event: SipEvent) => void;
+
+	constructor(options: EndpointOptions, layer: TransactionLayer, emit: (event: SipEvent) => void) {
+		this.options = options;
+		this.layer = layer;
+		this.timers = layer.timers;
+		this.emit = emit;
+		this.allowed = [...new Set<string>([...OWN_METHODS, ...(options.allow ?? [])])];
+	}
+
+	/** 64*T1: how long a request is waited for before its sender is given up. */
+	get patience(): Millis {
+		return 64 * this.layer.constants.t1;
+	}
+
+	/** Hexadecimal digits of n random bytes. RFC 3261 §19.3: a tag needs at least 32 bits; ours have 64, so that no dialog can be guessed. */
+	token(n: number): string {
+		return hex(this.options.random(n));
+	}
+
+	digest(credentials: Credentials | undefined): DigestClient {
+		return new DigestClient(credentials, this.options.hashes, this.options.random);
+	}
+
+	/** Keeps a request for the driver to answer; gives the name it answers by. Forget it with `pending.delete`. */
+	await(pending: PendingRequest): string {
+		const name = this.token(12);
+		this.pending.set(name, pending);
+		return name;
+	}
+}
