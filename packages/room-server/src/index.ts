@@ -1,0 +1,1 @@
+export { RoomServer, type RoomServerOptions, type RoomServerStats } from "./room-server.ts";

@@ -1,0 +1,36 @@
+/** What one stranger can make this server hold or do; above these a request is refused, never truncated. */
+export const limits = {
+	/** rooms at once */
+	rooms: 2_000,
+	/** participants in one room, unless the room's own `max_participants` says less */
+	participantsPerRoom: 500,
+	/** tracks one participant may publish */
+	tracksPerParticipant: 8,
+	/** bytes of one signalling message */
+	signalMessageBytes: 512 * 1024,
+	/** bytes of an unpacked join request; it holds an SDP offer */
+	joinRequestBytes: 512 * 1024,
+	/** bytes of one data packet */
+	dataPacketBytes: 64 * 1024,
+	/** media sections in one offer */
+	mediaSections: 256,
+	/** bytes waiting in one data channel before lossy packets are dropped for that receiver */
+	dataChannelBacklogBytes: 1024 * 1024,
+	/** offers waiting while one is being answered */
+	waitingOffers: 16,
+	/** bytes of a room's or a participant's metadata */
+	metadataBytes: 64_000,
+	/** bytes of all attribute keys and values of a participant */
+	attributesBytes: 64_000,
+	/** UTF-16 units of an identity, a participant's name, a room's name */
+	nameLength: 256,
+	/** bytes of an HTTP request body */
+	bodyBytes: 1024 * 1024,
+} as const;
+
+/** True when `current` with `changes` merged in holds more than a participant may. */
+export function attributesTooLarge(current: Record<string, string>, changes: Record<string, string>): boolean {
+	let bytes = 0;
+	for (const [key, value] of Object.entries({ ...current, ...changes })) bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
+	return bytes > limits.attributesBytes;
+}

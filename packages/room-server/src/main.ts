@@ -1,0 +1,34 @@
+import { createServer } from "node:http";
+import { parseArgs } from "node:util";
+import { RoomServer } from "./room-server.ts";
+
+/** The room server alone, for tests and measurements: `PORT` or --port (7880), key devkey, secret "secret". */
+const { values } = parseArgs({ options: { port: { type: "string" }, verbose: { type: "boolean" } } });
+const port = Number(values.port ?? process.env["PORT"] ?? 7880);
+const write = (line: string): boolean => process.stdout.write(`${line}\n`);
+const server = new RoomServer({
+	apiKeys: { devkey: "secret" },
+	...(values.verbose === true ? { log: (message, fields) => void write(`${message} ${JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? value.stack : value))}`) } : {}),
+});
+
+const http = createServer((request, response) => {
+	if (!server.handleHttp(request, response)) response.writeHead(404).end();
+});
+http.on("upgrade", (request, socket, head) => {
+	if (!server.handleUpgrade(request, socket, head)) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+});
+http.on("error", (error) => {
+	process.stderr.write(`cannot listen on port ${port}: ${error.message}\n`);
+	process.exit(1);
+});
+http.listen(port, "127.0.0.1", () => write(`room server on ws://127.0.0.1:${port}, key devkey, secret secret`));
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+	process.once(signal, () => {
+		http.close();
+		server.close().then(
+			() => process.exit(0),
+			() => process.exit(1),
+		);
+	});
+}

@@ -1,0 +1,165 @@
+import { limits } from "../limits.ts";
+import { type AudioCodec, audioCodecOf } from "../media/audio-codec.ts";
+
+export type Direction = "sendrecv" | "sendonly" | "recvonly" | "inactive";
+
+export interface OfferedCodec {
+	payloadType: number;
+	/** `a=rtpmap` value, e.g. "opus/48000/2" */
+	rtpmap: string;
+	/** `a=fmtp` value, "" when there is none */
+	fmtp: string;
+	/** undefined: not one that is forwarded */
+	audio: AudioCodec | undefined;
+}
+
+export interface MediaSection {
+	kind: string;
+	mid: string;
+	port: number;
+	/** the transport of the m-line, e.g. "UDP/TLS/RTP/SAVPF" */
+	protocol: string;
+	/** formats of the m-line as they stand */
+	formats: string;
+	direction: Direction;
+	codecs: OfferedCodec[];
+	/** `a=extmap` uri → id */
+	extensions: Map<string, number>;
+	/** second word of `a=msid`: the id of the track the peer sends here */
+	trackId: string | undefined;
+	/** from `a=ssrc`, in order, without repeats */
+	ssrcs: number[];
+	sctpPort: number | undefined;
+	maxMessageSize: number | undefined;
+}
+
+/** A peer's offer or answer, as far as a bundling, ICE-lite server reads it. */
+export interface RemoteDescription {
+	sections: MediaSection[];
+	/** SHA-256 only */
+	fingerprints: string[];
+	setup: string | undefined;
+}
+
+/** Reads a session description (RFC 8866, RFC 9429); a string says what is wrong with it. */
+export function parseDescription(sdp: string): RemoteDescription | string {
+	const description: RemoteDescription = { sections: [], fingerprints: [], setup: undefined };
+	let section: MediaSection | undefined;
+	for (const line of sdp.split(/\r?\n/)) {
+		if (line.startsWith("m=")) {
+			if (description.sections.length >= limits.mediaSections) return "too many media sections";
+			const parsed = parseMediaLine(line);
+			if (parsed === undefined) return "broken m-line";
+			section = parsed;
+			description.sections.push(parsed);
+		} else if (line.startsWith("a=")) {
+			const colon = line.indexOf(":");
+			const name = colon === -1 ? line.slice(2) : line.slice(2, colon);
+			const value = colon === -1 ? "" : line.slice(colon + 1);
+			if (!readTransportAttribute(description, name, value) && section !== undefined) readMediaAttribute(section, name, value);
+		}
+	}
+	if (description.sections.some((each) => each.mid === "")) return "a media section has no a=mid";
+	if (description.fingerprints.length === 0) return "no SHA-256 a=fingerprint";
+	return description;
+}
+
+function parseMediaLine(line: string): MediaSection | undefined {
+	const [kind = "", port = "", protocol = "", ...formats] = line.slice(2).split(" ");
+	if (protocol === "" || !/^\d+$/.test(port)) return undefined;
+	return {
+		kind,
+		mid: "",
+		port: Number(port),
+		protocol,
+		formats: formats.join(" "),
+		direction: "sendrecv",
+		codecs: [],
+		extensions: new Map(),
+		trackId: undefined,
+		ssrcs: [],
+		sctpPort: undefined,
+		maxMessageSize: undefined,
+	};
+}
+
+/** All sections share one transport (BUNDLE), so these count for the whole description wherever they stand. */
+function readTransportAttribute(description: RemoteDescription, name: string, value: string): boolean {
+	if (name === "fingerprint") {
+		const [algorithm = "", hash = ""] = value.split(" ");
+		if (algorithm.toLowerCase() === "sha-256" && hash !== "" && !description.fingerprints.includes(hash)) description.fingerprints.push(hash);
+		return true;
+	}
+	if (name === "setup") {
+		description.setup ??= value.trim();
+		return true;
+	}
+	return false;
+}
+
+function readMediaAttribute(section: MediaSection, name: string, value: string): void {
+	switch (name) {
+		case "mid": {
+			section.mid = value.trim();
+			break;
+		}
+		case "sendrecv":
+		case "sendonly":
+		case "recvonly":
+		case "inactive": {
+			section.direction = name;
+			break;
+		}
+		case "rtpmap": {
+			readRtpmap(section, value);
+			break;
+		}
+		case "fmtp": {
+			const [payloadType, parameters] = splitOnce(value, " ");
+			const codec = section.codecs.find((each) => each.payloadType === Number(payloadType));
+			if (codec !== undefined) codec.fmtp = parameters;
+			break;
+		}
+		case "extmap": {
+			const [id = "", uri = ""] = value.split(" ");
+			// RFC 8285 §5: "id/direction"
+			const number = Number.parseInt(id, 10);
+			if (number >= 1 && number <= 14) section.extensions.set(uri, number);
+			break;
+		}
+		case "msid": {
+			section.trackId = value.split(" ")[1];
+			break;
+		}
+		case "ssrc": {
+			const ssrc = Number.parseInt(value, 10);
+			if (Number.isInteger(ssrc) && !section.ssrcs.includes(ssrc) && section.ssrcs.length < 8) section.ssrcs.push(ssrc);
+			break;
+		}
+		case "sctp-port": {
+			section.sctpPort = Number.parseInt(value, 10);
+			break;
+		}
+		case "max-message-size": {
+			section.maxMessageSize = Number.parseInt(value, 10);
+			break;
+		}
+		default: {
+			break;
+		}
+	}
+}
+
+function readRtpmap(section: MediaSection, value: string): void {
+	const [payloadTypeText, rtpmap] = splitOnce(value, " ");
+	const payloadType = Number(payloadTypeText);
+	if (!Number.isInteger(payloadType) || payloadType < 0 || payloadType > 127) return;
+	const [name = "", rate = ""] = rtpmap.split("/");
+	const audio = section.kind === "audio" ? audioCodecOf(name, Number(rate)) : undefined;
+	section.codecs.push({ payloadType, rtpmap: rtpmap.trim(), fmtp: "", audio });
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+	const at = text.indexOf(separator);
+	return at === -1 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}

@@ -1,0 +1,338 @@
+import {
+	type AddTrackRequest,
+	DataPacket,
+	DisconnectReason,
+	JoinResponse,
+	LeaveRequest,
+	LeaveRequest_Action,
+	MediaSectionsRequirement,
+	type MuteTrackRequest,
+	Pong,
+	RequestResponse,
+	RequestResponse_Reason,
+	type ServerInfo,
+	SessionDescription,
+	type SignalRequest,
+	TrackPublishedResponse,
+	type UpdateParticipantMetadata,
+} from "@livekit/protocol";
+import type { RTCCertificate } from "werift";
+import type { WebSocket } from "ws";
+import { attributesTooLarge, limits } from "../limits.ts";
+import { publishCodecs } from "../room/codecs.ts";
+import { Participant, type ParticipantLink, type PublishedTrack, type SignalMessage } from "../room/participant.ts";
+import type { Room } from "../room/room.ts";
+import { writeDescription } from "../sdp/local-description.ts";
+import { parseDescription, type RemoteDescription } from "../sdp/offer.ts";
+import type { Grants } from "../tokens.ts";
+import type { DataKind } from "../transport/data-channels.ts";
+import { PeerTransport } from "../transport/peer-transport.ts";
+import type { UdpEndpoint } from "../transport/udp-endpoint.ts";
+import type { JoinParameters } from "./join-request.ts";
+import { MediaNegotiation, type Subscription } from "./media-negotiation.ts";
+import { Publications } from "./publications.ts";
+import { SignalSocket } from "./signal-socket.ts";
+
+/** seconds, as LiveKit: clients ping this often and give up after that long without an answer */
+const PING_INTERVAL_SECONDS = 5;
+const PING_TIMEOUT_SECONDS = 15;
+/** ms for the client to close its WebSocket after it has been told to leave */
+const CLOSE_GRACE_MS = 2_000;
+
+export interface SessionOptions {
+	socket: WebSocket;
+	room: Room;
+	grants: Grants;
+	join: JoinParameters;
+	endpoint: UdpEndpoint;
+	certificate: RTCCertificate;
+	serverInfo: ServerInfo;
+	/** Unix time, ms */
+	now: () => number;
+	onClosed(session: Session): void;
+	log(message: string, fields: Record<string, unknown>): void;
+}
+
+/**
+ * One participant's connection: signalling, negotiation, transport. Ownership: it closes its WebSocket, its transport and its subscriptions, and
+ * takes its participant out of the room; `close()` is idempotent.
+ */
+export class Session implements ParticipantLink {
+	readonly participant: Participant;
+	readonly #options: SessionOptions;
+	readonly #signal: SignalSocket;
+	readonly #transport: PeerTransport;
+	readonly #negotiation: MediaNegotiation;
+	readonly #publications: Publications;
+	readonly #descriptionId = String(Math.floor(Math.random() * 2 ** 48));
+	#descriptionVersion = 1;
+	/** sections already asked for since the last answer */
+	#sectionsRequested = 0;
+	#negotiationQueued = false;
+	#closed = false;
+
+	constructor(options: SessionOptions) {
+		this.#options = options;
+		this.participant = new Participant({
+			grants: options.grants,
+			link: this,
+			joinedAt: options.now(),
+			autoSubscribe: options.join.request.connectionSettings?.autoSubscribe ?? true,
+			clientProtocol: options.join.request.clientInfo?.clientProtocol ?? 0,
+		});
+		this.#signal = new SignalSocket(options.socket, {
+			onRequest: (request) => this.#onRequest(request),
+			onClosed: () => this.#leave(DisconnectReason.SIGNAL_CLOSE),
+		});
+		this.#transport = new PeerTransport(options.endpoint, options.certificate, {
+			onConnected: () => options.room.activate(this.participant),
+			onRtp: (packet, headerLength, payload) => this.#publications.write(packet, headerLength, payload),
+			onData: (kind, message) => this.#onData(kind, message),
+			onFailed: (reason) => this.#onTransportFailed(reason),
+		});
+		this.#negotiation = new MediaNegotiation(this.#transport);
+		this.#publications = new Publications(this.participant);
+	}
+
+	/** Enters the room, says so to the client, and answers the offer that came with the join. */
+	start(): void {
+		const { room, join, serverInfo } = this.#options;
+		room.join(this.participant);
+		this.send({
+			case: "join",
+			value: new JoinResponse({
+				room: room.toInfo(),
+				participant: this.participant.toInfo(),
+				otherParticipants: room.othersSeenBy(this.participant).map((other) => other.toInfo()),
+				serverVersion: serverInfo.version,
+				serverInfo,
+				subscriberPrimary: false,
+				pingInterval: PING_INTERVAL_SECONDS,
+				pingTimeout: PING_TIMEOUT_SECONDS,
+				enabledPublishCodecs: publishCodecs(),
+				fastPublish: true,
+			}),
+		});
+		room.subscribeToExisting(this.participant);
+		for (const request of join.request.addTrackRequests) this.#addTrack(request);
+		if (join.request.publisherOffer !== undefined) this.#answer(join.request.publisherOffer);
+	}
+
+	get connected(): boolean {
+		return this.#transport.connected;
+	}
+
+	/** False when a whole round has passed without a packet from the client (RFC 7675 §5.1: 30 s at most; clients check every few). */
+	isAlive(): boolean {
+		return this.#transport.takeHeard();
+	}
+
+	/** The connection has gone silent. */
+	expire(): void {
+		this.#onTransportFailed("no packet from the client");
+	}
+
+	send(message: SignalMessage): void {
+		if (!this.#closed) this.#signal.send(message);
+	}
+
+	sendData(kind: DataKind, packet: Uint8Array): void {
+		this.#transport.sendData(kind, packet);
+	}
+
+	subscribe(track: PublishedTrack): void {
+		this.#negotiation.subscribe(track);
+		this.#negotiate();
+	}
+
+	unsubscribe(trackSid: string): void {
+		const ended = this.#negotiation.unsubscribe(trackSid);
+		if (ended === undefined) return;
+		this.#transport.forgetSsrc(ended.sink.ssrc);
+		if (ended.mid !== undefined) this.#negotiate();
+	}
+
+	pause(trackSid: string, paused: boolean): void {
+		this.#negotiation.pause(trackSid, paused);
+	}
+
+	disconnect(reason: DisconnectReason): void {
+		if (this.#closed) return;
+		this.send({ case: "leave", value: new LeaveRequest({ reason, action: LeaveRequest_Action.DISCONNECT }) });
+		this.#leave(reason);
+	}
+
+	/** What the room is told when this connection ends, and everything freed. */
+	#leave(reason: DisconnectReason): void {
+		if (this.#closed) return;
+		this.#closed = true;
+		this.#options.room.leave(this.participant, reason);
+		this.#negotiation.close();
+		this.#signal.close();
+		setTimeout(() => this.#signal.terminate(), CLOSE_GRACE_MS).unref();
+		this.#transport.close().catch((error: unknown) => this.#options.log("transport did not close", { error }));
+		this.#options.onClosed(this);
+	}
+
+	#onTransportFailed(reason: string): void {
+		this.#options.log("connection failed", { reason, participantSid: this.participant.sid });
+		// the client may try anew from the start: nothing is kept for a resume
+		this.send({ case: "leave", value: new LeaveRequest({ reason: DisconnectReason.CONNECTION_TIMEOUT, action: LeaveRequest_Action.RECONNECT, canReconnect: true }) });
+		this.#leave(DisconnectReason.CONNECTION_TIMEOUT);
+	}
+
+	#onRequest({ message }: SignalRequest): void {
+		if (this.#closed) return;
+		const { room } = this.#options;
+		switch (message.case) {
+			case "offer": {
+				this.#answer(message.value);
+				break;
+			}
+			case "addTrack": {
+				this.#addTrack(message.value);
+				break;
+			}
+			case "mute": {
+				this.#mute(message.value);
+				break;
+			}
+			case "subscription": {
+				const trackSids = [...message.value.trackSids, ...message.value.participantTracks.flatMap((each) => each.trackSids)];
+				room.setSubscribed(this.participant, trackSids, message.value.subscribe);
+				break;
+			}
+			case "trackSetting": {
+				for (const trackSid of message.value.trackSids) this.#negotiation.pause(trackSid, message.value.disabled);
+				break;
+			}
+			case "updateMetadata": {
+				this.#updateMetadata(message.value);
+				break;
+			}
+			case "ping": {
+				this.send({ case: "pong", value: BigInt(this.#options.now()) });
+				break;
+			}
+			case "pingReq": {
+				this.send({ case: "pongResp", value: new Pong({ lastPingTimestamp: message.value.timestamp, timestamp: BigInt(this.#options.now()) }) });
+				break;
+			}
+			case "leave": {
+				this.#leave(DisconnectReason.CLIENT_INITIATED);
+				break;
+			}
+			default: {
+				// trickled candidates: an ICE-lite end learns addresses from checks. The rest (layers, permissions, simulations) changes nothing here.
+				break;
+			}
+		}
+	}
+
+	#addTrack(request: AddTrackRequest): void {
+		const refused = (reason: RequestResponse_Reason, message: string): void =>
+			this.send({ case: "requestResponse", value: new RequestResponse({ reason, message, request: { case: "addTrack", value: request } }) });
+		if (!this.participant.grants.canPublish) {
+			refused(RequestResponse_Reason.NOT_ALLOWED, "does not have permission to publish");
+			return;
+		}
+		const info = this.#publications.announce(request);
+		if (info === "unsupported") refused(RequestResponse_Reason.UNSUPPORTED_TYPE, "only audio tracks are supported");
+		else if (info === "too many") refused(RequestResponse_Reason.LIMIT_EXCEEDED, "too many tracks");
+		else {
+			this.send({ case: "trackPublished", value: new TrackPublishedResponse({ cid: request.cid, track: info }) });
+			this.#publishClaimed();
+		}
+	}
+
+	#publishClaimed(): void {
+		for (const track of this.#publications.claim()) this.#options.room.publish(track);
+	}
+
+	#mute(request: MuteTrackRequest): void {
+		const track = this.participant.tracks.get(request.sid);
+		if (track !== undefined) this.#options.room.setMuted(track, request.muted, false);
+		const announced = this.#publications.findAnnounced(request.sid);
+		if (announced !== undefined) announced.muted = request.muted;
+	}
+
+	#updateMetadata(request: UpdateParticipantMetadata): void {
+		const respond = (reason: RequestResponse_Reason, message = ""): void =>
+			this.send({
+				case: "requestResponse",
+				value: new RequestResponse({ requestId: request.requestId, reason, message, request: { case: "updateMetadata", value: request } }),
+			});
+		if (!this.participant.grants.canUpdateOwnMetadata) {
+			respond(RequestResponse_Reason.NOT_ALLOWED, "does not have permission to update own metadata");
+		} else if (request.name.length > limits.nameLength || request.metadata.length > limits.metadataBytes || attributesTooLarge(this.participant.attributes, request.attributes)) {
+			respond(RequestResponse_Reason.LIMIT_EXCEEDED, "name, metadata or attributes are too large");
+		} else {
+			this.#options.room.updateParticipant(this.participant, request);
+			respond(RequestResponse_Reason.OK);
+		}
+	}
+
+	#onData(kind: DataKind, message: Buffer): void {
+		if (!this.participant.grants.canPublishData || !this.participant.active) return;
+		let packet: DataPacket;
+		try {
+			packet = DataPacket.fromBinary(message);
+		} catch {
+			return;
+		}
+		// speaker updates are the server's to send
+		if (packet.value.case !== "speaker") this.#options.room.relayData(this.participant, packet, kind);
+	}
+
+	/** Offers are answered one after the other: reading, deciding and writing happen in one go. */
+	#answer(offer: SessionDescription): void {
+		const remote = parseDescription(offer.sdp);
+		if (typeof remote === "string" || remote.setup === "passive") {
+			this.#options.log("offer refused", { reason: typeof remote === "string" ? remote : "the server is DTLS server", participantSid: this.participant.sid });
+			this.disconnect(DisconnectReason.JOIN_FAILURE);
+			return;
+		}
+		this.#startTransport(remote);
+		const answer = this.#negotiation.answer(remote.sections);
+		const { ended } = this.#publications.negotiated(answer.published);
+		const sdp = writeDescription({
+			sessionId: this.#descriptionId,
+			version: this.#descriptionVersion++,
+			setup: "passive",
+			transport: this.#transport,
+			sections: answer.sections,
+		});
+		this.send({ case: "answer", value: new SessionDescription({ type: "answer", sdp, id: offer.id, midToTrackId: answer.midToTrackId }) });
+		this.#sectionsRequested = 0;
+		for (const track of ended) this.#options.room.unpublish(track);
+		this.#publishClaimed();
+		if (this.#negotiation.waiting().length > 0) this.#negotiate();
+	}
+
+	#startTransport(remote: RemoteDescription): void {
+		if (this.#transport.started) return;
+		const data = remote.sections.find((section) => section.kind === "application");
+		const sctp = data?.sctpPort === undefined ? undefined : { port: data.sctpPort, maxMessageSize: data.maxMessageSize ?? 65_536 };
+		this.#transport.start({ fingerprints: remote.fingerprints, sctp });
+	}
+
+	/**
+	 * Has the client offer again, with as many more sections as are missing: in the single-connection scheme an offer of the server stays unanswered.
+	 * What changes in one turn is negotiated at once.
+	 */
+	#negotiate(): void {
+		if (this.#negotiationQueued || this.#closed || !this.#transport.started) return;
+		this.#negotiationQueued = true;
+		setImmediate(() => {
+			this.#negotiationQueued = false;
+			const missing = Math.max(0, this.#negotiation.missingSections() - this.#sectionsRequested);
+			this.#sectionsRequested += missing;
+			this.send({ case: "mediaSectionsRequirement", value: new MediaSectionsRequirement({ numAudios: missing }) });
+		});
+	}
+
+	/** for tests and statistics */
+	subscriptions(): Subscription[] {
+		return this.#negotiation.subscriptions();
+	}
+}

@@ -1,0 +1,47 @@
+import { SignalRequest, SignalResponse } from "@livekit/protocol";
+import type { RawData, WebSocket } from "ws";
+import type { SignalMessage } from "../room/participant.ts";
+
+/** LiveKit signalling on a WebSocket: protobuf in binary frames, JSON in text frames for clients that speak it. */
+export class SignalSocket {
+	readonly #socket: WebSocket;
+	#json = false;
+
+	constructor(socket: WebSocket, handlers: { onRequest(request: SignalRequest): void; onClosed(): void }) {
+		this.#socket = socket;
+		socket.on("message", (data, isBinary) => {
+			const request = this.#read(data, isBinary);
+			if (request === undefined) this.close(1003, "not a SignalRequest");
+			else handlers.onRequest(request);
+		});
+		socket.on("close", () => handlers.onClosed());
+		// "close" follows; the reason (a reset, an oversized frame) changes nothing
+		socket.on("error", () => undefined);
+	}
+
+	send(message: SignalMessage): void {
+		if (this.#socket.readyState !== this.#socket.OPEN) return;
+		const response = new SignalResponse({ message });
+		this.#socket.send(this.#json ? response.toJsonString() : response.toBinary());
+	}
+
+	close(code = 1000, reason = ""): void {
+		this.#socket.close(code, reason);
+	}
+
+	/** Cuts the connection when the client does not answer the close. */
+	terminate(): void {
+		this.#socket.terminate();
+	}
+
+	#read(data: RawData, isBinary: boolean): SignalRequest | undefined {
+		const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer);
+		try {
+			if (isBinary) return SignalRequest.fromBinary(bytes);
+			this.#json = true;
+			return SignalRequest.fromJsonString(bytes.toString("utf8"), { ignoreUnknownFields: true });
+		} catch {
+			return undefined;
+		}
+	}
+}

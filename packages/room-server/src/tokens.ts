@@ -1,0 +1,83 @@
+import { decodeJwt, errors, jwtVerify } from "jose";
+
+export type ParticipantKind = "standard" | "ingress" | "egress" | "sip" | "agent" | "connector" | "bridge";
+const kinds: readonly ParticipantKind[] = ["standard", "ingress", "egress", "sip", "agent", "connector", "bridge"];
+
+/** What a token allows, LiveKit's defaults filled in. */
+export interface Grants {
+	identity: string;
+	name: string;
+	metadata: string;
+	attributes: Record<string, string>;
+	kind: ParticipantKind;
+	room: string;
+	roomJoin: boolean;
+	roomCreate: boolean;
+	roomList: boolean;
+	roomAdmin: boolean;
+	canPublish: boolean;
+	canSubscribe: boolean;
+	canPublishData: boolean;
+	canUpdateOwnMetadata: boolean;
+	hidden: boolean;
+}
+
+export type Verified = { ok: true; grants: Grants } | { ok: false; message: string };
+
+/** Checks a LiveKit access token (JWT, HS256, issuer = API key) against the keys this server knows. Never throws for what a client sent. */
+export async function verifyToken(token: string, apiKeys: Readonly<Record<string, string>>): Promise<Verified> {
+	if (token === "") return { ok: false, message: "authorization token is missing" };
+	try {
+		const { iss } = decodeJwt(token);
+		const secret = iss !== undefined && Object.hasOwn(apiKeys, iss) ? apiKeys[iss] : undefined;
+		if (secret === undefined) return { ok: false, message: "invalid API key" };
+		const { payload } = await jwtVerify(token, Buffer.from(secret, "utf8"), { algorithms: ["HS256"], clockTolerance: 60 });
+		return { ok: true, grants: grantsOf(payload) };
+	} catch (error) {
+		if (error instanceof errors.JWTExpired) return { ok: false, message: "invalid token: token is expired (exp)" };
+		if (error instanceof errors.JOSEError || error instanceof TypeError) return { ok: false, message: `invalid token: ${error.message}` };
+		throw error;
+	}
+}
+
+/** The bearer token of a request: the Authorization header, else `access_token` in the query. */
+export function tokenOf(authorization: string | undefined, query: URLSearchParams): string {
+	if (authorization !== undefined && authorization !== "") return authorization.startsWith("Bearer ") ? authorization.slice(7).trim() : "";
+	return query.get("access_token") ?? "";
+}
+
+function grantsOf(claims: Record<string, unknown>): Grants {
+	const video = record(claims["video"]);
+	const canPublish = video["canPublish"] !== false;
+	const kind = text(claims["kind"]).toLowerCase();
+	return {
+		identity: text(claims["sub"]),
+		name: text(claims["name"]),
+		metadata: text(claims["metadata"]),
+		attributes: textRecord(claims["attributes"]),
+		kind: kinds.find((known) => known === kind) ?? "standard",
+		room: text(video["room"]),
+		roomJoin: video["roomJoin"] === true,
+		roomCreate: video["roomCreate"] === true,
+		roomList: video["roomList"] === true,
+		roomAdmin: video["roomAdmin"] === true,
+		canPublish,
+		canSubscribe: video["canSubscribe"] !== false,
+		// LiveKit: publishing data follows canPublish unless it is said
+		canPublishData: typeof video["canPublishData"] === "boolean" ? video["canPublishData"] : canPublish,
+		canUpdateOwnMetadata: video["canUpdateOwnMetadata"] === true,
+		hidden: video["hidden"] === true,
+	};
+}
+
+function record(value: unknown): Record<string, unknown> {
+	return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function text(value: unknown): string {
+	return typeof value === "string" ? value : "";
+}
+
+function textRecord(value: unknown): Record<string, string> {
+	return Object.fromEntries(Object.entries(record(value)).filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+}

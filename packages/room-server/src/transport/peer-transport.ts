@@ -1,0 +1,222 @@
+import { randomBytes } from "node:crypto";
+import { DtlsServer, fingerprint, normalizeFingerprintValue, type RTCCertificate } from "werift";
+import { rtpHeaderLength } from "../media/rtp-header.ts";
+import { fingerprintOf } from "./certificate.ts";
+import { DataChannels, type DataKind } from "./data-channels.ts";
+import { AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80, saltLength, SrtpReceiver, SrtpSender, type SrtpProfile } from "./srtp.ts";
+import type { IcePeer, UdpEndpoint } from "./udp-endpoint.ts";
+
+/** What the peer's first description says about its end. */
+export interface RemoteTransport {
+	/** SHA-256 fingerprints of its certificate, as `a=fingerprint` writes them */
+	fingerprints: readonly string[];
+	sctp: { port: number; maxMessageSize: number } | undefined;
+}
+
+export interface PeerTransportHandlers {
+	/** ICE and DTLS are up; media and data may flow */
+	onConnected(): void;
+	/** an authenticated, decrypted RTP packet; `packet` still holds the header, `payload` may end in padding */
+	onRtp(packet: Buffer, headerLength: number, payload: Buffer): void;
+	onData(kind: DataKind, message: Buffer): void;
+	/** the connection can't be used any more; comes at most once, and not after `close()` */
+	onFailed(reason: string): void;
+}
+
+/**
+ * One peer connection without SDP: ICE-lite over a shared socket, DTLS as server (`a=setup:passive`), SRTP, data channels. Ownership: the session
+ * that made it closes it; it never closes the socket.
+ */
+export class PeerTransport implements IcePeer {
+	readonly ufrag = randomBytes(6).toString("base64url");
+	readonly password = randomBytes(18).toString("base64url");
+	readonly fingerprint: string;
+	readonly #endpoint: UdpEndpoint;
+	readonly #handlers: PeerTransportHandlers;
+	readonly #dtls: DtlsServer;
+	readonly #opensChannels: boolean;
+	readonly #dtlsSocket: { onData: (data: Buffer, from: readonly [string, number]) => void };
+	#remote: RemoteTransport | undefined;
+	#address = "";
+	#port = 0;
+	#state: "new" | "connected" | "closed" = "new";
+	#sender: SrtpSender | undefined;
+	#receiver: SrtpReceiver | undefined;
+	#channels: DataChannels | undefined;
+	#heard = false;
+
+	constructor(endpoint: UdpEndpoint, certificate: RTCCertificate, handlers: PeerTransportHandlers, options: { opensChannels: boolean } = { opensChannels: false }) {
+		this.#endpoint = endpoint;
+		this.#handlers = handlers;
+		this.#opensChannels = options.opensChannels;
+		this.fingerprint = fingerprintOf(certificate);
+		const dtlsSocket = {
+			type: "udp",
+			address: { address: endpoint.address, family: "IPv4", port: endpoint.port },
+			closed: false,
+			onData: (_data: Buffer, _from: readonly [string, number]): void => undefined,
+			send: (data: Buffer): Promise<void> => {
+				this.#send(data);
+				return Promise.resolve();
+			},
+			close: (): Promise<void> => Promise.resolve(),
+		};
+		this.#dtlsSocket = dtlsSocket;
+		this.#dtls = new DtlsServer({
+			cert: certificate.certPem,
+			key: certificate.privateKey,
+			signatureHash: certificate.signatureHash,
+			transport: dtlsSocket,
+			srtpProfiles: [AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80],
+			extendedMasterSecret: true,
+			// WebRTC authenticates both sides by fingerprint (RFC 8827 §6.5)
+			certificateRequest: true,
+		});
+		this.#dtls.onConnect.once(() => this.#onDtlsConnected());
+		this.#dtls.onData.subscribe((data) => this.#channels?.receive(data));
+		this.#dtls.onError.subscribe((error) => this.#fail(`DTLS: ${error instanceof Error ? error.message : String(error)}`));
+		this.#dtls.onClose.subscribe(() => this.#fail("DTLS alert"));
+	}
+
+	/** Lets packets in. To be called once, when the peer's description has been read and before ours is sent. */
+	start(remote: RemoteTransport): void {
+		if (this.#remote !== undefined) return;
+		this.#remote = remote;
+		if (remote.sctp !== undefined) {
+			this.#channels = new DataChannels(
+				remote.sctp.port,
+				remote.sctp.maxMessageSize,
+				(data) => this.#dtls.send(data),
+				(kind, message) => this.#handlers.onData(kind, message),
+			);
+		}
+		this.#endpoint.attach(this);
+	}
+
+	get started(): boolean {
+		return this.#remote !== undefined;
+	}
+
+	get connected(): boolean {
+		return this.#state === "connected";
+	}
+
+	/** the candidate every description carries: host, on the advertised address (RFC 8839 §5.1) */
+	get candidate(): string {
+		return `candidate:1 1 udp 2130706431 ${this.#endpoint.address} ${this.#endpoint.port} typ host generation 0`;
+	}
+
+	/** bytes to reserve behind each outgoing payload; undefined while not connected */
+	get rtpOverhead(): number | undefined {
+		return this.#sender?.overhead;
+	}
+
+	/** Protects and sends; `out` = header (already written) + room for payload and `rtpOverhead`. */
+	sendRtp(out: Buffer, headerLength: number, payload: Uint8Array): void {
+		if (this.#sender === undefined) return;
+		this.#sender.protect(out, headerLength, payload);
+		this.#send(out);
+	}
+
+	/** An SSRC that will not be sent again. */
+	forgetSsrc(ssrc: number): void {
+		this.#sender?.forget(ssrc);
+	}
+
+	sendData(kind: DataKind, message: Uint8Array): boolean {
+		return this.#channels?.send(kind, message) ?? false;
+	}
+
+	canSendData(kind: DataKind): boolean {
+		return this.#channels?.isOpen(kind) ?? false;
+	}
+
+	/** True when anything arrived since the last call: the liveness test (RFC 7675 keeps checks coming from the peer). */
+	takeHeard(): boolean {
+		const heard = this.#heard;
+		this.#heard = false;
+		return heard;
+	}
+
+	async close(): Promise<void> {
+		if (this.#state === "closed") return;
+		this.#state = "closed";
+		await this.#channels?.close();
+		this.#endpoint.detach(this);
+		this.#dtls.onConnect.allUnsubscribe();
+		this.#dtls.onData.allUnsubscribe();
+		this.#dtls.onClose.allUnsubscribe();
+	}
+
+	onCheck(address: string, port: number, nominated: boolean): void {
+		this.#heard = true;
+		// RFC 8445 §8.2: a lite agent uses the pair that the controlling side nominated; until then, any valid one
+		if (!nominated && this.#port !== 0) return;
+		this.#address = address;
+		this.#port = port;
+	}
+
+	onPacket(packet: Buffer): void {
+		this.#heard = true;
+		const first = packet[0] ?? 0;
+		if (first >= 128 && first <= 191) this.#receiveMedia(packet);
+		else if (first >= 20 && first <= 63) this.#receiveDtls(packet);
+	}
+
+	#receiveMedia(packet: Buffer): void {
+		// RFC 5761 §4: 192-223 in the second byte is RTCP. Reports carry nothing that forwarding needs.
+		const second = packet[1] ?? 0;
+		if (this.#receiver === undefined || (second >= 192 && second <= 223)) return;
+		const headerLength = rtpHeaderLength(packet);
+		if (headerLength === undefined) return;
+		const payload = this.#receiver.unprotect(packet, headerLength);
+		if (payload !== undefined) this.#handlers.onRtp(packet, headerLength, payload);
+	}
+
+	#receiveDtls(packet: Buffer): void {
+		if (this.#state === "closed") return;
+		try {
+			this.#dtlsSocket.onData(packet, [this.#address, this.#port]);
+		} catch {
+			// bytes that are no DTLS record: drop them (RFC 6347 §4.1.2.7)
+		}
+	}
+
+	#onDtlsConnected(): void {
+		if (this.#state !== "new" || this.#remote === undefined) return;
+		if (!this.#isExpectedCertificate(this.#remote.fingerprints)) {
+			this.#fail("the DTLS certificate is not the one that the description announced");
+			return;
+		}
+		const profile = this.#dtls.srtp.srtpProfile as SrtpProfile | undefined;
+		if (profile === undefined) {
+			this.#fail("no common SRTP profile");
+			return;
+		}
+		const keys = this.#dtls.extractSessionKeys(16, saltLength(profile));
+		this.#sender = new SrtpSender(profile, keys.localKey, keys.localSalt);
+		this.#receiver = new SrtpReceiver(profile, keys.remoteKey, keys.remoteSalt);
+		this.#state = "connected";
+		if (this.#remote.sctp !== undefined) {
+			this.#channels?.start(this.#remote.sctp.port);
+			if (this.#opensChannels) this.#channels?.open();
+		}
+		this.#handlers.onConnected();
+	}
+
+	#isExpectedCertificate(fingerprints: readonly string[]): boolean {
+		const certificate = this.#dtls.remoteCertificate;
+		if (certificate === undefined) return false;
+		const actual = normalizeFingerprintValue(fingerprint(certificate, "sha256") as string);
+		return fingerprints.some((expected) => normalizeFingerprintValue(expected) === actual);
+	}
+
+	#send(packet: Uint8Array): void {
+		if (this.#port !== 0) this.#endpoint.send(packet, this.#port, this.#address);
+	}
+
+	#fail(reason: string): void {
+		if (this.#state === "closed") return;
+		this.#handlers.onFailed(reason);
+	}
+}
