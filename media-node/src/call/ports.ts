@@ -40,7 +40,15 @@ export interface RoomParticipant {
 	kind: RoomParticipantKind;
 }
 
-export type RoomCloseReason = "client" | "removed" | "room-deleted" | "room-closed" | "duplicate-identity" | "server-shutdown" | "connection-lost" | "join-failed";
+export type RoomCloseReason =
+	| "client"
+	| "removed"
+	| "room-deleted"
+	| "room-closed"
+	| "duplicate-identity"
+	| "server-shutdown"
+	| "connection-lost"
+	| "join-failed";
 
 export type RoomEvent =
 	| { type: "participant-joined"; participant: RoomParticipant }
@@ -89,4 +97,149 @@ export class RoomJoinError extends Error {
 		super(message, options);
 		this.code = code;
 	}
+}
+
+/** Audio codecs towards the telephone. */
+export type PhoneCodec = "PCMU" | "PCMA";
+
+/** What an offer/answer exchange settled (packages/sdp gives it). */
+export interface NegotiatedAudio {
+	codec: PhoneCodec;
+	payloadType: number;
+	/** RFC 4733; unset when the peer has none: digits then go in-band */
+	telephoneEventPayloadType?: number;
+	remote: { address: string; port: number };
+	/** from our side: may we send, does the peer send */
+	sends: boolean;
+	receives: boolean;
+}
+
+export type MediaEvent =
+	/** first RTP packet of the peer */
+	| { type: "media-started" }
+	/** a digit began, once per key press */
+	| { type: "digit"; code: number; digit: string }
+	/** nothing received for too long */
+	| { type: "media-timeout"; beforeFirstPacket: boolean };
+
+export interface MediaStats {
+	packetsReceived: number;
+	packetsSent: number;
+	packetsLost: number;
+	packetsRefused: number;
+	/** RFC 3550 §6.4.1, ms */
+	jitterMs: number;
+}
+
+/** The RTP side of one call: one UDP port, one peer. */
+export interface MediaSession {
+	readonly localAddress: string;
+	readonly localPort: number;
+	/** (Re)configures after offer/answer; media flows from now on. `signallingAddress` may send too (symmetric RTP behind NAT). */
+	start(negotiated: NegotiatedAudio, signallingAddress: string): void;
+	/** From now on the telephone's audio goes to the room. */
+	connect(uplink: AudioUplink): void;
+	addTrack(track: RemoteAudioTrack): void;
+	removeTrack(trackSid: string): void;
+	muteTrack(trackSid: string, muted: boolean): void;
+	/** Sends digits to the telephone, one after the other; `w` = 500 ms pause. Resolves when they are out or the session is closed. */
+	sendDigits(digits: string): Promise<void>;
+	/** Plays ETSI ringback into the room until stopped; gives the stop. */
+	playRingback(uplink: AudioUplink): () => void;
+	/** Watch for silence on the wire: ms until the first packet, ms between packets later. */
+	watch(firstPacketMs: number, laterMs: number): void;
+	stats(): MediaStats;
+	close(): void;
+}
+
+export class MediaUnavailableError extends Error {
+	override readonly name = "MediaUnavailableError";
+}
+
+export interface MediaPort {
+	/** Reserves a port. Throws MediaUnavailableError when the range is used up. */
+	open(onEvent: (event: MediaEvent) => void): Promise<MediaSession>;
+}
+
+export type HeaderList = readonly (readonly [name: string, value: string])[];
+
+/** One INVITE usage, as the call sees it; ua/ implements it. */
+export interface SipLeg {
+	ring(status: number, headers?: HeaderList): void;
+	accept(sdp: string, headers?: HeaderList): void;
+	reject(status: number, reason: string, headers?: HeaderList): void;
+	cancel(headers?: HeaderList): void;
+	bye(headers?: HeaderList): void;
+	/** answers a re-INVITE or another request inside the dialog */
+	respond(transaction: string, status: number, reason?: string, sdp?: string, headers?: HeaderList): void;
+}
+
+export interface OutgoingInvite {
+	callId: string;
+	localTag: string;
+	requestUri: string;
+	from: { uri: string; displayName?: string };
+	to: { uri: string };
+	headers: HeaderList;
+	sdp: string;
+	auth?: { username: string; password: string };
+}
+
+/** What happens to a leg, with headers already read. `headers` are the message's, in order. */
+export type SipLegEvent =
+	| { type: "provisional"; status: number; reason: string; headers: HeaderList; sdp?: string }
+	| { type: "answered"; sdp?: string; headers: HeaderList; sipCallId: string; remoteTag: string /** network source */; source: string }
+	| {
+			type: "failed";
+			status?: number;
+			reason?: string;
+			cause: "status" | "timeout" | "transport" | "auth" | "cancelled";
+			headers: HeaderList;
+			message: string;
+	  }
+	| { type: "cancelled" }
+	| { type: "acked" }
+	| { type: "ack-timeout" }
+	| { type: "bye"; headers: HeaderList }
+	| { type: "bye-done" }
+	| { type: "reinvite"; transaction: string; sdp?: string }
+	| { type: "in-dialog"; transaction: string; method: string };
+
+export interface UserAgent {
+	/** Resolves the address, sends the INVITE. Throws UnreachableError when the address cannot be resolved. */
+	invite(address: string, transport: string, invite: OutgoingInvite, onEvent: (event: SipLegEvent) => void): Promise<SipLeg>;
+	/** host:port that SDP and Contact advertise */
+	readonly advertisedHost: string;
+}
+
+export class UnreachableError extends Error {
+	override readonly name = "UnreachableError";
+}
+
+export interface Clock {
+	/** ms since the epoch */
+	now(): number;
+	/** calls back once at `at`; gives the cancel */
+	wakeAt(at: number, callback: () => void): () => void;
+}
+
+/** A call as the node's owner of it sees it. */
+export interface LiveCall {
+	readonly callId: string;
+	dispatch(event: { type: "start" } | { type: "shutdown" }): void;
+}
+
+/** An INVITE that opens a call, read once. */
+export interface InboundInvite {
+	/** our tag in the dialog */
+	localTag: string;
+	sipCallId: string;
+	remoteTag: string;
+	requestUri: string;
+	from: { user: string; host: string; displayName: string };
+	to: { user: string; host: string };
+	/** network source of the packet, never what a header claims */
+	source: { address: string; port: number };
+	headers: HeaderList;
+	sdp?: string;
 }

@@ -1,0 +1,68 @@
+import { type CallEvent, type CallState, finish, hangupStatus, ignore, roomCloseEnd, type Step, step } from "./state.ts";
+
+/**
+ * What both directions do alike once the telephone has answered (`answering`, `automation`, `active`), and while the last BYE or
+ * CANCEL is on its way (`ending`).
+ */
+export function established(state: CallState, event: CallEvent, now: number): Step {
+	switch (event.type) {
+		case "bye":
+			return finish(state, "over", { by: "peer", reason: "hangup" }, now, hangupStatus());
+		case "ack-timeout":
+			// RFC 3261 §13.3.1.4: no ACK for 64*T1: the endpoint sends BYE itself.
+			return finish(state, "ending", { by: "node", reason: "peer-gone", message: "the telephone never acknowledged the answer" }, now);
+		case "room-closed":
+			return finish(state, "ending", roomCloseEnd(event.reason, event.message), now, { do: "bye", reason: `room ${event.reason}` });
+		case "media-timeout":
+			return finish(
+				state,
+				"ending",
+				{
+					by: "node",
+					reason: "media-timeout",
+					message: event.beforeFirstPacket ? "no audio ever came from the telephone" : "the telephone's audio stopped",
+				},
+				now,
+				hangupStatus(),
+				{ do: "bye", reason: "media timeout" },
+			);
+		case "timer":
+			if (event.name !== "max-duration") return ignore(state);
+			return finish(
+				state,
+				"ending",
+				{ by: "node", reason: "max-duration", message: `the call reached its limit of ${state.maxCallDurationMs} ms` },
+				now,
+				hangupStatus(),
+				{
+					do: "bye",
+					reason: "maximum call duration",
+				},
+			);
+		case "shutdown":
+			return finish(state, "ending", { by: "node", reason: "shutdown", message: "the media node is shutting down" }, now, hangupStatus(), {
+				do: "bye",
+				reason: "shutdown",
+			});
+		case "fault":
+			return finish(state, "ending", { by: "node", reason: "internal-error", message: event.message }, now, {
+				do: "bye",
+				reason: "internal error",
+			});
+		case "digit":
+			return step(state, {}, { do: "digit-to-room", code: event.code, digit: event.digit });
+		case "room-digits":
+			return step(state, {}, { do: "send-digits", digits: event.digits, report: false });
+		case "media-started":
+			return step(state, { mediaStarted: true });
+		default:
+			return ignore(state);
+	}
+}
+
+/** Only the end of the leg matters now. */
+export function ending(state: CallState, event: CallEvent): Step {
+	const done = event.type === "bye-done" || event.type === "bye" || event.type === "failed" || event.type === "cancelled";
+	if (!done && !(event.type === "timer" && event.name === "give-up")) return ignore(state);
+	return step(state, { phase: "over" }, { do: "clear-timer", name: "give-up" }, { do: "over" });
+}

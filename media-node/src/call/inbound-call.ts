@@ -1,0 +1,168 @@
+import type { CallEnd, CallRecord, DecisionStep } from "@trunkline/contracts";
+import { answerOffer } from "@trunkline/sdp";
+import { inbound, initialInbound } from "./inbound.ts";
+import type { HeaderList, InboundInvite, MediaSession, SipLeg, SipLegEvent } from "./ports.ts";
+import { answeredWithSdp } from "./reinvite.ts";
+import { type CallDeps, CallRunner, type RoomIdentity } from "./runner.ts";
+import { localSdp, negotiatedAudio } from "./sdp.ts";
+import type { Decision, Effect } from "./state.ts";
+
+/** What matching made of an INVITE (`decide.ts`). */
+export interface InboundPlan {
+	trunkId: string;
+	ruleId: string;
+	room: RoomIdentity;
+	/** the called and calling numbers as the record keeps them */
+	from: string;
+	to: string;
+	/** on the 200 OK: the trunk's `headers` and mapped attributes */
+	acceptHeaders: HeaderList;
+}
+
+export interface InboundOutcome {
+	decision: Decision;
+	steps: DecisionStep[];
+	plan?: InboundPlan;
+	projectId: string;
+	/** known even for a refused call, "" otherwise */
+	trunkId: string;
+}
+
+export type Decide = (invite: InboundInvite, callId: string) => Promise<InboundOutcome>;
+
+/** RFC 3261 §13.3: the called side of a call. */
+export class InboundCall extends CallRunner {
+	readonly #invite: InboundInvite;
+	readonly #leg: SipLeg;
+	readonly #decide: Decide;
+	#outcome: InboundOutcome | undefined;
+	#answerSdp = "";
+
+	constructor(callId: string, deps: CallDeps, invite: InboundInvite, leg: SipLeg, decide: Decide) {
+		super(callId, deps, initialInbound, inbound);
+		this.#invite = invite;
+		this.#leg = leg;
+		this.#decide = decide;
+	}
+
+	protected override performOwn(effect: Effect): void {
+		switch (effect.do) {
+			case "decide":
+				return this.run("matching trunk and rule", this.#match());
+			case "ring":
+				return this.#leg.ring(180);
+			case "accept":
+				return this.#leg.accept(this.#answerSdp, this.#plan().acceptHeaders);
+			case "reject":
+				return this.#leg.reject(effect.status, effect.reason, effect.headers);
+			case "bye":
+				return this.#leg.bye();
+			case "create-record":
+				return this.#createRecord(effect.ended);
+			default:
+				throw new Error(`an inbound call has no effect ${effect.do}`);
+		}
+	}
+
+	async #match(): Promise<void> {
+		const outcome = await this.#decide(this.#invite, this.callId);
+		this.#outcome = outcome;
+		this.dispatch({ type: "decided", decision: outcome.decision });
+	}
+
+	protected override roomIdentity(): RoomIdentity {
+		return this.#plan().room;
+	}
+
+	protected override publishCodecs(): readonly ("PCMU" | "PCMA" | "opus")[] {
+		const offered = this.#invite.sdp === undefined ? undefined : answerOffer(this.#invite.sdp, localSdp("127.0.0.1", 9, this.#sessionId()));
+		return offered?.ok === true && offered.negotiated.codec.name === "PCMA" ? ["PCMA", "PCMU", "opus"] : ["PCMU", "PCMA", "opus"];
+	}
+
+	/** The offer is answered as soon as there is a port; what cannot be answered is refused while the room is still being joined. */
+	protected override onMediaOpen(media: MediaSession): void {
+		const { sdp } = this.#invite;
+		if (sdp === undefined) {
+			const end: CallEnd = { by: "node", reason: "media-mismatch", message: "the INVITE has no SDP offer" };
+			return this.dispatch({ type: "media-failed", status: 488, reason: "Not Acceptable Here", end });
+		}
+		const answer = answerOffer(sdp, localSdp(media.localAddress, media.localPort, this.#sessionId()));
+		if (!answer.ok) {
+			const end: CallEnd = { by: "node", reason: "media-mismatch", message: `the SDP offer cannot be answered: ${answer.reason}` };
+			return this.dispatch({ type: "media-failed", status: 488, reason: "Not Acceptable Here", end });
+		}
+		this.#answerSdp = answer.answerSdp;
+		media.start(negotiatedAudio(answer.negotiated), this.#invite.source.address);
+		this.dispatch({ type: "media-opened" });
+	}
+
+	protected override onDialog(event: Extract<SipLegEvent, { type: "answered" | "reinvite" | "in-dialog" }>): void {
+		switch (event.type) {
+			case "reinvite": {
+				const answer = answeredWithSdp(event.sdp, this.media, this.#answerSdp, this.#sessionId(), this.#invite.source.address);
+				if (answer.sdp === undefined) return this.#leg.respond(event.transaction, 488, "Not Acceptable Here");
+				this.#answerSdp = answer.sdp;
+				return this.#leg.respond(event.transaction, 200, "OK", answer.sdp);
+			}
+			case "in-dialog":
+				return this.#leg.respond(event.transaction, 501, "Not Implemented");
+			case "answered":
+				return;
+		}
+	}
+
+	#sessionId(): string {
+		return this.callId
+			.replace(/[^0-9]/g, "")
+			.padStart(6, "1")
+			.slice(0, 12);
+	}
+
+	#plan(): InboundPlan {
+		const plan = this.#outcome?.plan;
+		if (plan === undefined) throw new Error("the call has no plan yet");
+		return plan;
+	}
+
+	#createRecord(ended: CallEnd | undefined): void {
+		const now = this.deps.clock.now();
+		const { plan, steps = [], projectId = "", trunkId = "" } = this.#outcome ?? {};
+		const record: CallRecord = {
+			callId: this.callId,
+			projectId,
+			region: this.deps.region,
+			direction: "inbound",
+			state: ended === undefined ? "received" : "ended",
+			version: 1,
+			owner: this.deps.nodeId,
+			trunkId,
+			ruleId: plan?.ruleId ?? "",
+			roomName: plan?.room.roomName ?? "",
+			participantIdentity: plan?.room.identity ?? "",
+			participantId: "",
+			from: plan?.from ?? this.#invite.from.user,
+			to: plan?.to ?? this.#invite.to.user,
+			sipCallId: this.#invite.sipCallId,
+			timeline: [{ at: now, event: ended === undefined ? "received" : "ended" }],
+			decision: steps,
+			createdAt: now,
+			expiresAtSeconds: Math.floor(now / 1000) + RECORD_TTL_SECONDS,
+			...(ended === undefined ? {} : { endedAt: now, end: ended }),
+		};
+		this.deps.log.info(
+			{
+				callId: this.callId,
+				direction: "inbound",
+				trunkId: record.trunkId,
+				ruleId: record.ruleId,
+				sipStatus: ended?.sipStatus,
+				reason: ended?.reason,
+			},
+			ended === undefined ? "call received" : "call refused",
+		);
+		this.records.create(record);
+	}
+}
+
+/** Call records are kept for 30 days. */
+export const RECORD_TTL_SECONDS = 30 * 86_400;

@@ -1,0 +1,186 @@
+import type { CallEnd } from "@trunkline/contracts";
+import { ending, established } from "./established.ts";
+import {
+	type CallEvent,
+	type CallState,
+	type Decision,
+	type Effect,
+	finish,
+	hangupStatus,
+	ignore,
+	MAX_CALL_DURATION_MS,
+	roomCloseEnd,
+	type Step,
+	step,
+} from "./state.ts";
+
+export const initialInbound: CallState = {
+	direction: "inbound",
+	phase: "deciding",
+	mediaOpen: false,
+	roomJoined: false,
+	occupied: false,
+	mediaStarted: false,
+	ringingSeen: false,
+	acked: false,
+	maxCallDurationMs: MAX_CALL_DURATION_MS,
+	ringingTimeoutMs: 180_000,
+	dtmf: "",
+	playRingback: false,
+};
+
+/** INVITE → decision → 180 → media and room → somebody there → 200 → ACK → active. */
+export function inbound(state: CallState, event: CallEvent, now: number): Step {
+	switch (state.phase) {
+		case "deciding":
+			return deciding(state, event, now);
+		case "preparing":
+		case "ringing":
+			return waiting(state, event, now);
+		case "answering":
+			return answering(state, event, now);
+		case "active":
+		case "automation":
+			return established(state, event, now);
+		case "ending":
+			return ending(state, event);
+		case "over":
+			return ignore(state);
+	}
+}
+
+function deciding(state: CallState, event: CallEvent, now: number): Step {
+	switch (event.type) {
+		case "start":
+			return step(state, {}, { do: "decide" });
+		case "decided":
+			return decided(state, event.decision, now);
+		case "cancelled":
+			return step(state, { phase: "over" }, { do: "create-record", ended: { by: "peer", reason: "cancelled" } }, { do: "over" });
+		case "fault":
+			return refuse(state, 503, "Service Unavailable", { by: "node", reason: "internal-error", message: event.message });
+		case "shutdown":
+			return refuse(state, 503, "Service Unavailable", { by: "node", reason: "shutdown" });
+		default:
+			return ignore(state);
+	}
+}
+
+function decided(state: CallState, decision: Decision, now: number): Step {
+	switch (decision.kind) {
+		case "challenge": {
+			const reason = decision.status === 407 ? "Proxy Authentication Required" : "Unauthorized";
+			return step(state, { phase: "over" }, { do: "reject", status: decision.status, reason, headers: decision.headers }, { do: "over" });
+		}
+		case "reject":
+			return refuse(state, decision.status, decision.reason, decision.end);
+		case "accept": {
+			const maxCallDurationMs = Math.min(decision.maxCallDurationMs, MAX_CALL_DURATION_MS);
+			return step(
+				state,
+				{ phase: "preparing", ringingTimeoutMs: decision.ringingTimeoutMs, maxCallDurationMs },
+				{ do: "create-record" },
+				{ do: "ring" },
+				{ do: "open-media" },
+				{ do: "join-room" },
+				{ do: "timer", name: "ringing", at: now + decision.ringingTimeoutMs },
+				// Counts from before the room is joined, ringing included (as LiveKit does).
+				{ do: "timer", name: "max-duration", at: now + maxCallDurationMs },
+			);
+		}
+	}
+}
+
+/** Refused before anything was opened. */
+function refuse(state: CallState, status: number, reason: string, end: CallEnd): Step {
+	return step(
+		state,
+		{ phase: "over" },
+		{ do: "reject", status, reason },
+		{ do: "create-record", ended: { sipStatus: status, sipReason: reason, ...end } },
+		{ do: "over" },
+	);
+}
+
+function waiting(state: CallState, event: CallEvent, now: number): Step {
+	switch (event.type) {
+		case "media-opened":
+			return answerWhenReady({ ...state, mediaOpen: true });
+		case "room-joined": {
+			const joined = answerWhenReady({ ...state, phase: "ringing", roomJoined: true, occupied: state.occupied || event.occupied });
+			return {
+				state: joined.state,
+				effects: [{ do: "record", from: ["received"], to: "ringing", event: "joined-room" }, ...joined.effects],
+			};
+		}
+		case "room-occupied":
+			return answerWhenReady({ ...state, occupied: true });
+		case "media-failed":
+			return giveUp(state, event.status, event.reason, event.end, now);
+		case "room-failed":
+			return giveUp(state, 503, "Service Unavailable", { by: "node", reason: "room-failed", message: event.message }, now);
+		case "room-closed":
+			return giveUp(state, 603, "Decline", roomCloseEnd(event.reason, event.message), now);
+		case "timer":
+			if (event.name !== "ringing" && event.name !== "max-duration") return ignore(state);
+			// RFC 3261 §21.4.18: reached, but nobody is available.
+			return giveUp(
+				state,
+				480,
+				"Temporarily Unavailable",
+				{ by: "node", reason: "no-answer", message: "nobody in the room could hear the caller in time" },
+				now,
+			);
+		case "media-started":
+			return step(state, { mediaStarted: true });
+		case "cancelled":
+			return finish(
+				state,
+				"over",
+				{ by: "peer", reason: "cancelled", sipStatus: 487, sipReason: "Request Terminated" },
+				now,
+				hangupStatus(),
+			);
+		case "shutdown":
+			return giveUp(state, 503, "Service Unavailable", { by: "node", reason: "shutdown" }, now);
+		case "fault":
+			return giveUp(state, 500, "Server Internal Error", { by: "node", reason: "internal-error", message: event.message }, now);
+		default:
+			return ignore(state);
+	}
+}
+
+function answerWhenReady(state: CallState): Step {
+	if (!state.mediaOpen || !state.roomJoined || !state.occupied) return ignore(state);
+	const effects: Effect[] = [{ do: "clear-timer", name: "ringing" }, { do: "accept" }, { do: "bridge" }];
+	return { state: { ...state, phase: "answering" }, effects };
+}
+
+function giveUp(state: CallState, status: number, reason: string, end: CallEnd, now: number): Step {
+	return finish(state, "over", { sipStatus: status, sipReason: reason, ...end }, now, { do: "reject", status, reason });
+}
+
+/** 200 is out. `active` begins with the first audio after the ACK, or a second later (LiveKit's rule). */
+function answering(state: CallState, event: CallEvent, now: number): Step {
+	switch (event.type) {
+		case "acked":
+			if (state.mediaStarted) return active(state, now);
+			return step(state, { acked: true }, { do: "timer", name: "media-wait", at: now + 1_000 });
+		case "media-started":
+			return state.acked ? active({ ...state, mediaStarted: true }, now) : step(state, { mediaStarted: true });
+		case "timer":
+			return event.name === "media-wait" ? active(state, now) : established(state, event, now);
+		default:
+			return established(state, event, now);
+	}
+}
+
+function active(state: CallState, now: number): Step {
+	return step(
+		state,
+		{ phase: "active" },
+		{ do: "clear-timer", name: "media-wait" },
+		{ do: "attributes", attributes: { "sip.callStatus": "active" } },
+		{ do: "record", from: ["received", "ringing"], to: "active", event: "answered", patch: { answeredAt: now } },
+	);
+}

@@ -1,0 +1,153 @@
+import type { CallRecord, DialRequest } from "@trunkline/contracts";
+import { createOffer, readAnswer } from "@trunkline/sdp";
+import { initialOutbound, outbound } from "./outbound.ts";
+import { type HeaderList, type MediaSession, type SipLeg, type SipLegEvent, UnreachableError, type UserAgent } from "./ports.ts";
+import { answeredWithSdp } from "./reinvite.ts";
+import { type CallDeps, CallRunner, type RoomIdentity } from "./runner.ts";
+import { localSdp, negotiatedAudio } from "./sdp.ts";
+import type { Effect } from "./state.ts";
+
+export interface OutboundPlan {
+	request: DialRequest;
+	/** attributes at join, `sip.callStatus: dialing` among them */
+	attributes: Record<string, string>;
+	/** on the INVITE */
+	headers: HeaderList;
+	/** SIP Call-ID of the call, derived from its id */
+	sipCallId: string;
+	/** attributes that the answer's headers give */
+	attributesFrom(headers: HeaderList): Record<string, string>;
+}
+
+/** RFC 3261 §13.2: the calling side of a call. */
+export class OutboundCall extends CallRunner {
+	readonly #plan: OutboundPlan;
+	readonly #userAgent: UserAgent;
+	#leg: SipLeg | undefined;
+	#offer = "";
+	#peerAddress = "";
+	#localSdp = "";
+	/** CANCEL or BYE was wanted while the INVITE was still on its way out */
+	#cancelled = false;
+
+	readonly #dialled: () => void;
+
+	/** `dialled` is told once, when the call can no longer be lost: it is marked as being dialled, or it has ended. */
+	constructor(deps: CallDeps, record: CallRecord, plan: OutboundPlan, userAgent: UserAgent, dialled: () => void) {
+		super(record.callId, deps, initialOutbound(plan.request), outbound);
+		this.#plan = plan;
+		this.#userAgent = userAgent;
+		let told = false;
+		this.#dialled = () => {
+			if (!told) dialled();
+			told = true;
+		};
+		this.records.patch({ sipCallId: plan.sipCallId });
+	}
+
+	protected override performOwn(effect: Effect): void {
+		switch (effect.do) {
+			case "dial":
+				return this.run("dialling", this.#dial());
+			case "cancel":
+				return this.#cancel();
+			case "bye":
+				return this.#leg?.bye();
+			default:
+				throw new Error(`an outbound call has no effect ${effect.do}`);
+		}
+	}
+
+	protected override onEnded(): void {
+		this.#dialled();
+	}
+
+	protected override roomIdentity(): RoomIdentity {
+		const { request, attributes } = this.#plan;
+		return {
+			roomName: request.roomName,
+			identity: request.participantIdentity,
+			name: request.participantName,
+			metadata: request.participantMetadata,
+			attributes,
+		};
+	}
+
+	protected override onMediaOpen(media: MediaSession): void {
+		this.#offer = createOffer(localSdp(media.localAddress, media.localPort, this.#sessionId()));
+		this.#localSdp = this.#offer;
+		this.dispatch({ type: "media-opened" });
+	}
+
+	/** `dialing` is written before the INVITE leaves: from then on nobody else may ever dial this call. */
+	async #dial(): Promise<void> {
+		const { clock } = this.deps;
+		const ours = await this.records.decide(["claimed", "joining"], "dialing", clock.now(), "dialing");
+		this.#dialled();
+		if (!ours) return this.dispatch({ type: "dial-lost" });
+		if (this.#cancelled) return this.dispatch({ type: "failed", cause: "cancelled", message: "cancelled before the INVITE left" });
+		const { request } = this.#plan;
+		const host = request.address;
+		const fromHost = request.fromHost === "" ? this.#userAgent.advertisedHost : request.fromHost;
+		const displayName = request.displayName ?? request.from;
+		try {
+			this.#leg = await this.#userAgent.invite(
+				request.address,
+				request.transport,
+				{
+					callId: this.#plan.sipCallId,
+					localTag: this.callId,
+					requestUri: `sip:${request.callTo}@${host}`,
+					from: { uri: `sip:${request.from}@${fromHost}`, ...(displayName === "" ? {} : { displayName }) },
+					to: { uri: `sip:${request.toUserOverride === "" ? request.callTo : request.toUserOverride}@${host}` },
+					headers: this.#plan.headers,
+					sdp: this.#offer,
+					...(request.authUsername === "" ? {} : { auth: { username: request.authUsername, password: request.authPassword } }),
+				},
+				(event) => this.onLeg(event),
+			);
+		} catch (error) {
+			if (!(error instanceof UnreachableError)) throw error;
+			return this.dispatch({ type: "unreachable", message: error.message });
+		}
+		if (this.#cancelled) this.#leg.cancel();
+	}
+
+	#cancel(): void {
+		this.#cancelled = true;
+		this.#leg?.cancel();
+	}
+
+	protected override onDialog(event: Extract<SipLegEvent, { type: "answered" | "reinvite" | "in-dialog" }>): void {
+		switch (event.type) {
+			case "answered":
+				return this.#onAnswer(event);
+			case "reinvite": {
+				const answer = answeredWithSdp(event.sdp, this.media, this.#localSdp, this.#sessionId(), this.#peerAddress);
+				if (answer.sdp === undefined) return this.#leg?.respond(event.transaction, 488, "Not Acceptable Here");
+				this.#localSdp = answer.sdp;
+				return this.#leg?.respond(event.transaction, 200, "OK", answer.sdp);
+			}
+			case "in-dialog":
+				return this.#leg?.respond(event.transaction, 501, "Not Implemented");
+		}
+	}
+
+	#onAnswer(event: Extract<SipLegEvent, { type: "answered" }>): void {
+		const answer = event.sdp === undefined ? { ok: false as const, reason: "the 200 OK has no SDP" } : readAnswer(event.sdp, this.#offer);
+		if (!answer.ok) return this.dispatch({ type: "answer-unusable", message: `the SDP answer cannot be used: ${answer.reason}` });
+		const negotiated = negotiatedAudio(answer.negotiated);
+		this.#peerAddress = event.source;
+		this.media?.start(negotiated, event.source);
+		this.dispatch({ type: "answered", sipCallId: event.sipCallId });
+		const attributes = { "sip.callIDFull": event.sipCallId, "sip.callTag": event.remoteTag, ...this.#plan.attributesFrom(event.headers) };
+		this.setAttributes(attributes);
+	}
+
+	#sessionId(): string {
+		return this.callId
+			.replace(/[^0-9]/g, "")
+			.padStart(6, "1")
+			.slice(0, 12);
+	}
+}

@@ -1,0 +1,169 @@
+import { describe, expect, it, test } from "vitest";
+import type { DialRequest } from "@trunkline/contracts";
+import { initialOutbound, outbound } from "./outbound.ts";
+import { reducerRun } from "./reducer.testkit.ts";
+import type { CallEvent } from "./state.ts";
+
+const request = (changes: Partial<DialRequest> = {}): DialRequest => ({
+	trunkId: "ST_a",
+	address: "carrier.example",
+	transport: "AUTO",
+	callTo: "+15550199",
+	from: "+15550100",
+	fromHost: "",
+	authUsername: "",
+	authPassword: "",
+	toUserOverride: "",
+	roomName: "r",
+	participantIdentity: "sip_x",
+	participantName: "",
+	participantMetadata: "",
+	participantAttributes: {},
+	dtmf: "",
+	playDialtone: false,
+	hidePhoneNumber: false,
+	headers: {},
+	headersToAttributes: {},
+	attributesToHeaders: {},
+	includeHeaders: "NO",
+	ringingTimeoutMs: 30_000,
+	maxCallDurationMs: 3_600_000,
+	krispEnabled: false,
+	mediaEncryption: "DISABLE",
+	waitUntilAnswered: false,
+	...changes,
+});
+
+function dialledCall(changes: Partial<DialRequest> = {}) {
+	const run = reducerRun(initialOutbound(request(changes)), outbound);
+	run.feed({ type: "start" }, 0);
+	run.feed({ type: "media-opened" }, 10);
+	run.feed({ type: "room-joined", occupied: false }, 100);
+	return run;
+}
+
+describe("an outbound call", () => {
+	it("dials once media and room are open, and never before", () => {
+		const run = reducerRun(initialOutbound(request()), outbound);
+		run.feed({ type: "start" }, 0);
+		run.feed({ type: "room-joined", occupied: true }, 50);
+		expect(run.done("dial")).toHaveLength(0);
+		run.feed({ type: "media-opened" }, 60);
+		expect(run.done("dial")).toHaveLength(1);
+		expect(run.effects).toContainEqual({ do: "timer", name: "ringing", at: 30_060 });
+		expect(run.effects).toContainEqual({ do: "record", from: ["claimed", "joining"], to: "joining", event: "joined-room" });
+	});
+
+	it("100 Trying says nothing; the first 18x is ringing, once", () => {
+		const run = dialledCall();
+		expect(run.feed({ type: "provisional", status: 100 })).toEqual([]);
+		expect(run.feed({ type: "provisional", status: 183 })).toContainEqual({
+			do: "attributes",
+			attributes: { "sip.callStatus": "ringing" },
+		});
+		expect(run.feed({ type: "provisional", status: 180 })).toEqual([]);
+	});
+
+	it("is bridged and active when answered", () => {
+		const run = dialledCall();
+		const effects = run.feed({ type: "answered", sipCallId: "SCL_x" }, 3_000);
+		expect(effects.map((effect) => effect.do)).toEqual(["clear-timer", "ringback", "record", "bridge", "attributes", "record"]);
+		expect(effects).toContainEqual({
+			do: "record",
+			from: ["dialing", "ringing"],
+			to: "ringing",
+			event: "answered",
+			patch: { answeredAt: 3_000, sipCallId: "SCL_x" },
+		});
+		expect(run.phase()).toBe("active");
+	});
+
+	it("sends dtmf after the answer and before the bridge", () => {
+		const run = dialledCall({ dtmf: "12w3" });
+		run.feed({ type: "answered", sipCallId: "SCL_x" });
+		expect(run.phase()).toBe("automation");
+		expect(run.done("send-digits")).toEqual([{ do: "send-digits", digits: "12w3", report: true }]);
+		expect(run.done("bridge")).toHaveLength(0);
+		run.feed({ type: "digits-sent" });
+		expect(run.done("bridge")).toHaveLength(1);
+		expect(run.phase()).toBe("active");
+	});
+
+	it("plays ringback into the room until answered, when asked to", () => {
+		const run = dialledCall({ playDialtone: true });
+		expect(run.done("ringback")).toEqual([{ do: "ringback", on: true }]);
+		run.feed({ type: "answered", sipCallId: "x" });
+		expect(run.done("ringback").at(-1)).toEqual({ do: "ringback", on: false });
+	});
+});
+
+describe("ways out before the answer", () => {
+	const cancels: [string, CallEvent, string][] = [
+		["nobody answers in time", { type: "timer", name: "ringing" }, "no-answer"],
+		["the participant is removed", { type: "room-closed", reason: "removed", message: "" }, "participant-removed"],
+		["the room is deleted", { type: "room-closed", reason: "room-deleted", message: "" }, "room-closed"],
+		["the node stops", { type: "shutdown" }, "shutdown"],
+		["the call's longest time is over", { type: "timer", name: "max-duration" }, "max-duration"],
+	];
+	test.each(cancels)("%s: CANCEL", (_, event, reason) => {
+		const run = dialledCall();
+		run.feed(event, 30_100);
+		expect(run.done("cancel")).toHaveLength(1);
+		expect(run.done("end-record")).toMatchObject([{ end: { reason } }]);
+		expect(run.phase()).toBe("ending");
+		run.feed({ type: "failed", cause: "cancelled", message: "" });
+		expect(run.phase()).toBe("over");
+		expect(run.done("over")).toHaveLength(1);
+	});
+
+	const failures: [number, string][] = [
+		[486, "busy"],
+		[600, "busy"],
+		[603, "declined"],
+		[404, "not-found"],
+		[480, "no-answer"],
+		[488, "media-mismatch"],
+		[503, "rejected"],
+	];
+	test.each(failures)("the peer says %i: %s", (status, reason) => {
+		const run = dialledCall();
+		run.feed({ type: "failed", cause: "status", status, reason: "Because", message: "INVITE failed" });
+		expect(run.done("end-record")).toMatchObject([{ end: { by: "peer", reason, sipStatus: status, sipReason: "Because" } }]);
+		expect(run.phase()).toBe("over");
+		expect(run.done("cancel")).toHaveLength(0);
+	});
+
+	test("somebody else cancelled the record before the INVITE: nothing is sent", () => {
+		const run = dialledCall();
+		run.feed({ type: "dial-lost" });
+		expect(run.phase()).toBe("over");
+		expect(run.done("cancel")).toHaveLength(0);
+	});
+
+	test("the room cannot be joined: no INVITE", () => {
+		const run = reducerRun(initialOutbound(request()), outbound);
+		run.feed({ type: "start" });
+		run.feed({ type: "media-opened" });
+		run.feed({ type: "room-failed", message: "no server" });
+		expect(run.phase()).toBe("over");
+		expect(run.done("dial")).toHaveLength(0);
+		expect(run.done("end-record")).toMatchObject([{ end: { reason: "room-failed", message: "no server" } }]);
+	});
+
+	test("an answer whose SDP cannot be used is hung up", () => {
+		const run = dialledCall();
+		run.feed({ type: "answer-unusable", message: "no common codec" });
+		expect(run.done("bye")).toHaveLength(1);
+		expect(run.done("end-record")).toMatchObject([{ end: { reason: "media-mismatch" } }]);
+	});
+});
+
+test("hanging up while the digits are sent ends the call once", () => {
+	const run = dialledCall({ dtmf: "1" });
+	run.feed({ type: "answered", sipCallId: "x" });
+	run.feed({ type: "bye" });
+	run.feed({ type: "digits-sent" });
+	expect(run.phase()).toBe("over");
+	expect(run.done("bridge")).toHaveLength(0);
+	expect(run.done("end-record")).toHaveLength(1);
+});

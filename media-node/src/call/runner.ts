@@ -1,0 +1,338 @@
+import type { CallEnd } from "@trunkline/contracts";
+import type { CallStore } from "@trunkline/domain";
+import { RecordWriter } from "./record-writer.ts";
+import {
+	type AudioUplink,
+	type Clock,
+	type MediaEvent,
+	type MediaPort,
+	type MediaSession,
+	MediaUnavailableError,
+	type RoomConnector,
+	type RoomEvent,
+	RoomJoinError,
+	type RoomSession,
+	type SipLegEvent,
+} from "./ports.ts";
+import type { CallEvent, CallState, Effect, Step, TimerName } from "./state.ts";
+
+export interface CallLog {
+	info(fields: Record<string, unknown>, message: string): void;
+	warn(fields: Record<string, unknown>, message: string): void;
+	error(fields: Record<string, unknown>, message: string): void;
+}
+
+/** Who joins which room; the token is made from it. */
+export interface RoomIdentity {
+	roomName: string;
+	identity: string;
+	name: string;
+	metadata: string;
+	attributes: Record<string, string>;
+	roomPreset?: string;
+	roomConfig?: Record<string, unknown>;
+}
+
+export interface CallDeps {
+	clock: Clock;
+	media: MediaPort;
+	rooms: RoomConnector;
+	calls: CallStore;
+	roomUrl: string;
+	token(identity: RoomIdentity): Promise<string>;
+	nodeId: string;
+	region: string;
+	/** ms without a packet before the call is ended: before the first one, and later */
+	mediaTimeoutMs: { first: number; later: number };
+	random(length: number): Uint8Array;
+	log: CallLog;
+	/** the call is gone; nothing of it is left */
+	onOver(callId: string): void;
+}
+
+/**
+ * Carries out the effects of a call's reducer and feeds back what happens. What differs by direction is in `inbound-call.ts` and
+ * `outbound-call.ts`; closing order is written in docs/closing.md.
+ */
+export abstract class CallRunner {
+	readonly callId: string;
+	protected readonly deps: CallDeps;
+	protected readonly records: RecordWriter;
+	protected media: MediaSession | undefined;
+	protected room: RoomSession | undefined;
+	#state: CallState;
+	readonly #reduce: (state: CallState, event: CallEvent, now: number) => Step;
+	readonly #inbox: CallEvent[] = [];
+	#draining = false;
+	readonly #timers = new Map<TimerName, () => void>();
+	readonly #joining = new AbortController();
+	#attributes: Promise<void> = Promise.resolve();
+	#stopRingback: (() => void) | undefined;
+	#mediaClosed = false;
+	#roomLeft = false;
+
+	constructor(callId: string, deps: CallDeps, initial: CallState, reduce: (state: CallState, event: CallEvent, now: number) => Step) {
+		this.callId = callId;
+		this.deps = deps;
+		this.#state = initial;
+		this.#reduce = reduce;
+		this.records = new RecordWriter(callId, deps.nodeId, deps.calls, deps.log);
+	}
+
+	get phase(): CallState["phase"] {
+		return this.#state.phase;
+	}
+
+	/** Feeds one event; effects run before it returns, what they start asynchronously comes back as events. */
+	dispatch(event: CallEvent): void {
+		this.#inbox.push(event);
+		if (this.#draining) return;
+		this.#draining = true;
+		try {
+			for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) {
+				const { state, effects } = this.#reduce(this.#state, next, this.deps.clock.now());
+				this.#state = state;
+				for (const effect of effects) this.#perform(effect);
+			}
+		} finally {
+			this.#draining = false;
+		}
+	}
+
+	/** SIP events common to both directions; the subclasses see them first. */
+	onLeg(event: SipLegEvent): void {
+		switch (event.type) {
+			case "cancelled":
+			case "acked":
+			case "ack-timeout":
+			case "bye-done":
+				return this.dispatch({ type: event.type });
+			case "bye":
+				return this.dispatch({ type: "bye" });
+			case "provisional":
+				return this.dispatch({ type: "provisional", status: event.status });
+			case "failed":
+				return this.dispatch({
+					type: "failed",
+					cause: event.cause,
+					message: event.message,
+					...(event.status === undefined ? {} : { status: event.status }),
+					...(event.reason === undefined ? {} : { reason: event.reason }),
+				});
+			case "answered":
+			case "reinvite":
+			case "in-dialog":
+				return this.onDialog(event);
+		}
+	}
+
+	protected abstract onDialog(event: Extract<SipLegEvent, { type: "answered" | "reinvite" | "in-dialog" }>): void;
+	/** Only this direction's effects. */
+	protected abstract performOwn(effect: Effect): void;
+	protected abstract roomIdentity(): RoomIdentity;
+	/** After the port is open: inbound answers the offer here. Throws nothing; reports through `dispatch`. */
+	protected abstract onMediaOpen(media: MediaSession): void;
+
+	protected onEnded(): void {}
+
+	/** Starts work whose failure is a fault of ours (or of a service below): it ends the call with a reason instead of the process. */
+	protected run(what: string, work: Promise<unknown>): void {
+		work.catch((error: unknown) => {
+			this.deps.log.error({ callId: this.callId, what, err: error }, "a step of the call failed");
+			this.dispatch({ type: "fault", message: `${what}: ${error instanceof Error ? error.message : String(error)}` });
+		});
+	}
+
+	#perform(effect: Effect): void {
+		switch (effect.do) {
+			case "open-media":
+				return this.run("opening a media port", this.#openMedia());
+			case "join-room":
+				return this.run("joining the room", this.#joinRoom());
+			case "bridge":
+				return this.#bridge();
+			case "ringback":
+				return this.#ringback(effect.on);
+			case "send-digits":
+				return this.run("sending digits", this.#sendDigits(effect.digits, effect.report));
+			case "digit-to-room":
+				return this.room?.sendDtmf(effect.code, effect.digit);
+			case "attributes":
+				return this.setAttributes(effect.attributes);
+			case "record":
+				return this.records.transition(effect.from, effect.to, this.deps.clock.now(), effect.event, effect.detail, effect.patch);
+			case "end-record":
+				return this.#endRecord(effect.end);
+			case "timer":
+				return this.#setTimer(effect.name, effect.at);
+			case "clear-timer":
+				return this.#clearTimer(effect.name);
+			case "leave-room":
+				return this.#leaveRoom();
+			case "close-media":
+				return this.#closeMedia();
+			case "over":
+				return this.#over();
+			default:
+				return this.performOwn(effect);
+		}
+	}
+
+	async #openMedia(): Promise<void> {
+		try {
+			const media = await this.deps.media.open((event) => this.#onMedia(event));
+			if (this.#mediaClosed) return media.close();
+			this.media = media;
+			this.onMediaOpen(media);
+		} catch (error) {
+			if (!(error instanceof MediaUnavailableError)) throw error;
+			const end: CallEnd = { by: "node", reason: "internal-error", message: error.message };
+			this.dispatch({ type: "media-failed", status: 503, reason: "Service Unavailable", end });
+		}
+	}
+
+	#onMedia(event: MediaEvent): void {
+		this.dispatch(event);
+	}
+
+	async #joinRoom(): Promise<void> {
+		try {
+			const token = await this.deps.token(this.roomIdentity());
+			const room = await this.deps.rooms.join(
+				{
+					url: this.deps.roomUrl,
+					token,
+					publishCodecs: this.publishCodecs(),
+					trackName: this.roomIdentity().identity,
+					onEvent: (event) => this.#onRoom(event),
+				},
+				this.#joining.signal,
+			);
+			if (this.#roomLeft) return await room.close();
+			this.room = room;
+			const { participantSid } = room;
+			this.records.patch({ participantId: participantSid });
+			const occupied = room.participants().some((other) => other.kind === "sip");
+			this.dispatch({ type: "room-joined", occupied });
+		} catch (error) {
+			if (this.#roomLeft) return;
+			if (!(error instanceof RoomJoinError)) throw error;
+			this.dispatch({ type: "room-failed", message: error.message });
+		}
+	}
+
+	/** The telephone's own law first: its packets then go through untouched. */
+	protected publishCodecs(): readonly ("PCMU" | "PCMA" | "opus")[] {
+		return ["PCMU", "PCMA", "opus"];
+	}
+
+	#onRoom(event: RoomEvent): void {
+		switch (event.type) {
+			case "participant-joined":
+				if (event.participant.kind === "sip") this.dispatch({ type: "room-occupied" });
+				return;
+			case "participant-left":
+				return;
+			case "track-subscribed":
+				this.onTrack(event.track);
+				return this.dispatch({ type: "room-occupied" });
+			case "track-unsubscribed":
+				this.#tracks.delete(event.trackSid);
+				return this.media?.removeTrack(event.trackSid);
+			case "track-muted":
+				return this.media?.muteTrack(event.trackSid, event.muted);
+			case "dtmf":
+				return this.dispatch({ type: "room-digits", digits: event.digits });
+			case "closed":
+				return this.dispatch({ type: "room-closed", reason: event.reason, message: event.message });
+		}
+	}
+
+	readonly #tracks = new Map<string, Parameters<MediaSession["addTrack"]>[0]>();
+	#bridged = false;
+
+	/** Before the bridge stands nobody is heard on the telephone. */
+	protected onTrack(track: Parameters<MediaSession["addTrack"]>[0]): void {
+		this.#tracks.set(track.trackSid, track);
+		if (this.#bridged) this.media?.addTrack(track);
+	}
+
+	#bridge(): void {
+		const { media, room } = this;
+		if (media === undefined || room === undefined) return this.dispatch({ type: "fault", message: "bridge without media or room" });
+		this.#bridged = true;
+		media.connect(room.uplink);
+		for (const track of this.#tracks.values()) media.addTrack(track);
+		media.watch(this.deps.mediaTimeoutMs.first, this.deps.mediaTimeoutMs.later);
+	}
+
+	#ringback(on: boolean): void {
+		this.#stopRingback?.();
+		this.#stopRingback = undefined;
+		const uplink: AudioUplink | undefined = this.room?.uplink;
+		if (on && uplink !== undefined && this.media !== undefined) this.#stopRingback = this.media.playRingback(uplink);
+	}
+
+	async #sendDigits(digits: string, report: boolean): Promise<void> {
+		await this.media?.sendDigits(digits);
+		if (report) this.dispatch({ type: "digits-sent" });
+	}
+
+	protected setAttributes(attributes: Record<string, string>): void {
+		const { room } = this;
+		if (room === undefined) return;
+		this.#attributes = this.#attributes
+			.then(() => room.setAttributes(attributes))
+			.catch((error: unknown) => this.deps.log.warn({ callId: this.callId, err: error }, "participant attributes could not be set"));
+	}
+
+	#endRecord(end: CallEnd): void {
+		this.deps.log.info({ callId: this.callId, by: end.by, reason: end.reason, sipStatus: end.sipStatus }, "call ended");
+		this.records.end(this.deps.clock.now(), end);
+		this.onEnded();
+	}
+
+	#setTimer(name: TimerName, at: number): void {
+		this.#clearTimer(name);
+		this.#timers.set(
+			name,
+			this.deps.clock.wakeAt(at, () => {
+				this.#timers.delete(name);
+				this.dispatch({ type: "timer", name });
+			}),
+		);
+	}
+
+	#clearTimer(name: TimerName): void {
+		this.#timers.get(name)?.();
+		this.#timers.delete(name);
+	}
+
+	#leaveRoom(): void {
+		if (this.#roomLeft) return;
+		this.#roomLeft = true;
+		this.#joining.abort();
+		const { room } = this;
+		if (room === undefined) return;
+		// `sip.callStatus: hangup` should be seen before the participant goes; a server that does not answer must not hold it up.
+		const late = new Promise<void>((resolve) => {
+			this.deps.clock.wakeAt(this.deps.clock.now() + 300, resolve);
+		});
+		this.#leaving = Promise.race([this.#attributes, late])
+			.then(() => room.close())
+			.catch((error: unknown) => this.deps.log.warn({ callId: this.callId, err: error }, "leaving the room failed"));
+	}
+
+	#leaving: Promise<void> = Promise.resolve();
+
+	#closeMedia(): void {
+		this.#mediaClosed = true;
+		this.media?.close();
+	}
+
+	#over(): void {
+		for (const cancel of this.#timers.values()) cancel();
+		this.#timers.clear();
+		void Promise.allSettled([this.#leaving, this.records.settled()]).then(() => this.deps.onOver(this.callId));
+	}
+}

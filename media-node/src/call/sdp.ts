@@ -1,0 +1,1 @@
+import type { NegotiatedAudio } from "./ports.ts";

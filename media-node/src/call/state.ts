@@ -1,0 +1,152 @@
+import type { CallEnd, CallRecord, CallState as RecordState } from "@trunkline/contracts";
+import type { CallPatch } from "@trunkline/domain";
+import type { HeaderList, RoomCloseReason } from "./ports.ts";
+
+/**
+ * A call is a reducer: (state, event, now) → state and effects. It owns no socket, no clock and no promise; `runner.ts` carries the
+ * effects out and turns what comes back into events, so that every path is tested in simulated time.
+ */
+export type Phase =
+	/** inbound: which trunk, which rule */
+	| "deciding"
+	/** media port and room are being opened */
+	| "preparing"
+	/** inbound: 180 sent, nobody in the room yet; outbound: INVITE sent */
+	| "ringing"
+	/** inbound: 200 sent, no ACK yet */
+	| "answering"
+	/** outbound: answered, post-dial digits being sent */
+	| "automation"
+	| "active"
+	/** our BYE or CANCEL is on its way; everything else is closed already */
+	| "ending"
+	| "over";
+
+export type TimerName = "ringing" | "max-duration" | "media-wait" | "give-up";
+
+export interface CallState {
+	readonly direction: "inbound" | "outbound";
+	readonly phase: Phase;
+	readonly mediaOpen: boolean;
+	readonly roomJoined: boolean;
+	/** somebody in the room can hear: an audio track of theirs is subscribed, or another telephone is there */
+	readonly occupied: boolean;
+	readonly mediaStarted: boolean;
+	readonly ringingSeen: boolean;
+	/** inbound: the ACK of our 200 is in */
+	readonly acked: boolean;
+	readonly maxCallDurationMs: number;
+	readonly ringingTimeoutMs: number;
+	/** outbound only: digits to send after the answer */
+	readonly dtmf: string;
+	readonly playRingback: boolean;
+}
+
+export type Decision =
+	| { kind: "accept"; ringingTimeoutMs: number; maxCallDurationMs: number }
+	/** not a refusal yet: the caller is asked for credentials and tries again; leaves no record */
+	| { kind: "challenge"; status: 401 | 407; headers: HeaderList }
+	| { kind: "reject"; status: number; reason: string; end: CallEnd };
+
+export type CallEvent =
+	| { type: "start" }
+	| { type: "decided"; decision: Decision }
+	| { type: "media-opened" }
+	| { type: "media-failed"; status: number; reason: string; end: CallEnd }
+	| { type: "room-joined"; occupied: boolean }
+	| { type: "room-failed"; message: string }
+	| { type: "room-occupied" }
+	| { type: "room-closed"; reason: RoomCloseReason; message: string }
+	| { type: "room-digits"; digits: string }
+	/** the conditional write to `dialing` found that the call is not ours any more (cancelled, or taken) */
+	| { type: "dial-lost" }
+	| { type: "unreachable"; message: string }
+	| { type: "provisional"; status: number }
+	| { type: "answered"; sipCallId: string }
+	/** the answer's SDP cannot be used */
+	| { type: "answer-unusable"; message: string }
+	| { type: "failed"; cause: "status" | "timeout" | "transport" | "auth" | "cancelled"; status?: number; reason?: string; message: string }
+	| { type: "cancelled" }
+	| { type: "acked" }
+	| { type: "ack-timeout" }
+	| { type: "bye" }
+	| { type: "bye-done" }
+	| { type: "media-started" }
+	| { type: "media-timeout"; beforeFirstPacket: boolean }
+	| { type: "digit"; code: number; digit: string }
+	| { type: "digits-sent" }
+	| { type: "timer"; name: TimerName }
+	| { type: "shutdown" }
+	| { type: "fault"; message: string };
+
+export type Effect =
+	| { do: "decide" }
+	| { do: "open-media" }
+	| { do: "join-room" }
+	| { do: "ring" }
+	| { do: "accept" }
+	| { do: "reject"; status: number; reason: string; headers?: HeaderList }
+	| { do: "dial" }
+	| { do: "cancel" }
+	| { do: "bye"; reason: string }
+	| { do: "bridge" }
+	| { do: "ringback"; on: boolean }
+	| { do: "send-digits"; digits: string; report: boolean }
+	| { do: "digit-to-room"; code: number; digit: string }
+	| { do: "attributes"; attributes: Record<string, string> }
+	| { do: "create-record"; ended?: CallEnd }
+	| { do: "record"; from: readonly RecordState[]; to: RecordState; event: string; detail?: string; patch?: CallPatch }
+	| { do: "end-record"; end: CallEnd }
+	| { do: "timer"; name: TimerName; at: number }
+	| { do: "clear-timer"; name: TimerName }
+	| { do: "leave-room" }
+	| { do: "close-media" }
+	/** nothing is left to do; the runner lets go of the call */
+	| { do: "over" };
+
+export interface Step {
+	state: CallState;
+	effects: Effect[];
+}
+
+/** LiveKit's default and upper limit of a call, ms (24 h). */
+export const MAX_CALL_DURATION_MS = 24 * 3_600_000;
+
+export const step = (state: CallState, changes: Partial<CallState>, ...effects: Effect[]): Step => ({
+	state: { ...state, ...changes },
+	effects,
+});
+
+export const ignore = (state: CallState): Step => ({ state, effects: [] });
+
+/** Everything but the SIP leg is closed; what the leg still needs stands before it in `first`. */
+export function finish(state: CallState, phase: "ending" | "over", end: CallEnd, now: number, ...first: Effect[]): Step {
+	const effects: Effect[] = [...first];
+	for (const name of ["ringing", "max-duration", "media-wait"] as const) effects.push({ do: "clear-timer", name });
+	effects.push({ do: "ringback", on: false }, { do: "close-media" }, { do: "leave-room" }, { do: "end-record", end });
+	// RFC 3261 Timer F is 32 s; a leg that never reports its end must not keep the call for ever.
+	if (phase === "ending") effects.push({ do: "timer", name: "give-up", at: now + 40_000 });
+	else effects.push({ do: "clear-timer", name: "give-up" }, { do: "over" });
+	return { state: { ...state, phase }, effects };
+}
+
+export const hangupStatus = (): Effect => ({ do: "attributes", attributes: { "sip.callStatus": "hangup" } });
+
+export function roomCloseEnd(reason: RoomCloseReason, message: string): CallEnd {
+	switch (reason) {
+		case "removed":
+			return { by: "api", reason: "participant-removed", message: "the participant was removed from the room" };
+		case "room-deleted":
+		case "room-closed":
+			return { by: "room", reason: "room-closed", message: "the room was deleted" };
+		case "duplicate-identity":
+			return { by: "room", reason: "room-closed", message: "another participant joined with the same identity" };
+		case "client":
+		case "server-shutdown":
+		case "connection-lost":
+		case "join-failed":
+			return { by: "room", reason: "room-failed", message: `the connection to the room ended: ${message}` };
+	}
+}
+
+export type LiveRecordStates = readonly CallRecord["state"][];

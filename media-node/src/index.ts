@@ -1,0 +1,1 @@
+export { MediaNode, type MediaNodeOptions, type NodeStats } from "./wire.ts";

@@ -1,0 +1,224 @@
+import { alawToUlaw, mix, pcmToAlaw, pcmToUlaw, silenceByte, ulawToAlaw } from "@trunkline/audio";
+import { dtmfCode, DtmfSender } from "@trunkline/rtp";
+import type { EncodedFrame, NegotiatedAudio, RemoteAudioTrack } from "../call/ports.ts";
+import { InBandDigits } from "./in-band-digits.ts";
+import { RoomSource } from "./room-source.ts";
+import type { RtpSender } from "./rtp-sender.ts";
+
+const FRAME = 160;
+const TICK_MS = 20;
+/** Straight-through audio that pauses longer than this is filled with silence, so that carriers see a living stream. */
+const FILL_AFTER_MS = 45;
+
+/**
+ * Room → telephone. One active G.711 track goes straight through, re-stamped packet by packet; everything else is decoded, mixed and encoded
+ * on the 20 ms clock; digits take the place of audio while they last. Whatever the source, sequence numbers and timestamps continue.
+ */
+export class Downlink {
+	readonly #sender: RtpSender;
+	readonly #now: () => number;
+	readonly #sources = new Map<string, RoomSource>();
+	readonly #digits = new DtmfSender({ toneMs: 250, pauseMs: 250 });
+	readonly #inBand = new InBandDigits({ toneMs: 250, pauseMs: 250 });
+	#digitWaiters: (() => void)[] = [];
+	#negotiated: NegotiatedAudio | undefined;
+
+	#sequence: number;
+	#timestamp: number;
+	/** when the packet with #timestamp went out, monotonic ms */
+	#sentAt = Number.NEGATIVE_INFINITY;
+	/** the last packet was sent by the clock: the next tick's is exactly one frame later, however late the tick comes */
+	#ticked = false;
+	/** the straight-through source whose offsets hold, undefined = the next packet sets them anew */
+	#through: RoomSource | undefined;
+	#throughSequence = 0;
+	#throughTimestamp = 0;
+
+	readonly #mixed = new Int16Array(FRAME);
+	readonly #pulled = [new Int16Array(FRAME)];
+	readonly #inputs: Int16Array[] = [];
+	readonly #encoded = new Uint8Array(FRAME);
+	readonly #converted = new Uint8Array(1_500);
+
+	/** `sequence` and `timestamp` are the random starting points (RFC 3550 §5.1); `now` is monotonic ms. */
+	constructor(sender: RtpSender, sequence: number, timestamp: number, now: () => number) {
+		this.#sender = sender;
+		this.#sequence = sequence;
+		this.#timestamp = timestamp;
+		this.#now = now;
+	}
+
+	negotiated(negotiated: NegotiatedAudio): void {
+		this.#negotiated = negotiated;
+	}
+
+	addTrack(track: RemoteAudioTrack): void {
+		if (this.#sources.has(track.trackSid)) return;
+		const source = new RoomSource();
+		this.#sources.set(track.trackSid, source);
+		track.onFrame((frame) => {
+			if (this.#sources.get(track.trackSid) === source) this.#onFrame(source, frame);
+		});
+	}
+
+	removeTrack(trackSid: string): void {
+		const source = this.#sources.get(trackSid);
+		if (source !== undefined && source === this.#through) this.#through = undefined;
+		this.#sources.delete(trackSid);
+	}
+
+	muteTrack(trackSid: string, muted: boolean): void {
+		const source = this.#sources.get(trackSid);
+		if (source !== undefined) source.muted = muted;
+	}
+
+	/** Digits 0-9 * # A-D and `w`; others are passed over (LiveKit: 250 ms of silence). Resolves when they are out, or at `close`. */
+	sendDigits(digits: string): Promise<void> {
+		const known = [...digits].filter((digit) => dtmfCode(digit) !== undefined || digit === "w" || digit === "W").join("");
+		const queue = this.#negotiated?.telephoneEventPayloadType === undefined ? this.#inBand : this.#digits;
+		if (known === "" || !queue.enqueue(known)) return Promise.resolve();
+		return new Promise((resolve) => this.#digitWaiters.push(resolve));
+	}
+
+	/** Every 20 ms. */
+	tick(): void {
+		const { codec, sends } = this.#negotiated ?? {};
+		if (codec === undefined || sends !== true) return;
+		if (this.#digits.busy || this.#inBand.busy) return this.#sendDigit();
+		if (this.#digitWaiters.length > 0) this.#digitsDone();
+		const now = this.#now();
+		const inputs = this.#pullActive(now);
+		if (inputs.length > 0) return this.#sendMix(inputs);
+		if (this.#through !== undefined && now - this.#sentAt < FILL_AFTER_MS) return;
+		this.#sendSilence();
+	}
+
+	close(): void {
+		this.#sources.clear();
+		this.#digitsDone();
+	}
+
+	#onFrame(source: RoomSource, frame: EncodedFrame): void {
+		const now = this.#now();
+		source.lastFrameAt = now;
+		const negotiated = this.#negotiated;
+		if (source.muted || negotiated === undefined || !negotiated.sends) return;
+		if (frame.codec === "opus" || this.#digits.busy || this.#inBand.busy || !this.#alone(source, now)) {
+			if (this.#through === source) this.#through = undefined;
+			source.push(frame, now);
+			return;
+		}
+		this.#passThrough(source, frame, negotiated, now);
+	}
+
+	#alone(source: RoomSource, now: number): boolean {
+		for (const other of this.#sources.values()) if (other !== source && other.active(now)) return false;
+		return true;
+	}
+
+	#passThrough(source: RoomSource, frame: EncodedFrame, negotiated: NegotiatedAudio, now: number): void {
+		const anew = this.#through !== source;
+		if (anew) {
+			source.bypassed();
+			this.#through = source;
+			this.#throughSequence = this.#sequence + 1 - frame.sequence;
+			this.#throughTimestamp = this.#timestamp + this.#ticksSince(now) - frame.timestamp;
+		}
+		const sequence = (frame.sequence + this.#throughSequence) & 0xffff;
+		const timestamp = (frame.timestamp + this.#throughTimestamp) >>> 0;
+		let { payload } = frame;
+		if (payload.length > this.#converted.length) return;
+		if (frame.codec !== negotiated.codec) {
+			const out = this.#converted.subarray(0, payload.length);
+			if (frame.codec === "PCMU") ulawToAlaw(payload, out);
+			else alawToUlaw(payload, out);
+			payload = out;
+		}
+		this.#sender.send(negotiated.payloadType, sequence, timestamp, anew || frame.marker, payload);
+		// A late packet must not set the stream back.
+		if (((sequence - this.#sequence) << 16) >> 16 > 0) {
+			this.#sequence = sequence;
+			this.#timestamp = timestamp;
+			this.#ticked = false;
+			this.#sentAt = now;
+		}
+	}
+
+	/** Timestamp ticks from the last packet to one sent now: whole frames, at least one. */
+	#ticksSince(now: number): number {
+		if (this.#sentAt === Number.NEGATIVE_INFINITY) return FRAME;
+		return Math.max(1, Math.round((now - this.#sentAt) / TICK_MS)) * FRAME;
+	}
+
+	#pullActive(now: number): Int16Array[] {
+		const inputs = this.#inputs;
+		inputs.length = 0;
+		for (const source of this.#sources.values()) {
+			if (source === this.#through || source.muted) continue;
+			let buffer = this.#pulled[inputs.length];
+			if (buffer === undefined) {
+				buffer = new Int16Array(FRAME);
+				this.#pulled.push(buffer);
+			}
+			if (source.pull(buffer, now)) inputs.push(buffer);
+		}
+		return inputs;
+	}
+
+	#sendMix(inputs: readonly Int16Array[]): void {
+		const [only] = inputs;
+		if (inputs.length === 1 && only !== undefined) return this.#sendPcm(only);
+		mix(inputs, this.#mixed);
+		this.#sendPcm(this.#mixed);
+	}
+
+	#sendPcm(pcm: Int16Array): void {
+		if (this.#negotiated?.codec === "PCMA") pcmToAlaw(pcm, this.#encoded);
+		else pcmToUlaw(pcm, this.#encoded);
+		this.#sendFrame();
+	}
+
+	#sendSilence(): void {
+		this.#encoded.fill(silenceByte(this.#negotiated?.codec ?? "PCMU"));
+		this.#sendFrame();
+	}
+
+	#sendFrame(): void {
+		const first = this.#sentAt === Number.NEGATIVE_INFINITY || this.#through !== undefined;
+		this.#through = undefined;
+		this.#advance();
+		this.#sender.send(this.#negotiated?.payloadType ?? 0, this.#sequence, this.#timestamp, first, this.#encoded);
+	}
+
+	#advance(): void {
+		const now = this.#now();
+		this.#sequence = (this.#sequence + 1) & 0xffff;
+		this.#timestamp = (this.#timestamp + (this.#ticked ? FRAME : this.#ticksSince(now))) >>> 0;
+		this.#ticked = true;
+		this.#sentAt = now;
+	}
+
+	#sendDigit(): void {
+		if (this.#inBand.busy) {
+			if (this.#inBand.next(this.#mixed)) return this.#sendPcm(this.#mixed);
+			return this.#sendSilence();
+		}
+		this.#through = undefined;
+		const payloadType = this.#negotiated?.telephoneEventPayloadType;
+		const before = this.#timestamp;
+		this.#advance();
+		const packet = this.#digits.next(this.#timestamp);
+		if (packet === undefined || payloadType === undefined) {
+			this.#timestamp = before;
+			this.#sequence = (this.#sequence - 1) & 0xffff;
+			return this.#sendSilence();
+		}
+		this.#sender.send(payloadType, this.#sequence, packet.timestamp, packet.marker, packet.payload);
+	}
+
+	#digitsDone(): void {
+		const waiters = this.#digitWaiters;
+		this.#digitWaiters = [];
+		for (const resolve of waiters) resolve();
+	}
+}

@@ -1,0 +1,69 @@
+import { randomBytes } from "node:crypto";
+import { type MediaEvent, type MediaPort, type MediaSession, MediaUnavailableError } from "../call/ports.ts";
+import { PortsPool } from "./ports-pool.ts";
+import { RtpMediaSession } from "./session.ts";
+import { openRtpSocket, type RtpSocket } from "./socket/rtp-socket.ts";
+import { Ticker } from "./ticker.ts";
+
+export interface MediaPortOptions {
+	bindHost: string;
+	/** the address that SDP advertises */
+	advertisedAddress: string;
+	portRange: readonly [first: number, last: number];
+}
+
+/** A port may be taken by another program; so many others are tried. */
+const TRIES = 20;
+
+export class RtpMediaPort implements MediaPort {
+	readonly #options: MediaPortOptions;
+	readonly #ticker = new Ticker();
+	readonly #pool: PortsPool;
+
+	constructor(options: MediaPortOptions) {
+		this.#options = options;
+		this.#pool = new PortsPool(options.portRange[0], options.portRange[1], () => randomBytes(4).readUInt32BE() / 2 ** 32);
+	}
+
+	get portsInUse(): number {
+		return this.#pool.inUse;
+	}
+
+	async open(onEvent: (event: MediaEvent) => void): Promise<MediaSession> {
+		let port = 0;
+		const session = new RtpMediaSession({
+			ticker: this.#ticker,
+			advertisedAddress: this.#options.advertisedAddress,
+			now: () => performance.now(),
+			random: randomStart,
+			onEvent,
+			onClose: () => this.#pool.release(port, performance.now()),
+		});
+		const onPacket = (bytes: Uint8Array, address: string, from: number): void => session.onPacket(bytes, address, from);
+		const socket = await this.#bind(onPacket);
+		port = socket.port;
+		session.attach(socket);
+		return session;
+	}
+
+	async #bind(onPacket: (bytes: Uint8Array, address: string, port: number) => void): Promise<RtpSocket> {
+		const [first, last] = this.#options.portRange;
+		let lastError: unknown;
+		for (let i = 0; i < TRIES; i++) {
+			const port = this.#pool.take(performance.now());
+			if (port === undefined) break;
+			try {
+				return await openRtpSocket(this.#options.bindHost, port, onPacket);
+			} catch (error) {
+				lastError = error;
+				this.#pool.release(port, performance.now());
+			}
+		}
+		throw new MediaUnavailableError(`no free RTP port between ${first} and ${last}`, { cause: lastError });
+	}
+}
+
+function randomStart(): { ssrc: number; sequence: number; timestamp: number } {
+	const bytes = randomBytes(10);
+	return { ssrc: bytes.readUInt32BE(0), sequence: bytes.readUInt16BE(4), timestamp: bytes.readUInt32BE(6) };
+}

@@ -1,0 +1,94 @@
+import { alawToPcm, concealLoss, ulawToPcm } from "@trunkline/audio";
+import { JitterBuffer } from "@trunkline/rtp";
+import type { EncodedFrame, RoomCodec } from "../call/ports.ts";
+import { OpusTo8k } from "./opus.ts";
+
+const FRAME = 160;
+/** audio that is decoded but not played yet: the longest Opus packet (120 ms) and a frame */
+const MAX_QUEUED = 8_000 * 0.14;
+/** A track that has been still for so long does not keep another one from going straight through. */
+export const STILL_AFTER_MS = 500;
+
+interface Queued {
+	codec: RoomCodec;
+	payload: Uint8Array;
+}
+
+/** One participant's track on its way down to the telephone: jitter buffer and decoder, used only while its audio is decoded at all. */
+export class RoomSource {
+	muted = false;
+	/** monotonic ms of the latest frame, -Infinity before the first */
+	lastFrameAt = Number.NEGATIVE_INFINITY;
+	#codec: RoomCodec | undefined;
+	#jitter: JitterBuffer<Queued> | undefined;
+	#opus: OpusTo8k | undefined;
+	readonly #pcm = new Int16Array(MAX_QUEUED);
+	#filled = 0;
+	/** packets in a row that were concealed */
+	#concealed = 0;
+	readonly #last = new Int16Array(FRAME);
+
+	active(now: number): boolean {
+		return !this.muted && now - this.lastFrameAt < STILL_AFTER_MS;
+	}
+
+	/** Keeps a copy: the frame's bytes are reused by whoever gives them. */
+	push(frame: EncodedFrame, now: number): void {
+		if (this.#jitter === undefined || this.#codec !== frame.codec) {
+			this.#codec = frame.codec;
+			this.#jitter = new JitterBuffer<Queued>({ clockRate: frame.codec === "opus" ? 48_000 : 8_000 });
+		}
+		this.#jitter.push(frame.sequence, frame.timestamp, { codec: frame.codec, payload: frame.payload.slice() }, now);
+	}
+
+	/** The frames go straight through now; what is buffered is old. */
+	bypassed(): void {
+		this.#jitter?.reset();
+		this.#filled = 0;
+	}
+
+	/** Fills `out` with the next 20 ms; false when there is nothing to hear. */
+	pull(out: Int16Array, now: number): boolean {
+		while (this.#filled < FRAME) {
+			const next = this.#jitter?.pull(now);
+			if (next === undefined) break;
+			if (next === "missing") this.#conceal();
+			else this.#decode(next);
+		}
+		if (this.#filled === 0) return false;
+		const samples = Math.min(FRAME, this.#filled);
+		out.fill(0);
+		out.set(this.#pcm.subarray(0, samples));
+		this.#pcm.copyWithin(0, samples, this.#filled);
+		this.#filled -= samples;
+		this.#last.set(out);
+		return true;
+	}
+
+	#decode({ codec, payload }: Queued): void {
+		this.#concealed = 0;
+		const room = this.#pcm.length - this.#filled;
+		if (codec === "opus") {
+			this.#opus ??= new OpusTo8k();
+			const pcm = this.#opus.decode(payload);
+			if (pcm === undefined) return this.#conceal();
+			const usable = pcm.subarray(0, room);
+			this.#pcm.set(usable, this.#filled);
+			this.#filled += usable.length;
+			return;
+		}
+		const usable = payload.subarray(0, room);
+		const target = this.#pcm.subarray(this.#filled, this.#filled + usable.length);
+		if (codec === "PCMU") ulawToPcm(usable, target);
+		else alawToPcm(usable, target);
+		this.#filled += usable.length;
+	}
+
+	#conceal(): void {
+		if (this.#filled + FRAME > this.#pcm.length) return;
+		const target = this.#pcm.subarray(this.#filled, this.#filled + FRAME);
+		concealLoss(this.#last, target, this.#concealed);
+		this.#concealed += 1;
+		this.#filled += FRAME;
+	}
+}

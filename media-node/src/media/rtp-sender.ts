@@ -1,0 +1,34 @@
+import { RTP_FIXED_HEADER_BYTES, type RtpHeader, writeRtpHeader } from "@trunkline/rtp";
+
+const MAX_PACKET = 1_500;
+/** A datagram may still wait in the kernel's queue when the next ones are written; so many are never in flight for one call. */
+const BUFFERS = 16;
+
+/** Writes one outgoing RTP stream into reused buffers. */
+export class RtpSender {
+	readonly #send: (packet: Uint8Array) => void;
+	readonly #buffers = Array.from({ length: BUFFERS }, () => new Uint8Array(MAX_PACKET));
+	readonly #header: RtpHeader;
+	#next = 0;
+	packetsSent = 0;
+
+	constructor(ssrc: number, send: (packet: Uint8Array) => void) {
+		this.#header = { payloadType: 0, sequence: 0, timestamp: 0, ssrc, marker: false };
+		this.#send = send;
+	}
+
+	send(payloadType: number, sequence: number, timestamp: number, marker: boolean, payload: Uint8Array): void {
+		const buffer = this.#buffers[this.#next];
+		if (buffer === undefined || payload.length > MAX_PACKET - RTP_FIXED_HEADER_BYTES) return;
+		this.#next = (this.#next + 1) % BUFFERS;
+		const header = this.#header;
+		header.payloadType = payloadType;
+		header.sequence = sequence;
+		header.timestamp = timestamp;
+		header.marker = marker;
+		const start = writeRtpHeader(buffer, 0, header);
+		buffer.set(payload, start);
+		this.packetsSent += 1;
+		this.#send(buffer.subarray(0, start + payload.length));
+	}
+}

@@ -1,0 +1,174 @@
+import { DtmfReceiver, emptyRtpPacket, isRtcp, parseRtp, ReceptionStatistics } from "@trunkline/rtp";
+import type { AudioUplink, MediaEvent, MediaSession, MediaStats, NegotiatedAudio, RemoteAudioTrack } from "../call/ports.ts";
+import { Downlink } from "./downlink.ts";
+import { playRingback } from "./ringback.ts";
+import { RtpSender } from "./rtp-sender.ts";
+import type { RtpSocket } from "./socket/rtp-socket.ts";
+import { SourceGuard } from "./source-guard.ts";
+import type { Ticker } from "./ticker.ts";
+import { Uplink } from "./uplink.ts";
+
+export interface SessionOptions {
+	ticker: Ticker;
+	/** what SDP says */
+	advertisedAddress: string;
+	/** monotonic ms */
+	now(): number;
+	random(): { ssrc: number; sequence: number; timestamp: number };
+	onEvent(event: MediaEvent): void;
+	onClose(): void;
+}
+
+/** One call's RTP: telephone ⇄ room. */
+export class RtpMediaSession implements MediaSession {
+	readonly localAddress: string;
+	#socket: RtpSocket | undefined;
+	readonly #options: SessionOptions;
+	readonly #guard = new SourceGuard();
+	readonly #packet = emptyRtpPacket();
+	readonly #dtmf = new DtmfReceiver();
+	#statistics = new ReceptionStatistics(8_000);
+	readonly #sender: RtpSender;
+	readonly #downlink: Downlink;
+	#uplink: Uplink | undefined;
+	#negotiated: NegotiatedAudio | undefined;
+	#ssrc = -1;
+	#unsubscribe: (() => void) | undefined;
+	readonly #ringbacks = new Set<() => void>();
+
+	#packetsReceived = 0;
+	#lastPacketAt = 0;
+	#watch: { first: number; later: number; since: number } | undefined;
+
+	constructor(options: SessionOptions) {
+		this.#options = options;
+		this.localAddress = options.advertisedAddress;
+		const { ssrc, sequence, timestamp } = options.random();
+		this.#sender = new RtpSender(ssrc, (packet) => this.#socket?.send(packet, this.#guard.port, this.#guard.address));
+		this.#downlink = new Downlink(this.#sender, sequence, timestamp, options.now);
+	}
+
+	/** The socket's packets come to `onPacket`; the session closes it. */
+	attach(socket: RtpSocket): void {
+		this.#socket = socket;
+	}
+
+	get localPort(): number {
+		return this.#socket?.port ?? 0;
+	}
+
+	start(negotiated: NegotiatedAudio, signallingAddress: string): void {
+		this.#negotiated = negotiated;
+		this.#guard.reset(negotiated.remote.address, negotiated.remote.port, signallingAddress);
+		this.#downlink.negotiated(negotiated);
+		if (this.#watch !== undefined) this.#watch.since = this.#options.now();
+		this.#unsubscribe ??= this.#options.ticker.subscribe(() => this.#tick());
+	}
+
+	connect(uplink: AudioUplink): void {
+		this.#uplink = new Uplink(uplink);
+	}
+
+	addTrack(track: RemoteAudioTrack): void {
+		this.#downlink.addTrack(track);
+	}
+
+	removeTrack(trackSid: string): void {
+		this.#downlink.removeTrack(trackSid);
+	}
+
+	muteTrack(trackSid: string, muted: boolean): void {
+		this.#downlink.muteTrack(trackSid, muted);
+	}
+
+	sendDigits(digits: string): Promise<void> {
+		return this.#socket === undefined ? Promise.resolve() : this.#downlink.sendDigits(digits);
+	}
+
+	playRingback(uplink: AudioUplink): () => void {
+		const stop = playRingback(this.#options.ticker, uplink);
+		this.#ringbacks.add(stop);
+		return () => {
+			this.#ringbacks.delete(stop);
+			stop();
+		};
+	}
+
+	watch(firstPacketMs: number, laterMs: number): void {
+		this.#watch = { first: firstPacketMs, later: laterMs, since: this.#options.now() };
+	}
+
+	stats(): MediaStats {
+		const { cumulativeLost, jitterMs } = this.#statistics.report();
+		return {
+			packetsReceived: this.#packetsReceived,
+			packetsSent: this.#sender.packetsSent,
+			packetsLost: Math.max(0, cumulativeLost),
+			packetsRefused: this.#guard.refused,
+			jitterMs,
+		};
+	}
+
+	close(): void {
+		if (this.#socket === undefined) return;
+		this.#unsubscribe?.();
+		for (const stop of this.#ringbacks) stop();
+		this.#ringbacks.clear();
+		this.#uplink = undefined;
+		this.#downlink.close();
+		this.#socket.close();
+		this.#socket = undefined;
+		this.#options.onClose();
+	}
+
+	/** One datagram; the hot path. */
+	onPacket(bytes: Uint8Array, address: string, port: number): void {
+		const negotiated = this.#negotiated;
+		// Before the answer nobody is known to be the peer; RTCP on the same port (RFC 5761) is not for the room.
+		if (negotiated === undefined || isRtcp(bytes) || !this.#guard.accepts(address, port)) return;
+		const packet = parseRtp(bytes, this.#packet);
+		if (packet === undefined) return;
+		const isAudio = packet.payloadType === negotiated.payloadType;
+		const isEvent = packet.payloadType === negotiated.telephoneEventPayloadType;
+		if (!isAudio && !isEvent) return;
+		const now = this.#options.now();
+		if (packet.ssrc !== this.#ssrc) this.#newSource(packet.ssrc);
+		this.#lastPacketAt = now;
+		this.#packetsReceived += 1;
+		this.#statistics.onPacket(packet.sequence, packet.timestamp, now);
+		if (this.#packetsReceived === 1) this.#options.onEvent({ type: "media-started" });
+		if (!negotiated.receives) return;
+		if (isAudio) this.#uplink?.write(negotiated.codec, packet.payload, packet.timestamp, packet.sequence, packet.marker);
+		else this.#report(this.#dtmf.receive(packet.payload, packet.timestamp, packet.marker, now));
+	}
+
+	/** RFC 3550 §8: another SSRC is another stream, with its own sequence and timestamps. */
+	#newSource(ssrc: number): void {
+		this.#ssrc = ssrc;
+		this.#statistics = new ReceptionStatistics(8_000);
+		this.#report(this.#dtmf.reset());
+	}
+
+	#report(events: ReturnType<DtmfReceiver["receive"]>): void {
+		for (const event of events) if (event.type === "start") this.#options.onEvent({ type: "digit", code: event.code, digit: event.digit });
+	}
+
+	#tick(): void {
+		this.#downlink.tick();
+		const now = this.#options.now();
+		const due = this.#dtmf.nextTimeout();
+		if (due !== undefined && now >= due) this.#report(this.#dtmf.handleTimeout(now));
+		this.#checkSilence(now);
+	}
+
+	#checkSilence(now: number): void {
+		const watch = this.#watch;
+		// A peer that put us on hold owes us no packets.
+		if (watch === undefined || this.#negotiated?.receives !== true) return;
+		const beforeFirstPacket = this.#packetsReceived === 0;
+		const since = beforeFirstPacket ? watch.since : Math.max(this.#lastPacketAt, watch.since);
+		if (now - since < (beforeFirstPacket ? watch.first : watch.later)) return;
+		this.#watch = undefined;
+		this.#options.onEvent({ type: "media-timeout", beforeFirstPacket });
+	}
+}

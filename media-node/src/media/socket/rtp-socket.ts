@@ -1,0 +1,45 @@
+import { createSocket, type Socket } from "node:dgram";
+import { isIPv6 } from "node:net";
+
+export interface RtpSocket {
+	readonly port: number;
+	send(bytes: Uint8Array, port: number, address: string): void;
+	close(): void;
+}
+
+/**
+ * Binds one UDP port for RTP. Rejects with the system's error (EADDRINUSE …). `onPacket`'s bytes may be kept: Node allocates them anew.
+ */
+export async function openRtpSocket(
+	host: string,
+	port: number,
+	onPacket: (bytes: Uint8Array, address: string, port: number) => void,
+): Promise<RtpSocket> {
+	const socket: Socket = createSocket({
+		type: isIPv6(host) ? "udp6" : "udp4",
+		// Destinations are IP literals; without this Node asks the resolver for each packet.
+		lookup: (address, _options, callback) => callback(null, address, isIPv6(address) ? 6 : 4),
+	});
+	await new Promise<void>((resolve, reject) => {
+		socket.once("error", reject);
+		socket.bind({ port, address: host, exclusive: true }, () => {
+			socket.off("error", reject);
+			resolve();
+		});
+	});
+	socket.on("message", (bytes, from) => onPacket(bytes, from.address, from.port));
+	// ICMP errors of a peer that is gone: the media time-out decides, not one packet.
+	socket.on("error", () => {});
+	let open = true;
+	return {
+		port: socket.address().port,
+		send: (bytes, toPort, address) => {
+			if (open) socket.send(bytes, 0, bytes.byteLength, toPort, address);
+		},
+		close: () => {
+			if (!open) return;
+			open = false;
+			socket.close();
+		},
+	};
+}

@@ -1,0 +1,25 @@
+import { expect, it } from "vitest";
+import { SourceGuard } from "./source-guard.ts";
+
+it("latches the first packet from where SDP or signalling says, and refuses everybody else", () => {
+	const guard = new SourceGuard();
+	guard.reset("192.0.2.1", 4000, "198.51.100.7");
+	expect([guard.address, guard.port]).toEqual(["192.0.2.1", 4000]);
+	expect(guard.accepts("203.0.113.9", 4000), "a stranger first").toBe(false);
+	expect(guard.accepts("198.51.100.7", 61_000), "NAT: from the signalling's address").toBe(true);
+	expect([guard.address, guard.port]).toEqual(["198.51.100.7", 61_000]);
+	expect(guard.accepts("192.0.2.1", 4000), "no second latch").toBe(false);
+	expect(guard.accepts("198.51.100.7", 61_001)).toBe(false);
+	expect(guard.refused).toBe(3);
+});
+
+it("is opened again only by an offer/answer that changes the address", () => {
+	const guard = new SourceGuard();
+	guard.reset("192.0.2.1", 4000, "192.0.2.1");
+	guard.accepts("192.0.2.1", 4000);
+	guard.reset("192.0.2.1", 4000, "192.0.2.1");
+	expect(guard.accepts("192.0.2.1", 4002), "a session refresh changes nothing").toBe(false);
+	guard.reset("192.0.2.1", 4002, "192.0.2.1");
+	expect(guard.accepts("192.0.2.1", 4002)).toBe(true);
+	expect(guard.accepts("192.0.2.1", 4000)).toBe(false);
+});

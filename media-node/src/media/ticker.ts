@@ -1,0 +1,50 @@
+const TICK_MS = 20;
+/** calls are spread over the 20 ms, so that their work and packets do not come in one burst */
+const PHASES = 4;
+const STEP_MS = TICK_MS / PHASES;
+/** After a longer pause (suspended laptop, stopped process) the clock starts anew instead of catching up. */
+const MAX_CATCH_UP_MS = 200;
+
+/**
+ * One 20 ms clock for all calls of the process. The schedule is absolute: a late tick is followed by an early one, so it never drifts.
+ * Runs only while somebody is subscribed.
+ */
+export class Ticker {
+	readonly #phases: Set<() => void>[] = Array.from({ length: PHASES }, () => new Set());
+	#timer: NodeJS.Timeout | undefined;
+	#next = 0;
+	#phase = 0;
+
+	/** Calls `tick` every 20 ms; gives the unsubscribe. */
+	subscribe(tick: () => void): () => void {
+		const phase = this.#phases.reduce((least, set) => (set.size < least.size ? set : least));
+		phase.add(tick);
+		if (this.#timer === undefined) {
+			this.#next = performance.now() + STEP_MS;
+			this.#schedule();
+		}
+		return () => {
+			phase.delete(tick);
+			if (this.#phases.some((set) => set.size > 0)) return;
+			clearTimeout(this.#timer);
+			this.#timer = undefined;
+		};
+	}
+
+	#schedule(): void {
+		this.#timer = setTimeout(() => this.#run(), Math.max(0, this.#next - performance.now()));
+	}
+
+	#run(): void {
+		const now = performance.now();
+		if (now - this.#next > MAX_CATCH_UP_MS) this.#next = now;
+		while (this.#next <= now) {
+			const phase = this.#phases[this.#phase];
+			if (phase !== undefined) for (const tick of phase) tick();
+			this.#phase = (this.#phase + 1) % PHASES;
+			this.#next += STEP_MS;
+		}
+		if (this.#phases.some((set) => set.size > 0)) this.#schedule();
+		else this.#timer = undefined;
+	}
+}

@@ -1,0 +1,101 @@
+import { type Address, header, parseNameAddr, parseUri, type SipEvent, type SipMessage, type SipRequest } from "@trunkline/sip";
+import type { HeaderList, InboundInvite, SipLegEvent } from "../call/ports.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export const textBytes = (text: string): Uint8Array => encoder.encode(text);
+
+/** What a call needs of an INVITE; undefined when From or To cannot be read. */
+export function inboundInvite(request: SipRequest, localTag: string, remote: Address): InboundInvite | undefined {
+	const from = party(request, "from");
+	const to = party(request, "to");
+	if (from === undefined || to === undefined) return undefined;
+	const sdp = sdpOf(request);
+	return {
+		localTag,
+		sipCallId: header(request, "call-id") ?? "",
+		remoteTag: from.tag,
+		requestUri: request.uri,
+		from: { user: from.user, host: from.host, displayName: from.displayName },
+		to: { user: to.user, host: to.host },
+		source: { address: remote.host, port: remote.port },
+		headers: headerList(request),
+		...(sdp === undefined ? {} : { sdp }),
+	};
+}
+
+/** An endpoint's event as the call sees it; undefined for what no call needs to know. */
+export function legEvent(
+	event: Exclude<SipEvent, { type: "incoming" } | { type: "out-of-dialog" }>,
+	target: string,
+): SipLegEvent | undefined {
+	switch (event.type) {
+		case "provisional": {
+			const sdp = sdpOf(event.response);
+			return {
+				type: "provisional",
+				status: event.response.status,
+				reason: event.response.reason,
+				headers: headerList(event.response),
+				...(sdp === undefined ? {} : { sdp }),
+			};
+		}
+		case "answered": {
+			const sdp = sdpOf(event.response);
+			const remoteTag = party(event.response, "to")?.tag ?? "";
+			const sipCallId = header(event.response, "call-id") ?? "";
+			return {
+				type: "answered",
+				headers: headerList(event.response),
+				sipCallId,
+				remoteTag,
+				source: target,
+				...(sdp === undefined ? {} : { sdp }),
+			};
+		}
+		case "failed":
+			return {
+				type: "failed",
+				cause: event.cause,
+				message: event.message,
+				headers: event.response === undefined ? [] : headerList(event.response),
+				...(event.status === undefined ? {} : { status: event.status }),
+				...(event.response === undefined ? {} : { reason: event.response.reason }),
+			};
+		case "cancelled":
+			return { type: "cancelled" };
+		case "acked":
+			return { type: "acked" };
+		case "ack-timeout":
+			return { type: "ack-timeout" };
+		case "ended":
+			return event.by === "remote"
+				? { type: "bye", headers: event.request === undefined ? [] : headerList(event.request) }
+				: { type: "bye-done" };
+		case "reinvite": {
+			const sdp = sdpOf(event.request);
+			return { type: "reinvite", transaction: event.transaction, ...(sdp === undefined ? {} : { sdp }) };
+		}
+		case "in-dialog":
+			return { type: "in-dialog", transaction: event.transaction, method: event.request.method };
+		case "in-dialog-response":
+			return undefined;
+	}
+}
+
+export const headerList = (message: SipMessage): HeaderList => message.headers.map(({ name, value }) => [name, value] as const);
+
+function sdpOf(message: SipMessage): string | undefined {
+	if (message.body.length === 0) return undefined;
+	const type = (header(message, "content-type") ?? "").split(";")[0]?.trim().toLowerCase();
+	return type === "application/sdp" ? decoder.decode(message.body) : undefined;
+}
+
+function party(message: SipMessage, key: "from" | "to"): { user: string; host: string; displayName: string; tag: string } | undefined {
+	const value = header(message, key);
+	const parsed = value === undefined ? undefined : parseNameAddr(value);
+	const uri = parsed === undefined ? undefined : parseUri(parsed.uri);
+	if (parsed === undefined || uri === undefined) return undefined;
+	return { user: uri.user ?? "", host: uri.host, displayName: parsed.displayName ?? "", tag: parsed.params.get("tag") ?? "" };
+}

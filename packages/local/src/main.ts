@@ -1,0 +1,68 @@
+import { EmulatorError } from "@trunkline/emulators";
+import { banner } from "./banner.ts";
+import { readConfig, SettingError } from "./config.ts";
+import { type Local, startLocal } from "./start.ts";
+
+const HELP = `npm start: Trunkline on this machine, with nothing but Node
+
+Settings (environment):
+  HOST                address to listen on (127.0.0.1; 0.0.0.0 = phones on the network can call)
+  ADVERTISED_ADDRESS  address that SIP and SDP give to others (HOST, or this machine's first address)
+  PORT                HTTP: API and rooms (7880)
+  SIP_PORT            SIP over UDP (5060)
+  RTP_PORT_RANGE      audio (10000-20000)
+  DATA_DIR            trunks, rules and calls (.trunkline)
+  LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET
+                      calls join this LiveKit server; without them an embedded one is started
+  STRICT_DISPATCH     false = rules without trunks take calls that matched no trunk, as LiveKit does (true)
+  MAX_CALLS           calls at a time (500)
+  LOG_LEVEL           silent, error, warn, info, debug (warn)
+
+Example:
+  PORT=8080 SIP_PORT=5070 npm start
+`;
+
+/** Longer than every step of closing together; the user asked for the prompt back. */
+const EXIT_WITHIN_MS = 4_800;
+
+async function main(): Promise<void> {
+	if (process.argv.slice(2).some((argument) => argument === "--help" || argument === "-h")) {
+		process.stdout.write(HELP);
+		return;
+	}
+	const config = readConfig(process.env, process.env["INIT_CWD"] ?? process.cwd());
+	const local = await startLocal(config);
+	process.stdout.write(banner(config, local));
+	await untilStopped();
+	process.stdout.write("\n  Hanging up and stopping …\n");
+	await stop(local);
+}
+
+function untilStopped(): Promise<void> {
+	return new Promise((resolve) => {
+		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
+	});
+}
+
+async function stop(local: Local): Promise<void> {
+	setTimeout(() => process.exit(0), EXIT_WITHIN_MS).unref();
+	// A second Ctrl-C means now.
+	process.once("SIGINT", () => process.exit(130));
+	await local.close();
+	process.exit(0);
+}
+
+try {
+	await main();
+} catch (error) {
+	process.stderr.write(`trunkline: ${sentence(error)}\n`);
+	process.exit(1);
+}
+
+/** One line for what a user can mend; the stack only for what is our own fault. */
+function sentence(error: unknown): string {
+	if (error instanceof SettingError || error instanceof EmulatorError) return error.message;
+	if (!(error instanceof Error)) return String(error);
+	const mendable = error.cause instanceof Error || "code" in error;
+	return mendable ? error.message : (error.stack ?? error.message);
+}
