@@ -29,5 +29,7 @@ export function captureLogs(): LogCapture {
 }
 
 function plainErrors(_key: string, value: unknown): unknown {
-	return value instanceof Error ? { name: value.name, message: value.message, cause: value.cause, ...Object.fromEntries(Object.entries(value)) } : value;
+	return value instanceof Error
+		? { name: value.name, message: value.message, cause: value.cause, ...Object.fromEntries(Object.entries(value)) }
+		: value;
 }

@@ -3,3 +3,5 @@ export * from "./memory-call-store.ts";
 export * from "./memory-config-store.ts";
 export * from "./memory-dial-queue.ts";
 export * from "./records.ts";
+export * from "./sim-clock.ts";
+export * from "./sim-net.ts";

@@ -1,5 +1,5 @@
 import { type DialMessage, dialMessageSchema } from "@trunkline/contracts";
-import type { DialQueue, Received } from "@trunkline/domain";
+import type { AbortSignalLike, DialQueue, Received } from "@trunkline/domain";
 
 interface Entry {
 	body: string;
@@ -32,7 +32,7 @@ export class MemoryDialQueue implements DialQueue {
 		this.#wake();
 	}
 
-	async receive(max: number, waitMs: number, signal?: AbortSignal): Promise<Received<DialMessage>[]> {
+	async receive(max: number, waitMs: number, signal?: AbortSignalLike): Promise<Received<DialMessage>[]> {
 		const deadline = this.#now() + Math.min(waitMs, 20_000);
 		for (;;) {
 			if (signal?.aborted) return [];
@@ -78,7 +78,7 @@ export class MemoryDialQueue implements DialQueue {
 		for (const wake of this.#waiting) wake();
 	}
 
-	#untilWoken(ms: number, signal: AbortSignal | undefined): Promise<void> {
+	#untilWoken(ms: number, signal: AbortSignalLike | undefined): Promise<void> {
 		return new Promise((resolve) => {
 			const done = (): void => {
 				clearTimeout(timer);

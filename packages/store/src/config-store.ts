@@ -1,0 +1,190 @@
+import { type DynamoDBClient, QueryCommand, type QueryCommandInput } from "@aws-sdk/client-dynamodb";
+import type { DispatchRule, InboundTrunk, OutboundTrunk, Trunk } from "@trunkline/contracts";
+import {
+	type ConfigStore,
+	normalizeNumber,
+	type Page,
+	ruleConflictError,
+	ruleConflictKeys,
+	trunkConflictError,
+	trunkConflictKeys,
+} from "@trunkline/domain";
+import { reachable } from "./errors.ts";
+import { type Attributes, fromItem, getItems, type Item } from "./items.ts";
+import * as keys from "./keys.ts";
+import { isPending, type Owned, OwnedItems } from "./owned-items.ts";
+
+/** Trunks and dispatch rules in DynamoDB; keys.ts says where each is. Throws DomainError only. */
+export class DynamoConfigStore implements ConfigStore {
+	readonly #client: DynamoDBClient;
+	readonly #table: string;
+	readonly #owned: OwnedItems;
+
+	/** `now` in ms since the epoch. */
+	constructor(options: { client: DynamoDBClient; table: string; now?: () => number }) {
+		this.#client = options.client;
+		this.#table = options.table;
+		this.#owned = new OwnedItems({ client: options.client, table: options.table, now: options.now ?? Date.now, ownedOf });
+	}
+
+	async createTrunk(projectId: string, trunk: Trunk): Promise<void> {
+		const holder = await this.#reachable(() => this.#owned.create(ownedTrunk(projectId, trunk)));
+		if (holder) throw trunkConflictError(holder.conflictKey, holder.id);
+	}
+
+	async getTrunk(projectId: string, trunkId: string): Promise<Trunk | undefined> {
+		if (!keys.isId(trunkId)) return undefined;
+		const [inbound, outbound] = await this.#reachable(() => Promise.all(trunkKeys(projectId, trunkId).map((key) => this.#owned.get(key))));
+		const item = inbound ?? outbound;
+		return item && entityOf<Trunk>(item);
+	}
+
+	async listInboundTrunks(projectId: string, page: Page): Promise<InboundTrunk[]> {
+		return this.#list<InboundTrunk>(keys.inboundTrunks(projectId), page);
+	}
+
+	async listOutboundTrunks(projectId: string, page: Page): Promise<OutboundTrunk[]> {
+		return this.#list<OutboundTrunk>(keys.outboundTrunks(projectId), page);
+	}
+
+	async deleteTrunk(projectId: string, trunkId: string): Promise<Trunk | undefined> {
+		if (!keys.isId(trunkId)) return undefined;
+		const [inbound, outbound] = await this.#reachable(() =>
+			Promise.all(trunkKeys(projectId, trunkId).map((key) => this.#owned.delete(key))),
+		);
+		const item = inbound ?? outbound;
+		return item && entityOf<Trunk>(item);
+	}
+
+	async inboundTrunksFor(projectId: string, calledNumber: string): Promise<InboundTrunk[]> {
+		const pointers = [keys.trunksOfNumber(projectId, normalizeNumber(calledNumber)), keys.wildcardTrunks(projectId)];
+		return this.#pointedTo<InboundTrunk>(pointers, keys.inboundTrunks(projectId));
+	}
+
+	async createRule(projectId: string, rule: DispatchRule): Promise<void> {
+		const holder = await this.#reachable(() => this.#owned.create(ownedRule(projectId, rule)));
+		if (holder) throw ruleConflictError(holder.id, holder.name);
+	}
+
+	async getRule(projectId: string, ruleId: string): Promise<DispatchRule | undefined> {
+		if (!keys.isId(ruleId)) return undefined;
+		const item = await this.#reachable(() => this.#owned.get({ pk: keys.rules(projectId), sk: ruleId }));
+		return item && entityOf<DispatchRule>(item);
+	}
+
+	async listRules(projectId: string, page: Page): Promise<DispatchRule[]> {
+		return this.#list<DispatchRule>(keys.rules(projectId), page);
+	}
+
+	async deleteRule(projectId: string, ruleId: string): Promise<DispatchRule | undefined> {
+		if (!keys.isId(ruleId)) return undefined;
+		const item = await this.#reachable(() => this.#owned.delete({ pk: keys.rules(projectId), sk: ruleId }));
+		return item && entityOf<DispatchRule>(item);
+	}
+
+	async rulesFor(projectId: string, trunkId: string | undefined): Promise<DispatchRule[]> {
+		const pointers = [keys.rulesOfAnyTrunk(projectId)];
+		if (trunkId !== undefined) pointers.push(keys.rulesOfTrunk(projectId, trunkId));
+		return this.#pointedTo<DispatchRule>(pointers, keys.rules(projectId));
+	}
+
+	/** The entities in `owners` that the items of these partitions point to. */
+	async #pointedTo<T>(pointers: readonly string[], owners: string): Promise<T[]> {
+		return this.#reachable(async () => {
+			const found = await Promise.all(pointers.map((pk) => this.#query({ pk, only: "sk" })));
+			const ids = new Set(found.flat().map((pointer) => String(pointer["sk"])));
+			const items = await getItems(
+				this.#client,
+				this.#table,
+				[...ids].map((sk) => ({ pk: owners, sk })),
+			);
+			return items.filter((item) => !isPending(item)).map((item) => entityOf<T>(item));
+		});
+	}
+
+	async #list<T>(pk: string, { afterId, limit }: Page): Promise<T[]> {
+		const items = await this.#reachable(() => this.#query({ pk, ...(afterId ? { afterId } : {}), ...(limit ? { limit } : {}) }));
+		return items.map((item) => entityOf<T>(item));
+	}
+
+	/** Items of a partition in the order of their ids; what is still being created is left out. Strongly consistent. */
+	async #query({ pk, afterId, limit, only }: { pk: string; afterId?: string; limit?: number; only?: string }): Promise<Attributes[]> {
+		const request: QueryCommandInput = {
+			TableName: this.#table,
+			ConsistentRead: true,
+			KeyConditionExpression: afterId === undefined ? "pk = :pk" : "pk = :pk AND sk > :after",
+			// An id has no more than 256 characters, so a longer `after` sorts like its beginning.
+			ExpressionAttributeValues: { ":pk": { S: pk }, ...(afterId === undefined ? {} : { ":after": { S: afterId.slice(0, 256) } }) },
+			...(only === undefined ? { FilterExpression: "attribute_not_exists(pendingUntil)" } : { ProjectionExpression: only }),
+		};
+		const items: Attributes[] = [];
+		let start: Item | undefined;
+		do {
+			// Limit counts what the filter drops too; one more turn then fills the page.
+			const bounds = {
+				...(limit === undefined ? {} : { Limit: limit - items.length }),
+				...(start === undefined ? {} : { ExclusiveStartKey: start }),
+			};
+			const page = await this.#client.send(new QueryCommand({ ...request, ...bounds }));
+			for (const item of page.Items ?? []) items.push(fromItem(item));
+			start = page.LastEvaluatedKey;
+		} while (start !== undefined && (limit === undefined || items.length < limit));
+		return items;
+	}
+
+	#reachable<T>(request: () => Promise<T>): Promise<T> {
+		return reachable(this.#table, request);
+	}
+}
+
+function trunkKeys(projectId: string, trunkId: string): keys.Key[] {
+	return [keys.inboundTrunks(projectId), keys.outboundTrunks(projectId)].map((pk) => ({ pk, sk: trunkId }));
+}
+
+function ownedTrunk(projectId: string, trunk: Trunk): Owned {
+	const { authPassword, ...body } = trunk;
+	const common = {
+		id: trunk.trunkId,
+		name: trunk.name,
+		version: trunk.version,
+		// Beside the body, not in it: whoever prints a body prints no password.
+		item: { projectId, version: trunk.version, body, authPassword },
+	};
+	if (trunk.kind === "outbound")
+		return { ...common, key: { pk: keys.outboundTrunks(projectId), sk: trunk.trunkId }, claims: [], pointers: [] };
+	const numbers = new Set(trunk.numbers.map(normalizeNumber));
+	const pointedFrom =
+		numbers.size === 0 ? [keys.wildcardTrunks(projectId)] : [...numbers].map((number) => keys.trunksOfNumber(projectId, number));
+	return {
+		...common,
+		key: { pk: keys.inboundTrunks(projectId), sk: trunk.trunkId },
+		claims: trunkConflictKeys(trunk).map((conflictKey) => ({ key: keys.trunkClaim(projectId, conflictKey), conflictKey })),
+		pointers: pointedFrom.map((pk) => ({ pk, sk: trunk.trunkId })),
+	};
+}
+
+function ownedRule(projectId: string, rule: DispatchRule): Owned {
+	const trunkIds = new Set(rule.trunkIds);
+	const pointedFrom = trunkIds.size === 0 ? [keys.rulesOfAnyTrunk(projectId)] : [...trunkIds].map((id) => keys.rulesOfTrunk(projectId, id));
+	return {
+		key: { pk: keys.rules(projectId), sk: rule.ruleId },
+		id: rule.ruleId,
+		name: rule.name,
+		version: rule.version,
+		item: { projectId, version: rule.version, body: rule },
+		claims: ruleConflictKeys(rule).map((conflictKey) => ({ key: keys.ruleClaim(projectId, conflictKey), conflictKey })),
+		pointers: pointedFrom.map((pk) => ({ pk, sk: rule.ruleId })),
+	};
+}
+
+function ownedOf(item: Attributes): Owned {
+	const projectId = String(item["projectId"]);
+	const entity = entityOf<Trunk | DispatchRule>(item);
+	return "trunkId" in entity ? ownedTrunk(projectId, entity) : ownedRule(projectId, entity);
+}
+
+/** What was stored by ownedTrunk or ownedRule; only this package writes the table. */
+function entityOf<T>(item: Attributes): T {
+	const password = item["authPassword"] === undefined ? {} : { authPassword: item["authPassword"] };
+	return { ...(item["body"] as object), ...password } as T;
+}
