@@ -143,8 +143,7 @@ describe("mixing", () => {
 		for (const [k, out] of outputs.entries())
 			for (const [j, frequency] of hz.entries()) {
 				const level = measureTone(out, 8000, frequency).levelDb;
-				if (j === k) expect(level).toBeLessThan(-75);
-				else expect(level).toBeCloseTo(-20, 1);
+				expect(j === k ? level < -75 : Math.abs(level + 20) < 0.05, `output ${k} holds ${frequency} Hz at ${level} dBov`).toBe(true);
 			}
 	});
 
@@ -165,7 +164,7 @@ describe("mixing", () => {
 				expect(Math.abs(limited)).toBeLessThanOrEqual(32767);
 				expect(softLimit(-sum) + limited).toBe(0);
 				expect(softLimit(sum + 1)).toBeGreaterThanOrEqual(limited);
-				if (Math.abs(sum) <= 24576) expect(limited).toBe(sum);
+				expect(Math.abs(sum) > 24576 || limited === sum).toBe(true);
 			}),
 		);
 	});

@@ -2,10 +2,9 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { parseWav, toMono, writeWav } from "./wav.ts";
 
-const chunk = (id: string, body: number[]): number[] =>
-	[...id].map((c) => c.charCodeAt(0)).concat([body.length & 0xff, body.length >> 8, 0, 0], body);
+const chunk = (id: string, body: number[]): number[] => [...Buffer.from(id)].concat([body.length & 0xff, body.length >> 8, 0, 0], body);
 const file = (...chunks: number[][]): Uint8Array =>
-	Uint8Array.from([...chunk("RIFF", []).slice(0, 8), ...[..."WAVE"].map((c) => c.charCodeAt(0)), ...chunks.flat()]);
+	Uint8Array.from([...chunk("RIFF", []).slice(0, 8), ...Buffer.from("WAVE"), ...chunks.flat()]);
 const format = (code: number, channels: number, rate: number, bits: number): number[] =>
 	chunk("fmt ", [code, code >> 8, channels, 0, rate & 0xff, (rate >> 8) & 0xff, rate >> 16, 0, 0, 0, 0, 0, 0, 0, bits, 0]);
 

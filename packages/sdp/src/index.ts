@@ -1,0 +1,3 @@
+export { answerDirection, answerOffer, createOffer, readAnswer } from "./offer-answer.ts";
+export type { AnswerOptions, AnswerResult, NegotiationResult } from "./offer-answer.ts";
+export type { AudioCodec, Direction, LocalMedia, Negotiated, NegotiatedCodec, SdpProblem, SdpProblemCode } from "./types.ts";

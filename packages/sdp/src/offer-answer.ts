@@ -1,0 +1,170 @@
+import { isNowhere, type MediaSection, readSession, type RtpMap } from "./session.ts";
+import type { AudioCodec, Direction, LocalMedia, Negotiated, NegotiatedCodec, SdpProblem } from "./types.ts";
+import { problem } from "./types.ts";
+import { audioLines, DEFAULT_PTIME_MS, type Format, rejectedLines, sessionLines, STATIC_PAYLOAD_TYPES, toText } from "./write.ts";
+
+/** Payload type of telephone-event in our offers. */
+const OFFERED_TELEPHONE_EVENT = 101;
+const TELEPHONE_CLOCK = 8000;
+
+export interface AnswerOptions {
+	/** whose order of codecs counts; default "offer" (RFC 3264 §6.1 asks the answerer to follow the offer) */
+	prefer?: "offer" | "local";
+}
+
+export type AnswerResult = { ok: true; answerSdp: string; negotiated: Negotiated } | SdpProblem;
+export type NegotiationResult = { ok: true; negotiated: Negotiated } | SdpProblem;
+
+/** An offer of one audio stream (RFC 3264 §5). Throws RangeError when `local` has no codec. */
+export function createOffer(local: LocalMedia): string {
+	if (local.codecs.length === 0) throw new RangeError("SDP offer without a codec");
+	return toText([...sessionLines(local), ...audioLines(local, offeredFormats(local), local.direction ?? "sendrecv")]);
+}
+
+/** Answers an offer (RFC 3264 §6): takes the first audio section that we can speak, refuses all others. Bad SDP is a result, never a throw. */
+export function answerOffer(offerSdp: string, local: LocalMedia, options: AnswerOptions = {}): AnswerResult {
+	const read = readSession(offerSdp);
+	if (!read.ok) return read;
+	const { media } = read.session;
+	const chosen = chooseSection(media, local, options);
+	if (!("section" in chosen)) return chosen;
+	const { section, codec, telephoneEvent } = chosen;
+	if (section.address === undefined) return problem("no-address", "SDP names no IP address for its audio");
+
+	const negotiated = agree(section, section.address, local, codec, telephoneEvent);
+	const formats: Format[] = telephoneEvent === undefined ? [codec] : [codec, telephoneEvent];
+	// The hold of old (0.0.0.0) does not show in the offer's direction; the answer is about that direction only
+	const direction = answerDirection(section.direction, local.direction ?? "sendrecv");
+	const lines = media.flatMap((each) => (each === section ? audioLines(local, formats, direction) : rejectedLines(each)));
+	return { ok: true, answerSdp: toText([...sessionLines(local), ...lines]), negotiated };
+}
+
+/** Reads the answer to the offer that `createOffer(local)` made (RFC 3264 §7). */
+export function readAnswer(answerSdp: string, local: LocalMedia): NegotiationResult {
+	const read = readSession(answerSdp);
+	if (!read.ok) return read;
+	const section = read.session.media[0];
+	if (section === undefined || section.kind !== "audio" || section.port === 0) return problem("no-audio", "the answer refuses audio");
+	if (section.protocol !== "RTP/AVP") return unsupported(section);
+	if (section.address === undefined) return problem("no-address", "SDP names no IP address for its audio");
+	const codec = findCodec(section, local, "offer");
+	if (codec === undefined) return noCommonCodec(local);
+	const telephoneEvent = findTelephoneEvent(section, local);
+	return {
+		ok: true,
+		negotiated: agree(
+			section,
+			section.address,
+			local,
+			{ ...codec, receivePayloadType: STATIC_PAYLOAD_TYPES[codec.name] },
+			telephoneEvent && { ...telephoneEvent, receivePayloadType: OFFERED_TELEPHONE_EVENT },
+		),
+	};
+}
+
+/** Our direction in an answer (RFC 3264 §6.1): what the offer allows, seen from our side, and no more than we want. */
+export function answerDirection(offered: Direction, wanted: Direction): Direction {
+	const send = receives(offered) && sends(wanted);
+	const receive = sends(offered) && receives(wanted);
+	if (send && receive) return "sendrecv";
+	if (send) return "sendonly";
+	return receive ? "recvonly" : "inactive";
+}
+
+interface Choice {
+	section: MediaSection;
+	codec: NegotiatedCodec<AudioCodec>;
+	telephoneEvent: NegotiatedCodec<"telephone-event"> | undefined;
+}
+
+function chooseSection(media: readonly MediaSection[], local: LocalMedia, options: AnswerOptions): Choice | SdpProblem {
+	const audio = media.filter((section) => section.kind === "audio" && section.port !== 0);
+	if (audio.length === 0) return problem("no-audio", "SDP offers no audio");
+	const plain = audio.filter((section) => section.protocol === "RTP/AVP");
+	for (const section of plain) {
+		const codec = findCodec(section, local, options.prefer ?? "offer");
+		if (codec !== undefined) return { section, codec, telephoneEvent: findTelephoneEvent(section, local) };
+	}
+	const first = audio[0];
+	return plain.length === 0 && first !== undefined ? unsupported(first) : noCommonCodec(local);
+}
+
+function unsupported(section: MediaSection): SdpProblem {
+	// the peer's own word is not repeated in a log without a limit
+	return problem("unsupported-transport", `audio over ${section.protocol.slice(0, 32)} is not supported, only RTP/AVP`);
+}
+
+function noCommonCodec(local: LocalMedia): SdpProblem {
+	return problem("no-common-codec", `SDP has none of the codecs ${local.codecs.join(", ")}`);
+}
+
+function findCodec(section: MediaSection, local: LocalMedia, prefer: "offer" | "local"): NegotiatedCodec<AudioCodec> | undefined {
+	const shared = formatsOf(section).flatMap(({ payloadType, map }) => {
+		const name = local.codecs.find((codec) => codec === map.name);
+		return name === undefined || map.clockRate !== TELEPHONE_CLOCK
+			? []
+			: [{ name, payloadType, receivePayloadType: payloadType, clockRate: map.clockRate }];
+	});
+	if (prefer === "offer") return shared[0];
+	return local.codecs.map((codec) => shared.find(({ name }) => name === codec)).find((codec) => codec !== undefined);
+}
+
+/** RFC 4733 §2.1: events run on the clock of the audio they belong to. */
+function findTelephoneEvent(section: MediaSection, local: LocalMedia): NegotiatedCodec<"telephone-event"> | undefined {
+	if (local.telephoneEvent === false) return undefined;
+	const found = formatsOf(section).find(({ map }) => map.name === "telephone-event" && map.clockRate === TELEPHONE_CLOCK);
+	return (
+		found && { name: "telephone-event", payloadType: found.payloadType, receivePayloadType: found.payloadType, clockRate: TELEPHONE_CLOCK }
+	);
+}
+
+function formatsOf(section: MediaSection): { payloadType: number; map: RtpMap }[] {
+	return section.payloadTypes.flatMap((payloadType) => {
+		const map = section.rtpMaps.get(payloadType);
+		return map === undefined ? [] : [{ payloadType, map }];
+	});
+}
+
+function agree(
+	section: MediaSection,
+	address: string,
+	local: LocalMedia,
+	codec: NegotiatedCodec<AudioCodec>,
+	telephoneEvent: NegotiatedCodec<"telephone-event"> | undefined,
+): Negotiated {
+	const nowhere = isNowhere(address);
+	const reversed = answerDirection(section.direction, local.direction ?? "sendrecv");
+	const direction = nowhere ? withoutSending(reversed) : reversed;
+	return {
+		codec,
+		...(telephoneEvent && { telephoneEvent }),
+		remote: { address, port: section.port },
+		direction,
+		onHold: nowhere || !receives(section.direction),
+		ptimeMs: packetTime(section),
+	};
+}
+
+function packetTime(section: MediaSection): number {
+	const wanted = Math.min(section.ptimeMs ?? DEFAULT_PTIME_MS, section.maxPtimeMs ?? Number.POSITIVE_INFINITY);
+	return wanted >= 10 && wanted <= 60 && wanted % 10 === 0 ? wanted : DEFAULT_PTIME_MS;
+}
+
+function offeredFormats(local: LocalMedia): Format[] {
+	const formats: Format[] = local.codecs.map((name) => ({ payloadType: STATIC_PAYLOAD_TYPES[name], name, clockRate: TELEPHONE_CLOCK }));
+	if (local.telephoneEvent !== false)
+		formats.push({ payloadType: OFFERED_TELEPHONE_EVENT, name: "telephone-event", clockRate: TELEPHONE_CLOCK });
+	return formats;
+}
+
+function sends(direction: Direction): boolean {
+	return direction === "sendrecv" || direction === "sendonly";
+}
+
+function receives(direction: Direction): boolean {
+	return direction === "sendrecv" || direction === "recvonly";
+}
+
+function withoutSending(direction: Direction): Direction {
+	return receives(direction) ? "recvonly" : "inactive";
+}

@@ -1,0 +1,139 @@
+import { parse } from "sdp-transform";
+import type { Direction } from "./types.ts";
+import { problem, type SdpProblem } from "./types.ts";
+
+/** What a stranger's SDP may cost us at most; a telephone's is below 2 KB. */
+const MAX_CHARACTERS = 16 * 1024;
+const MAX_LINES = 400;
+const MAX_LINE_CHARACTERS = 2_000;
+const MAX_MEDIA = 16;
+/** RFC 3551 §6: payload types that need no a=rtpmap */
+const STATIC_AUDIO: ReadonlyMap<number, RtpMap> = new Map([
+	[0, { name: "PCMU", clockRate: 8000 }],
+	[8, { name: "PCMA", clockRate: 8000 }],
+]);
+
+export interface RtpMap {
+	/** upper case, telephone-event lower case: encoding names compare without case (RFC 4566 §6) */
+	name: string;
+	clockRate: number;
+}
+
+export interface MediaSection {
+	/** as the peer wrote it: audio, video, image, ... */
+	kind: string;
+	port: number;
+	protocol: string;
+	/** the formats as they stand in the m= line */
+	formats: string;
+	payloadTypes: number[];
+	rtpMaps: ReadonlyMap<number, RtpMap>;
+	/** IP literal, or undefined when there is none or it is a name */
+	address: string | undefined;
+	direction: Direction;
+	ptimeMs: number | undefined;
+	maxPtimeMs: number | undefined;
+}
+
+export interface Session {
+	media: MediaSection[];
+}
+
+export type SessionResult = { ok: true; session: Session } | SdpProblem;
+
+/** Reads a session description into what negotiation needs. Never throws, whatever it is given. */
+export function readSession(text: string): SessionResult {
+	const tooLarge = checkSize(text);
+	if (tooLarge !== undefined) return tooLarge;
+	if (!/^v=0[\r\n]/.test(text)) return problem("malformed", "SDP does not begin with v=0");
+	const parsed = parseQuietly(text);
+	if (parsed === undefined) return problem("malformed", "SDP cannot be read");
+	if (parsed.media.length > MAX_MEDIA) return problem("too-large", `SDP has more than ${MAX_MEDIA} media sections`);
+	if (countLines(text, "m=") !== parsed.media.filter((media) => media.type !== undefined).length)
+		return problem("malformed", "SDP has a broken m= line");
+	if (parsed.media.some((media) => !(Number(media.port) <= 65535))) return problem("malformed", "SDP has a port beyond 65535");
+	const sessionDirection = parsed.direction;
+	const sessionAddress = ipLiteral(parsed.connection?.ip);
+	const media = parsed.media.map((section): MediaSection => {
+		const formats = String(section.payloads ?? "");
+		return {
+			kind: String(section.type),
+			port: Number(section.port),
+			protocol: String(section.protocol),
+			formats,
+			payloadTypes: formats.split(" ").flatMap((format) => (/^\d{1,3}$/.test(format) && Number(format) < 128 ? [Number(format)] : [])),
+			rtpMaps: rtpMaps(section.rtp),
+			// RFC 4566 §5.7: the section's own c= line stands before the session's
+			address: section.connection === undefined ? sessionAddress : ipLiteral(section.connection.ip),
+			direction: section.direction ?? sessionDirection ?? "sendrecv",
+			ptimeMs: milliseconds(section.ptime),
+			maxPtimeMs: milliseconds(section.maxptime),
+		};
+	});
+	return { ok: true, session: { media } };
+}
+
+/** Whether this address means "send nowhere" (RFC 3264 §8.4, RFC 2543's hold). */
+export function isNowhere(address: string): boolean {
+	return address === "0.0.0.0" || /^[0:]+$/.test(address);
+}
+
+function checkSize(text: string): SdpProblem | undefined {
+	if (text.length > MAX_CHARACTERS) return problem("too-large", `SDP of more than ${MAX_CHARACTERS} characters`);
+	const lines = text.split(/\r\n|\r|\n/);
+	if (lines.length > MAX_LINES) return problem("too-large", `SDP of more than ${MAX_LINES} lines`);
+	if (lines.some((line) => line.length > MAX_LINE_CHARACTERS))
+		return problem("too-large", `SDP with a line of more than ${MAX_LINE_CHARACTERS} characters`);
+	return undefined;
+}
+
+function parseQuietly(text: string): ReturnType<typeof parse> | undefined {
+	try {
+		return parse(text);
+	} catch {
+		return undefined; // the library does not say that it cannot throw
+	}
+}
+
+function countLines(text: string, start: string): number {
+	return text.split(/\r\n|\r|\n/).filter((line) => line.startsWith(start)).length;
+}
+
+/** The static ones, and over them what the section declares. */
+function rtpMaps(declared: readonly { payload: number; codec: string; rate?: number }[]): ReadonlyMap<number, RtpMap> {
+	const maps = new Map(STATIC_AUDIO);
+	for (const { payload, codec, rate } of declared) {
+		const name = String(codec).toUpperCase();
+		maps.set(Number(payload), { name: name === "TELEPHONE-EVENT" ? "telephone-event" : name, clockRate: Number(rate ?? 8000) });
+	}
+	return maps;
+}
+
+/** ptime may have a fraction (RFC 4566 §6); anything that is no time is as if unset. */
+function milliseconds(value: unknown): number | undefined {
+	const ms = Number(value);
+	return Number.isFinite(ms) && ms > 0 ? ms : undefined;
+}
+
+/** IPv4 or IPv6 literal; names are not looked up, as media must not wait for DNS. A multicast address (with /ttl) is no telephone either. */
+function ipLiteral(value: unknown): string | undefined {
+	const text = String(value ?? "");
+	return isIpv4(text) || isIpv6(text) ? text : undefined;
+}
+
+function isIpv4(text: string): boolean {
+	return /^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(text);
+}
+
+function isIpv6(text: string): boolean {
+	if (text.length > 45 || !text.includes(":")) return false;
+	const halves = text.split("::");
+	if (halves.length > 2) return false;
+	const groups = halves.flatMap((half) => (half === "" ? [] : half.split(":")));
+	// an IPv4 tail counts as two groups
+	const tail = groups.at(-1)?.includes(".") === true ? groups.pop() : undefined;
+	if (tail !== undefined && !isIpv4(tail)) return false;
+	if (!groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return false;
+	const count = groups.length + (tail === undefined ? 0 : 2);
+	return halves.length === 2 ? count < 8 : count === 8;
+}

@@ -1,0 +1,72 @@
+export type AudioCodec = "PCMU" | "PCMA";
+
+/** From the point of view of whoever holds it: `sendonly` = we send, the peer does not. */
+export type Direction = "sendrecv" | "sendonly" | "recvonly" | "inactive";
+
+/** What one side brings to an offer or an answer. */
+export interface LocalMedia {
+	/** IP literal that the peer sends RTP to, IPv6 without brackets */
+	address: string;
+	port: number;
+	/** in order of preference; at least one */
+	codecs: readonly AudioCodec[];
+	/** of audio per packet, default 20 */
+	ptimeMs?: number;
+	/** o= line (RFC 4566 §5.2): the same in every description of one session */
+	sessionId: string | number;
+	/** o= line: one more with each changed description (RFC 3264 §8) */
+	sessionVersion: number;
+	/** default sendrecv */
+	direction?: Direction;
+	/** telephone-event (RFC 4733) is offered and accepted; default true */
+	telephoneEvent?: boolean;
+}
+
+export interface NegotiatedCodec<Name extends string> {
+	name: Name;
+	/** of what we send */
+	payloadType: number;
+	/** of what we receive; differs only when an answer numbers a codec otherwise than the offer (RFC 3264 §6.1) */
+	receivePayloadType: number;
+	clockRate: number;
+}
+
+/** What both sides agreed upon. */
+export interface Negotiated {
+	codec: NegotiatedCodec<AudioCodec>;
+	/** unset: digits cannot be sent as telephone-event */
+	telephoneEvent?: NegotiatedCodec<"telephone-event">;
+	/** where we send RTP; `onHold` tells when there is no place to send to */
+	remote: { address: string; port: number };
+	/** ours: what we may send and receive */
+	direction: Direction;
+	/** the peer does not want to receive now: a direction without "recv", or the address 0.0.0.0 (RFC 3264 §8.4) */
+	onHold: boolean;
+	/** that the peer would like to receive, 10..60; 20 when it says nothing usable */
+	ptimeMs: number;
+}
+
+export type SdpProblemCode =
+	/** longer than 16 KB, too many lines or too many media sections */
+	| "too-large"
+	/** no SDP, or a line that is needed is missing or broken */
+	| "malformed"
+	/** no audio section, or the peer set its port to 0 */
+	| "no-audio"
+	/** audio is offered over secure or feedback transport only (RTP/SAVP, ...AVPF, DTLS) */
+	| "unsupported-transport"
+	/** none of our codecs among those of the peer */
+	| "no-common-codec"
+	/** no usable IP address */
+	| "no-address";
+
+export interface SdpProblem {
+	ok: false;
+	code: SdpProblemCode;
+	/** a sentence for a log or a Warning header; no addresses, no user data */
+	reason: string;
+}
+
+export function problem(code: SdpProblemCode, reason: string): SdpProblem {
+	return { ok: false, code, reason };
+}

@@ -1,0 +1,40 @@
+import type { MediaSection } from "./session.ts";
+import type { AudioCodec, Direction, LocalMedia } from "./types.ts";
+
+/** RFC 3551 §6 */
+export const STATIC_PAYLOAD_TYPES: Record<AudioCodec, number> = { PCMU: 0, PCMA: 8 };
+export const DEFAULT_PTIME_MS = 20;
+
+export interface Format {
+	payloadType: number;
+	name: string;
+	clockRate: number;
+}
+
+/** The session part (RFC 4566 §5): v=, o=, s=, c=, t=. */
+export function sessionLines(local: LocalMedia): string[] {
+	const address = `IN ${local.address.includes(":") ? "IP6" : "IP4"} ${local.address}`;
+	return ["v=0", `o=- ${local.sessionId} ${local.sessionVersion} ${address}`, "s=-", `c=${address}`, "t=0 0"];
+}
+
+/** Our audio section. */
+export function audioLines(local: LocalMedia, formats: readonly Format[], direction: Direction): string[] {
+	const lines = [`m=audio ${local.port} RTP/AVP ${formats.map((format) => format.payloadType).join(" ")}`];
+	for (const { payloadType, name, clockRate } of formats) {
+		lines.push(`a=rtpmap:${payloadType} ${name}/${clockRate}`);
+		// RFC 4733 §2.4.1: DTMF digits and hook flash
+		if (name === "telephone-event") lines.push(`a=fmtp:${payloadType} 0-16`);
+	}
+	lines.push(`a=ptime:${local.ptimeMs ?? DEFAULT_PTIME_MS}`, `a=${direction}`);
+	return lines;
+}
+
+/** RFC 3264 §6: every section of the offer is mirrored in its place; port 0 refuses it. */
+export function rejectedLines(section: MediaSection): string[] {
+	return [`m=${section.kind} 0 ${section.protocol} ${section.formats}`];
+}
+
+/** RFC 4566 §5: lines end with CRLF. */
+export function toText(lines: readonly string[]): string {
+	return `${lines.join("\r\n")}\r\n`;
+}
