@@ -16,8 +16,8 @@ export const limits = {
 	mediaSections: 256,
 	/** bytes waiting in one data channel before lossy packets are dropped for that receiver */
 	dataChannelBacklogBytes: 1024 * 1024,
-	/** offers waiting while one is being answered */
-	waitingOffers: 16,
+	/** reliable data packets kept for a participant whose data channel is not open yet */
+	earlyDataPackets: 64,
 	/** bytes of a room's or a participant's metadata */
 	metadataBytes: 64_000,
 	/** bytes of all attribute keys and values of a participant */

@@ -28,6 +28,8 @@ export class DataChannels {
 	readonly #sctp: RTCSctpTransport;
 	readonly #channels = new Map<DataKind, RTCDataChannel>();
 	readonly #onMessage: (kind: DataKind, message: Buffer) => void;
+	/** reliable messages that came before their channel was open */
+	#early: Uint8Array[] = [];
 	#closed = false;
 
 	constructor(remotePort: number, remoteMaxMessageSize: number, sendData: (data: Buffer) => Promise<void>, onMessage: (kind: DataKind, message: Buffer) => void) {
@@ -58,7 +60,7 @@ export class DataChannels {
 	/** False when the message could not go: channel not open, or a lossy one whose receiver is too slow. */
 	send(kind: DataKind, message: Uint8Array): boolean {
 		const channel = this.#channels.get(kind);
-		if (channel?.readyState !== "open") return false;
+		if (channel?.readyState !== "open") return kind === "reliable" && this.#keepEarly(message);
 		if (kind === "lossy" && channel.bufferedAmount > limits.dataChannelBacklogBytes) return false;
 		try {
 			channel.send(Buffer.from(message.buffer, message.byteOffset, message.byteLength));
@@ -69,15 +71,25 @@ export class DataChannels {
 		}
 	}
 
-	isOpen(kind: DataKind): boolean {
-		return this.#channels.get(kind)?.readyState === "open";
-	}
-
 	async close(): Promise<void> {
 		if (this.#closed) return;
 		this.#closed = true;
 		await this.#sctp.stop().catch(() => undefined);
 		this.#channels.clear();
+		this.#early = [];
+	}
+
+	/** Others see a participant from the moment its transport is up, a few ms before its channels are: what they send then must not be lost. */
+	#keepEarly(message: Uint8Array): boolean {
+		if (this.#closed || this.#early.length >= limits.earlyDataPackets) return false;
+		this.#early.push(message);
+		return true;
+	}
+
+	#sendEarly(): void {
+		const early = this.#early;
+		this.#early = [];
+		for (const message of early) this.send("reliable", message);
 	}
 
 	#create(kind: DataKind, id: number, options: { ordered?: boolean; maxRetransmits?: number }): void {
@@ -90,6 +102,11 @@ export class DataChannels {
 		// data tracks (`_data_track`) and channels of other names stay unused
 		if (kind === undefined) return;
 		this.#channels.set(kind, channel);
+		if (kind === "reliable") {
+			channel.stateChanged.subscribe((state) => {
+				if (state === "open") this.#sendEarly();
+			});
+		}
 		channel.onMessage.subscribe((message) => {
 			if (typeof message !== "string" && message.length <= limits.dataPacketBytes) this.#onMessage(kind, message);
 		});

@@ -127,10 +127,6 @@ export class PeerTransport implements IcePeer {
 		return this.#channels?.send(kind, message) ?? false;
 	}
 
-	canSendData(kind: DataKind): boolean {
-		return this.#channels?.isOpen(kind) ?? false;
-	}
-
 	/** True when anything arrived since the last call: the liveness test (RFC 7675 keeps checks coming from the peer). */
 	takeHeard(): boolean {
 		const heard = this.#heard;
