@@ -1,7 +1,7 @@
 import { parseAuthField, writeAuthField } from "../grammar/challenge.ts";
 import { equalConstantTime, hex, utf8Encode } from "../grammar/text.ts";
 import type { Millis } from "../machine.ts";
-import { type DigestAlgorithm, digestResponse, parseAlgorithm } from "./digest.ts";
+import { type DigestAlgorithm, type DigestInput, digestResponse, parseAlgorithm } from "./digest.ts";
 import type { Hashes } from "./hashes.ts";
 
 /** Nonces are signed, not stored: any node with the same secret can check what another one gave out. */
@@ -53,36 +53,40 @@ export interface VerifyOptions extends NonceScope {
 
 /** Checks digest credentials. Comparisons of secrets take constant time. Never throws on what a peer sent. */
 export function verifyAuthorization(options: VerifyOptions): Verdict {
+	const credentials = readCredentials(options);
+	if (typeof credentials === "string") return credentials;
+	// RFC 7616 §3.4.6: the server must check that the "uri" is the one requested, or credentials for one call open another.
+	if (credentials.uri !== options.requestUri) return "refused";
+	const age = nonceAge(options, credentials.nonce);
+	if (age === undefined) return "refused";
+	const { realm, password, method, username } = options;
+	const expected = digestResponse(options.hashes, { ...credentials, username, realm, password, method });
+	const rightUser = equalConstantTime(fingerprint(options, credentials.username), fingerprint(options, username));
+	const rightResponse = equalConstantTime(expected, credentials.response);
+	if (!rightUser || !rightResponse) return "refused";
+	if (age > (options.nonceLifetime ?? 60_000)) return "stale";
+	return options.unused === undefined || options.unused(credentials.nonce, credentials.nc) ? "ok" : "stale";
+}
+
+type Given = Omit<DigestInput, "realm" | "password" | "method"> & { response: string };
+
+function readCredentials(options: VerifyOptions): Given | "missing" | "malformed" {
 	const fields = options.values.map(parseAuthField).filter((field) => field?.scheme === "digest");
 	const params = fields.find((field) => field?.params.get("realm") === options.realm)?.params;
 	if (params === undefined) return "missing";
+	for (const name of ["nonce", "uri", "response", "username"]) if (!params.has(name)) return "malformed";
+	const text = (name: string): string => params.get(name) ?? "";
 	const algorithm = parseAlgorithm(params.get("algorithm"));
-	const [nonce, uri, response, username] = [params.get("nonce"), params.get("uri"), params.get("response"), params.get("username")];
-	if (algorithm === undefined || nonce === undefined || uri === undefined || response === undefined || username === undefined)
-		return "malformed";
 	const qop = params.get("qop");
-	const nc = params.get("nc") ?? "";
-	const cnonce = params.get("cnonce") ?? "";
+	const [nc, cnonce] = [text("nc"), text("cnonce")];
 	// We offer qop=auth; without qop is how RFC 2069 peers answer.
-	if (qop !== undefined && (qop !== "auth" || !/^[0-9a-f]{8}$/i.test(nc) || cnonce === "")) return "malformed";
-	// RFC 7616 §3.4.6: the server must check that the "uri" is the one requested, or credentials for one call open another.
-	if (uri !== options.requestUri) return "refused";
-	const age = nonceAge(options, nonce);
-	if (age === undefined) return "refused";
-	const expected = digestResponse(options.hashes, {
+	const counted = qop === "auth" && /^[0-9a-f]{8}$/i.test(nc) && cnonce !== "";
+	if (algorithm === undefined || (qop !== undefined && !counted)) return "malformed";
+	return {
 		...algorithm,
-		username: options.username,
-		realm: options.realm,
-		password: options.password,
-		method: options.method,
-		...{ uri, nonce, nc, cnonce },
+		...{ username: text("username"), uri: text("uri"), nonce: text("nonce"), nc, cnonce, response: text("response").toLowerCase() },
 		...(qop === "auth" && { qop }),
-	});
-	const rightUser = equalConstantTime(fingerprint(options, username), fingerprint(options, options.username));
-	const rightResponse = equalConstantTime(expected, response.toLowerCase());
-	if (!rightUser || !rightResponse) return "refused";
-	if (age > (options.nonceLifetime ?? 60_000)) return "stale";
-	return options.unused === undefined || options.unused(nonce, nc) ? "ok" : "stale";
+	};
 }
 
 function makeNonce(options: NonceScope): string {

@@ -36,24 +36,35 @@ export function readEnvelope(message: SipMessage): EnvelopeResult {
 	}
 	const via = parseVia(topVia(found.get("via") ?? ""));
 	if (via === undefined) return fail("Via");
-	const from = parseNameAddr(found.get("from") ?? "");
+	const [from, to] = [readParty(found.get("from")), readParty(found.get("to"))];
 	if (from === undefined) return fail("From");
-	const to = parseNameAddr(found.get("to") ?? "");
 	if (to === undefined) return fail("To");
 	const callId = found.get("call-id") ?? "";
 	if (callId === "" || /\s/.test(callId)) return fail("Call-ID");
-	const cseq = /^(\d{1,10})\s+(\S+)$/.exec(found.get("cseq") ?? "");
-	const number = Number(cseq?.[1]);
-	const cseqMethod = cseq?.[2] ?? "";
+	const cseq = readCseq(found.get("cseq") ?? "");
+	if (cseq === undefined) return fail("CSeq");
+	if (message.kind === "request" && cseq.cseqMethod !== message.method) return fail("CSeq method differs from the request");
+	if (!isHopCount(found.get("max-forwards"))) return fail("Max-Forwards");
+	return { ok: true, envelope: { via, viaCount, from: from.address, to: to.address, fromTag: from.tag, toTag: to.tag, callId, ...cseq } };
+}
+
+function readParty(value: string | undefined): { address: NameAddr; tag: string } | undefined {
+	const address = value === undefined ? undefined : parseNameAddr(value);
+	if (address === undefined) return undefined;
+	const tag = param(address.params, "tag") ?? "";
+	return tag === "" || isToken(tag) ? { address, tag } : undefined;
+}
+
+function readCseq(value: string): { cseq: number; cseqMethod: string } | undefined {
+	const [, digits = "", cseqMethod = ""] = /^(\d{1,10})\s+(\S+)$/.exec(value) ?? [];
+	const cseq = Number(digits);
 	// RFC 3261 §8.1.1.5: "The sequence number value MUST be expressible as a 32-bit unsigned integer and MUST be less than 2**31."
-	if (!(number < 2 ** 31) || !isToken(cseqMethod)) return fail("CSeq");
-	if (message.kind === "request" && cseqMethod !== message.method) return fail("CSeq method differs from the request");
-	const tags = { fromTag: param(from.params, "tag") ?? "", toTag: param(to.params, "tag") ?? "" };
-	if (tags.fromTag !== "" && !isToken(tags.fromTag)) return fail("From tag");
-	if (tags.toTag !== "" && !isToken(tags.toTag)) return fail("To tag");
-	const maxForwards = found.get("max-forwards");
-	if (maxForwards !== undefined && !(/^\d{1,3}$/.test(maxForwards) && Number(maxForwards) <= 255)) return fail("Max-Forwards");
-	return { ok: true, envelope: { via, viaCount, from, to, ...tags, callId, cseq: number, cseqMethod } };
+	return digits !== "" && cseq < 2 ** 31 && isToken(cseqMethod) ? { cseq, cseqMethod } : undefined;
+}
+
+/** RFC 3261 §20.22: 0..255; a missing one is how RFC 2543 peers write. */
+function isHopCount(value: string | undefined): boolean {
+	return value === undefined || (/^\d{1,3}$/.test(value) && Number(value) <= 255);
 }
 
 /** The first element of the first Via line. */
