@@ -39,6 +39,8 @@ const line = fc.oneof(
 const text = fc.oneof(
 	fc.string({ maxLength: 300 }),
 	fc.array(line, { maxLength: 30 }).map((lines) => ["v=0", ...lines].join("\r\n")),
+	// a good beginning and anything after it
+	fc.array(line, { maxLength: 12 }).map((lines) => ["v=0", "c=IN IP4 1.2.3.4", "m=audio 5004 RTP/AVP 0 8 101", ...lines].join("\r\n")),
 );
 
 it("never throws, and what it accepts is usable", () => {

@@ -116,7 +116,7 @@ function milliseconds(value: unknown): number | undefined {
 }
 
 /** IPv4 or IPv6 literal; names are not looked up, as media must not wait for DNS. A multicast address (with /ttl) is no telephone either. */
-function ipLiteral(value: unknown): string | undefined {
+function ipLiteral(value: string | number | undefined): string | undefined {
 	const text = String(value ?? "");
 	return isIpv4(text) || isIpv6(text) ? text : undefined;
 }
