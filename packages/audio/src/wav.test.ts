@@ -57,5 +57,9 @@ it.each([
 });
 
 it("never throws on any bytes", () => {
-	fc.assert(fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => expect(typeof parseWav(file([...bytes])).ok).toBe("boolean")));
+	fc.assert(
+		fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
+			expect(typeof parseWav(file([...bytes])).ok).toBe("boolean");
+		}),
+	);
 });
