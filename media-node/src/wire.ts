@@ -1,6 +1,8 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import type { JsonValue } from "@bufbuild/protobuf";
+import { RoomConfiguration } from "@livekit/protocol";
 import { newId } from "@trunkline/contracts";
 import type { CallStore, ConfigStore, DialQueue } from "@trunkline/domain";
 import type { Hashes } from "@trunkline/sip";
@@ -12,7 +14,7 @@ import type { LiveCall, RoomConnector } from "./call/ports.ts";
 import type { CallDeps, CallLog } from "./call/runner.ts";
 import { systemClock } from "./health/clock.ts";
 import { RtpMediaPort } from "./media/media-port.ts";
-import { LiveKitRoomConnector } from "./room/connector.ts";
+import { LiveKitRoomConnector } from "./room/livekit-room-connector.ts";
 import { joinToken } from "./room/token.ts";
 import { type DatagramTransport, openUdp } from "./transport/udp.ts";
 import { SipUserAgent } from "./ua/user-agent.ts";
@@ -63,8 +65,12 @@ export class MediaNode {
 	static async start(options: MediaNodeOptions): Promise<MediaNode> {
 		let node: MediaNode | undefined;
 		const transport = await openUdp(options.sip.bindHost, options.sip.port, {
-			onMessage: (bytes, remote) => node?.#userAgent.received(bytes, remote),
-			onUnreachable: (remote, message) => node?.#userAgent.unreachable(remote, message),
+			onMessage: (bytes, remote) => {
+				if (node !== undefined) node.#userAgent.received(bytes, remote);
+			},
+			onUnreachable: (remote, message) => {
+				if (node !== undefined) node.#userAgent.unreachable(remote, message);
+			},
 		});
 		node = new MediaNode(options, transport);
 		node.#intake.start();
@@ -89,7 +95,14 @@ export class MediaNode {
 			rooms: options.rooms ?? new LiveKitRoomConnector(),
 			calls: options.callStore,
 			roomUrl,
-			token: ({ roomName, ...identity }) => joinToken({ apiKey, apiSecret, room: roomName, ttlSeconds: 86_400, ...identity }),
+			token: ({ roomName, roomConfig, ...identity }) =>
+				joinToken({
+					apiKey,
+					apiSecret,
+					room: roomName,
+					...identity,
+					...(roomConfig === undefined ? {} : { roomConfig: RoomConfiguration.fromJson(roomConfig as JsonValue, { ignoreUnknownFields: true }) }),
+				}),
 			nodeId: this.nodeId,
 			region: options.region,
 			mediaTimeoutMs: options.mediaTimeoutMs ?? { first: 30_000, later: 15_000 },

@@ -1,10 +1,8 @@
 import type { CallEnd, CallRecord, DecisionStep } from "@trunkline/contracts";
-import { answerOffer } from "@trunkline/sdp";
 import { inbound, initialInbound } from "./inbound.ts";
 import type { HeaderList, InboundInvite, MediaSession, SipLeg, SipLegEvent } from "./ports.ts";
-import { answeredWithSdp } from "./reinvite.ts";
+import { LocalDescription, preferredCodec } from "./local-description.ts";
 import { type CallDeps, CallRunner, type RoomIdentity } from "./runner.ts";
-import { localSdp, negotiatedAudio } from "./sdp.ts";
 import type { Decision, Effect } from "./state.ts";
 
 /** What matching made of an INVITE (`decide.ts`). */
@@ -36,6 +34,7 @@ export class InboundCall extends CallRunner {
 	readonly #leg: SipLeg;
 	readonly #decide: Decide;
 	#outcome: InboundOutcome | undefined;
+	readonly #local: LocalDescription;
 	#answerSdp = "";
 
 	constructor(callId: string, deps: CallDeps, invite: InboundInvite, leg: SipLeg, decide: Decide) {
@@ -43,6 +42,7 @@ export class InboundCall extends CallRunner {
 		this.#invite = invite;
 		this.#leg = leg;
 		this.#decide = decide;
+		this.#local = new LocalDescription(deps.random);
 	}
 
 	protected override performOwn(effect: Effect): void {
@@ -75,8 +75,7 @@ export class InboundCall extends CallRunner {
 	}
 
 	protected override publishCodecs(): readonly ("PCMU" | "PCMA" | "opus")[] {
-		const offered = this.#invite.sdp === undefined ? undefined : answerOffer(this.#invite.sdp, localSdp("127.0.0.1", 9, this.#sessionId()));
-		return offered?.ok === true && offered.negotiated.codec.name === "PCMA" ? ["PCMA", "PCMU", "opus"] : ["PCMU", "PCMA", "opus"];
+		return preferredCodec(this.#invite.sdp) === "PCMA" ? ["PCMA", "PCMU", "opus"] : ["PCMU", "PCMA", "opus"];
 	}
 
 	/** The offer is answered as soon as there is a port; what cannot be answered is refused while the room is still being joined. */
@@ -86,36 +85,28 @@ export class InboundCall extends CallRunner {
 			const end: CallEnd = { by: "node", reason: "media-mismatch", message: "the INVITE has no SDP offer" };
 			return this.dispatch({ type: "media-failed", status: 488, reason: "Not Acceptable Here", end });
 		}
-		const answer = answerOffer(sdp, localSdp(media.localAddress, media.localPort, this.#sessionId()));
+		const answer = this.#local.answer(sdp, media);
 		if (!answer.ok) {
 			const end: CallEnd = { by: "node", reason: "media-mismatch", message: `the SDP offer cannot be answered: ${answer.reason}` };
 			return this.dispatch({ type: "media-failed", status: 488, reason: "Not Acceptable Here", end });
 		}
-		this.#answerSdp = answer.answerSdp;
-		media.start(negotiatedAudio(answer.negotiated), this.#invite.source.address);
+		this.#answerSdp = answer.sdp;
+		media.start(answer.negotiated, this.#invite.source.address);
 		this.dispatch({ type: "media-opened" });
 	}
 
 	protected override onDialog(event: Extract<SipLegEvent, { type: "answered" | "reinvite" | "in-dialog" }>): void {
 		switch (event.type) {
 			case "reinvite": {
-				const answer = answeredWithSdp(event.sdp, this.media, this.#answerSdp, this.#sessionId(), this.#invite.source.address);
-				if (answer.sdp === undefined) return this.#leg.respond(event.transaction, 488, "Not Acceptable Here");
-				this.#answerSdp = answer.sdp;
-				return this.#leg.respond(event.transaction, 200, "OK", answer.sdp);
+				const sdp = this.#local.renegotiate(event.sdp, this.media, this.#invite.source.address);
+				if (sdp === undefined) return this.#leg.respond(event.transaction, 488, "Not Acceptable Here");
+				return this.#leg.respond(event.transaction, 200, "OK", sdp);
 			}
 			case "in-dialog":
 				return this.#leg.respond(event.transaction, 501, "Not Implemented");
 			case "answered":
 				return;
 		}
-	}
-
-	#sessionId(): string {
-		return this.callId
-			.replace(/[^0-9]/g, "")
-			.padStart(6, "1")
-			.slice(0, 12);
 	}
 
 	#plan(): InboundPlan {

@@ -1,10 +1,8 @@
 import type { CallRecord, DialRequest } from "@trunkline/contracts";
-import { createOffer, readAnswer } from "@trunkline/sdp";
+import { LocalDescription } from "./local-description.ts";
 import { initialOutbound, outbound } from "./outbound.ts";
 import { type HeaderList, type MediaSession, type SipLeg, type SipLegEvent, UnreachableError, type UserAgent } from "./ports.ts";
-import { answeredWithSdp } from "./reinvite.ts";
 import { type CallDeps, CallRunner, type RoomIdentity } from "./runner.ts";
-import { localSdp, negotiatedAudio } from "./sdp.ts";
 import type { Effect } from "./state.ts";
 
 export interface OutboundPlan {
@@ -26,7 +24,7 @@ export class OutboundCall extends CallRunner {
 	#leg: SipLeg | undefined;
 	#offer = "";
 	#peerAddress = "";
-	#localSdp = "";
+	readonly #local: LocalDescription;
 	/** CANCEL or BYE was wanted while the INVITE was still on its way out */
 	#cancelled = false;
 
@@ -37,6 +35,7 @@ export class OutboundCall extends CallRunner {
 		super(record.callId, deps, initialOutbound(plan.request), outbound);
 		this.#plan = plan;
 		this.#userAgent = userAgent;
+		this.#local = new LocalDescription(deps.random);
 		let told = false;
 		this.#dialled = () => {
 			if (!told) dialled();
@@ -74,8 +73,7 @@ export class OutboundCall extends CallRunner {
 	}
 
 	protected override onMediaOpen(media: MediaSession): void {
-		this.#offer = createOffer(localSdp(media.localAddress, media.localPort, this.#sessionId()));
-		this.#localSdp = this.#offer;
+		this.#offer = this.#local.offer(media);
 		this.dispatch({ type: "media-opened" });
 	}
 
@@ -123,10 +121,9 @@ export class OutboundCall extends CallRunner {
 			case "answered":
 				return this.#onAnswer(event);
 			case "reinvite": {
-				const answer = answeredWithSdp(event.sdp, this.media, this.#localSdp, this.#sessionId(), this.#peerAddress);
-				if (answer.sdp === undefined) return this.#leg?.respond(event.transaction, 488, "Not Acceptable Here");
-				this.#localSdp = answer.sdp;
-				return this.#leg?.respond(event.transaction, 200, "OK", answer.sdp);
+				const sdp = this.#local.renegotiate(event.sdp, this.media, this.#peerAddress);
+				if (sdp === undefined) return this.#leg?.respond(event.transaction, 488, "Not Acceptable Here");
+				return this.#leg?.respond(event.transaction, 200, "OK", sdp);
 			}
 			case "in-dialog":
 				return this.#leg?.respond(event.transaction, 501, "Not Implemented");
@@ -134,20 +131,12 @@ export class OutboundCall extends CallRunner {
 	}
 
 	#onAnswer(event: Extract<SipLegEvent, { type: "answered" }>): void {
-		const answer = event.sdp === undefined ? { ok: false as const, reason: "the 200 OK has no SDP" } : readAnswer(event.sdp, this.#offer);
+		const answer = event.sdp === undefined ? { ok: false as const, reason: "the 200 OK has no SDP" } : this.#local.answered(event.sdp);
 		if (!answer.ok) return this.dispatch({ type: "answer-unusable", message: `the SDP answer cannot be used: ${answer.reason}` });
-		const negotiated = negotiatedAudio(answer.negotiated);
 		this.#peerAddress = event.source;
-		this.media?.start(negotiated, event.source);
+		this.media?.start(answer.negotiated, event.source);
 		this.dispatch({ type: "answered", sipCallId: event.sipCallId });
 		const attributes = { "sip.callIDFull": event.sipCallId, "sip.callTag": event.remoteTag, ...this.#plan.attributesFrom(event.headers) };
 		this.setAttributes(attributes);
-	}
-
-	#sessionId(): string {
-		return this.callId
-			.replace(/[^0-9]/g, "")
-			.padStart(6, "1")
-			.slice(0, 12);
 	}
 }

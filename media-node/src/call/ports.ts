@@ -105,9 +105,12 @@ export type PhoneCodec = "PCMU" | "PCMA";
 /** What an offer/answer exchange settled (packages/sdp gives it). */
 export interface NegotiatedAudio {
 	codec: PhoneCodec;
+	/** of what we send */
 	payloadType: number;
+	receivePayloadType: number;
 	/** RFC 4733; unset when the peer has none: digits then go in-band */
 	telephoneEventPayloadType?: number;
+	telephoneEventReceivePayloadType?: number;
 	remote: { address: string; port: number };
 	/** from our side: may we send, does the peer send */
 	sends: boolean;

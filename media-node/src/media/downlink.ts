@@ -1,6 +1,6 @@
-import { alawToUlaw, mix, pcmToAlaw, pcmToUlaw, silenceByte, ulawToAlaw } from "@trunkline/audio";
+import { encodeG711, g711Silence, mix, transcodeG711 } from "@trunkline/audio";
 import { dtmfCode, DtmfSender } from "@trunkline/rtp";
-import type { EncodedFrame, NegotiatedAudio, RemoteAudioTrack } from "../call/ports.ts";
+import type { EncodedFrame, NegotiatedAudio, PhoneCodec, RemoteAudioTrack } from "../call/ports.ts";
 import { InBandDigits } from "./in-band-digits.ts";
 import { RoomSource } from "./room-source.ts";
 import type { RtpSender } from "./rtp-sender.ts";
@@ -103,12 +103,12 @@ export class Downlink {
 		source.lastFrameAt = now;
 		const negotiated = this.#negotiated;
 		if (source.muted || negotiated === undefined || !negotiated.sends) return;
-		if (frame.codec === "opus" || this.#digits.busy || this.#inBand.busy || !this.#alone(source, now)) {
-			if (this.#through === source) this.#through = undefined;
-			source.push(frame, now);
+		if (isG711(frame) && !this.#digits.busy && !this.#inBand.busy && this.#alone(source, now)) {
+			this.#passThrough(source, frame, negotiated, now);
 			return;
 		}
-		this.#passThrough(source, frame, negotiated, now);
+		if (this.#through === source) this.#through = undefined;
+		source.push(frame, now);
 	}
 
 	#alone(source: RoomSource, now: number): boolean {
@@ -116,7 +116,7 @@ export class Downlink {
 		return true;
 	}
 
-	#passThrough(source: RoomSource, frame: EncodedFrame, negotiated: NegotiatedAudio, now: number): void {
+	#passThrough(source: RoomSource, frame: EncodedFrame & { codec: PhoneCodec }, negotiated: NegotiatedAudio, now: number): void {
 		const anew = this.#through !== source;
 		if (anew) {
 			source.bypassed();
@@ -130,8 +130,7 @@ export class Downlink {
 		if (payload.length > this.#converted.length) return;
 		if (frame.codec !== negotiated.codec) {
 			const out = this.#converted.subarray(0, payload.length);
-			if (frame.codec === "PCMU") ulawToAlaw(payload, out);
-			else alawToUlaw(payload, out);
+			transcodeG711(frame.codec, payload, out);
 			payload = out;
 		}
 		this.#sender.send(negotiated.payloadType, sequence, timestamp, anew || frame.marker, payload);
@@ -173,13 +172,12 @@ export class Downlink {
 	}
 
 	#sendPcm(pcm: Int16Array): void {
-		if (this.#negotiated?.codec === "PCMA") pcmToAlaw(pcm, this.#encoded);
-		else pcmToUlaw(pcm, this.#encoded);
+		encodeG711(this.#negotiated?.codec ?? "PCMU", pcm, this.#encoded);
 		this.#sendFrame();
 	}
 
 	#sendSilence(): void {
-		this.#encoded.fill(silenceByte(this.#negotiated?.codec ?? "PCMU"));
+		this.#encoded.fill(g711Silence(this.#negotiated?.codec ?? "PCMU"));
 		this.#sendFrame();
 	}
 
@@ -222,3 +220,5 @@ export class Downlink {
 		for (const resolve of waiters) resolve();
 	}
 }
+
+const isG711 = (frame: EncodedFrame): frame is EncodedFrame & { codec: PhoneCodec } => frame.codec !== "opus";

@@ -1,7 +1,10 @@
-import { DtmfTone } from "@trunkline/audio";
+import { dtmfFrequencies, ToneGenerator } from "@trunkline/audio";
 
 const FRAME_MS = 20;
 const WAIT_MS = 500;
+const RATE = 8_000;
+/** of each of the two tones; ITU-T Q.24 receivers want −3 to −24 dBm */
+const LEVEL_DBOV = -13;
 
 type Step = { kind: "tone"; digit: string; frames: number } | { kind: "pause"; frames: number };
 
@@ -11,7 +14,7 @@ export class InBandDigits {
 	readonly #pauseFrames: number;
 	readonly #queue: Step[] = [];
 	#step: Step | undefined;
-	#tone: DtmfTone | undefined;
+	#tone: ToneGenerator | undefined;
 
 	constructor(options: { toneMs: number; pauseMs: number }) {
 		this.#toneFrames = Math.ceil(options.toneMs / FRAME_MS);
@@ -36,7 +39,7 @@ export class InBandDigits {
 	next(out: Int16Array): boolean {
 		if (this.#step === undefined) {
 			this.#step = this.#queue.shift();
-			this.#tone = this.#step?.kind === "tone" ? new DtmfTone(this.#step.digit, 8_000) : undefined;
+			this.#tone = this.#step?.kind === "tone" ? new ToneGenerator(RATE, dtmfFrequencies(this.#step.digit) ?? [], LEVEL_DBOV) : undefined;
 		}
 		const step = this.#step;
 		if (step === undefined) return false;

@@ -1,4 +1,4 @@
-import { alawToPcm, concealLoss, ulawToPcm } from "@trunkline/audio";
+import { decodeG711, LossConcealment } from "@trunkline/audio";
 import { JitterBuffer } from "@trunkline/rtp";
 import type { EncodedFrame, RoomCodec } from "../call/ports.ts";
 import { OpusTo8k } from "./opus.ts";
@@ -24,9 +24,7 @@ export class RoomSource {
 	#opus: OpusTo8k | undefined;
 	readonly #pcm = new Int16Array(MAX_QUEUED);
 	#filled = 0;
-	/** packets in a row that were concealed */
-	#concealed = 0;
-	readonly #last = new Int16Array(FRAME);
+	readonly #concealment = new LossConcealment(8_000);
 
 	active(now: number): boolean {
 		return !this.muted && now - this.lastFrameAt < STILL_AFTER_MS;
@@ -61,12 +59,10 @@ export class RoomSource {
 		out.set(this.#pcm.subarray(0, samples));
 		this.#pcm.copyWithin(0, samples, this.#filled);
 		this.#filled -= samples;
-		this.#last.set(out);
 		return true;
 	}
 
 	#decode({ codec, payload }: Queued): void {
-		this.#concealed = 0;
 		const room = this.#pcm.length - this.#filled;
 		if (codec === "opus") {
 			this.#opus ??= new OpusTo8k();
@@ -74,21 +70,21 @@ export class RoomSource {
 			if (pcm === undefined) return this.#conceal();
 			const usable = pcm.subarray(0, room);
 			this.#pcm.set(usable, this.#filled);
-			this.#filled += usable.length;
-			return;
+			return this.#received(usable.length);
 		}
 		const usable = payload.subarray(0, room);
-		const target = this.#pcm.subarray(this.#filled, this.#filled + usable.length);
-		if (codec === "PCMU") ulawToPcm(usable, target);
-		else alawToPcm(usable, target);
-		this.#filled += usable.length;
+		decodeG711(codec, usable, this.#pcm, this.#filled);
+		this.#received(usable.length);
+	}
+
+	#received(samples: number): void {
+		this.#concealment.received(this.#pcm.subarray(this.#filled, this.#filled + samples));
+		this.#filled += samples;
 	}
 
 	#conceal(): void {
 		if (this.#filled + FRAME > this.#pcm.length) return;
-		const target = this.#pcm.subarray(this.#filled, this.#filled + FRAME);
-		concealLoss(this.#last, target, this.#concealed);
-		this.#concealed += 1;
+		this.#concealment.conceal(this.#pcm.subarray(this.#filled, this.#filled + FRAME));
 		this.#filled += FRAME;
 	}
 }

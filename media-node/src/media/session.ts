@@ -128,8 +128,8 @@ export class RtpMediaSession implements MediaSession {
 		if (negotiated === undefined || isRtcp(bytes) || !this.#guard.accepts(address, port)) return;
 		const packet = parseRtp(bytes, this.#packet);
 		if (packet === undefined) return;
-		const isAudio = packet.payloadType === negotiated.payloadType;
-		const isEvent = packet.payloadType === negotiated.telephoneEventPayloadType;
+		const isAudio = packet.payloadType === negotiated.receivePayloadType;
+		const isEvent = packet.payloadType === negotiated.telephoneEventReceivePayloadType;
 		if (!isAudio && !isEvent) return;
 		const now = this.#options.now();
 		if (packet.ssrc !== this.#ssrc) this.#newSource(packet.ssrc);

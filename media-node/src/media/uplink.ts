@@ -1,4 +1,4 @@
-import { alawToPcm, alawToUlaw, g711Level, pcmToAlaw, pcmToUlaw, ulawToAlaw, ulawToPcm } from "@trunkline/audio";
+import { audioLevelG711, decodeG711, encodeG711, transcodeG711 } from "@trunkline/audio";
 import type { AudioUplink, EncodedFrame, PhoneCodec } from "../call/ports.ts";
 import { OpusFrom8k } from "./opus.ts";
 
@@ -26,7 +26,7 @@ export class Uplink {
 	/** One packet from the telephone; `timestamp` and `sequence` are the telephone's own. */
 	write(codec: PhoneCodec, payload: Uint8Array, timestamp: number, sequence: number, marker: boolean): void {
 		if (payload.length === 0 || payload.length > MAX_PAYLOAD) return;
-		const level = g711Level(codec, payload);
+		const level = audioLevelG711(codec, payload);
 		const frame = this.#frame;
 		if (this.#opus !== undefined) return this.#writeOpus(this.#opus, codec, payload, level);
 		frame.timestamp = timestamp;
@@ -35,8 +35,7 @@ export class Uplink {
 		if (codec === this.#uplink.codec) frame.payload = payload;
 		else {
 			const out = this.#scratch.subarray(0, payload.length);
-			if (codec === "PCMU") ulawToAlaw(payload, out);
-			else alawToUlaw(payload, out);
+			transcodeG711(codec, payload, out);
 			frame.payload = out;
 		}
 		this.#uplink.write(frame, level);
@@ -47,8 +46,7 @@ export class Uplink {
 		const frame = this.#frame;
 		if (this.#opus !== undefined) return this.#encodeOpus(this.#opus, pcm, level);
 		const out = this.#scratch.subarray(0, pcm.length);
-		if (this.#uplink.codec === "PCMA") pcmToAlaw(pcm, out);
-		else pcmToUlaw(pcm, out);
+		encodeG711(this.#uplink.codec === "PCMA" ? "PCMA" : "PCMU", pcm, out);
 		frame.payload = out;
 		frame.timestamp = timestamp;
 		frame.sequence = sequence;
@@ -58,8 +56,7 @@ export class Uplink {
 
 	#writeOpus(opus: OpusFrom8k, codec: PhoneCodec, payload: Uint8Array, level: number): void {
 		const pcm = this.#pcm.subarray(0, payload.length);
-		if (codec === "PCMU") ulawToPcm(payload, pcm);
-		else alawToPcm(payload, pcm);
+		decodeG711(codec, payload, pcm);
 		this.#encodeOpus(opus, pcm, level);
 	}
 

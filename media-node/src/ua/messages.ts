@@ -1,4 +1,4 @@
-import { type Address, header, parseNameAddr, parseUri, type SipEvent, type SipMessage, type SipRequest } from "@trunkline/sip";
+import { type Address, header, param, parseNameAddr, parseUri, type SipEvent, type SipMessage, type SipRequest } from "@trunkline/sip";
 import type { HeaderList, InboundInvite, SipLegEvent } from "../call/ports.ts";
 
 const encoder = new TextEncoder();
@@ -97,5 +97,5 @@ function party(message: SipMessage, key: "from" | "to"): { user: string; host: s
 	const parsed = value === undefined ? undefined : parseNameAddr(value);
 	const uri = parsed === undefined ? undefined : parseUri(parsed.uri);
 	if (parsed === undefined || uri === undefined) return undefined;
-	return { user: uri.user ?? "", host: uri.host, displayName: parsed.displayName ?? "", tag: parsed.params.get("tag") ?? "" };
+	return { user: uri.user ?? "", host: uri.host, displayName: parsed.displayName ?? "", tag: param(parsed.params, "tag") ?? "" };
 }

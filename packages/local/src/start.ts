@@ -3,7 +3,6 @@ import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { getRequestListener } from "@hono/node-server";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
@@ -12,7 +11,7 @@ import { MediaNode, type NodeStats } from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { ensureQueues, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer, type RoomServerStats } from "@trunkline/room-server";
-import { createTables, DynamoCallStore, DynamoConfigStore } from "@trunkline/store";
+import { createDynamoClient, createTables, DynamoCallStore, DynamoConfigStore } from "@trunkline/store";
 import { Closing } from "./closing.ts";
 import type { LocalConfig } from "./config.ts";
 import { passThrough } from "./pass-through.ts";
@@ -63,7 +62,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	closing.add("DynamoDB", () => dynamo.close());
 	const sqs = await startEmbeddedSqs();
 	closing.add("SQS", () => sqs.close());
-	const dynamoClient = new DynamoDBClient({ ...EMULATOR_ACCESS, endpoint: dynamo.endpoint });
+	const dynamoClient = createDynamoClient({ region: "us-east-1", endpoint: dynamo.endpoint });
 	const sqsClient = new SQSClient({ ...EMULATOR_ACCESS, endpoint: sqs.endpoint });
 	closing.add("AWS clients", async () => {
 		dynamoClient.destroy();
@@ -72,8 +71,8 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const tables = { config: "trunkline-config", calls: "trunkline-calls" };
 	await createTables(dynamoClient, tables);
 	const queues = await ensureQueues(sqsClient, { name: "trunkline-dial" });
-	const configStore = new DynamoConfigStore(dynamoClient, tables.config);
-	const callStore = new DynamoCallStore(dynamoClient, tables.calls);
+	const configStore = new DynamoConfigStore({ client: dynamoClient, table: tables.config });
+	const callStore = new DynamoCallStore({ client: dynamoClient, table: tables.calls });
 	const dialQueue = new SqsDialQueue(sqsClient, { url: queues.url, deadLetterUrl: queues.deadLetterUrl, log });
 
 	const httpPort = portOf(http);
@@ -91,7 +90,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 			await delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {});
 		},
 		random: (length) => randomBytes(length),
-		roomService: rooms === undefined ? passThrough(config.livekitUrl ?? "") : (request) => rooms.fetch(request),
+		roomService: rooms === undefined ? passThrough(config.livekitUrl ?? "") : notHere,
 		log,
 	});
 	serve(http, app, rooms);
@@ -109,7 +108,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 }
 
 function embeddedRooms(config: LocalConfig, log: Logger): RoomServer {
-	return new RoomServer({ apiKeys: { [config.apiKey]: config.apiSecret }, advertisedAddress: config.advertisedAddress, log });
+	return new RoomServer({ apiKeys: { [config.apiKey]: config.apiSecret }, advertisedAddress: config.advertisedAddress, log: (message, fields) => log.warn(fields, message) });
 }
 
 interface NodeParts {
@@ -210,3 +209,9 @@ async function closeServer(server: Server): Promise<void> {
 const loopbackOf = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host);
 
 const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);
+
+/** Services that the embedded room server does not have (Egress, Ingress, …); RoomService never comes here. */
+async function notHere(request: Request): Promise<Response> {
+	const body = { code: "bad_route", msg: `no handler for path ${JSON.stringify(new URL(request.url).pathname)}`, meta: { twirp_invalid_route: `POST ${new URL(request.url).pathname}` } };
+	return new Response(JSON.stringify(body), { status: 404, headers: { "content-type": "application/json" } });
+}

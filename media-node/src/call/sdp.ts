@@ -1,1 +1,0 @@
-import type { NegotiatedAudio } from "./ports.ts";

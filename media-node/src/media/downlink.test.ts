@@ -1,0 +1,196 @@
+import { decodeG711, encodeG711, measureTone, tone } from "@trunkline/audio";
+import { DtmfReceiver, parseRtp, type RtpPacket } from "@trunkline/rtp";
+import { expect, it } from "vitest";
+import type { EncodedFrame, NegotiatedAudio, RemoteAudioTrack, RoomCodec } from "../call/ports.ts";
+import { Downlink } from "./downlink.ts";
+import { RtpSender } from "./rtp-sender.ts";
+
+const AUDIO: NegotiatedAudio = {
+	codec: "PCMU",
+	payloadType: 0,
+	receivePayloadType: 0,
+	telephoneEventPayloadType: 101,
+	telephoneEventReceivePayloadType: 101,
+	remote: { address: "127.0.0.1", port: 4000 },
+	sends: true,
+	receives: true,
+};
+
+function set(negotiated: Partial<NegotiatedAudio> = {}) {
+	let now = 1_000;
+	const packets: RtpPacket[] = [];
+	const sender = new RtpSender(7, (bytes) => {
+		const packet = parseRtp(bytes.slice());
+		if (packet !== undefined) packets.push(packet);
+	});
+	const downlink = new Downlink(sender, 65_530, 0xffff_ff00, () => now);
+	downlink.negotiated({ ...AUDIO, ...negotiated });
+	const track = (trackSid: string, codec: RoomCodec = "PCMU") => {
+		let listener: ((frame: EncodedFrame) => void) | undefined;
+		let sequence = 100;
+		let timestamp = 5_000;
+		const remote: RemoteAudioTrack = {
+			trackSid,
+			participantIdentity: trackSid,
+			onFrame: (given) => {
+				listener = given;
+			},
+		};
+		downlink.addTrack(remote);
+		return (pcm: Int16Array) => {
+			const payload = new Uint8Array(pcm.length);
+			encodeG711(codec === "PCMA" ? "PCMA" : "PCMU", pcm, payload);
+			sequence += 1;
+			timestamp += pcm.length;
+			listener?.({ codec, payload, sequence, timestamp, marker: false });
+		};
+	};
+	return {
+		downlink,
+		packets,
+		track,
+		/** runs 20 ms steps; `each` is what the room sends in that time */
+		run(steps: number, each: (step: number) => void = () => {}): void {
+			for (let step = 0; step < steps; step++) {
+				each(step);
+				now += 20;
+				downlink.tick();
+			}
+		},
+	};
+}
+
+const frames = (hz: number, steps: number, levelDbov = -20) => {
+	const pcm = tone(8_000, hz, steps * 20, levelDbov);
+	return (step: number) => pcm.subarray(step * 160, (step + 1) * 160);
+};
+
+function heard(packets: readonly RtpPacket[], codec: "PCMU" | "PCMA" = "PCMU"): Int16Array {
+	const pcm = new Int16Array(packets.length * 160);
+	for (const [index, packet] of packets.entries()) decodeG711(codec, packet.payload, pcm, index * 160);
+	return pcm;
+}
+
+function expectContinuous(packets: readonly RtpPacket[]): void {
+	for (let i = 1; i < packets.length; i++) {
+		expect(packets[i]?.sequence, `sequence of packet ${i}`).toBe(((packets[i - 1]?.sequence ?? 0) + 1) & 0xffff);
+		expect(packets[i]?.timestamp, `timestamp of packet ${i}`).toBe(((packets[i - 1]?.timestamp ?? 0) + 160) >>> 0);
+	}
+}
+
+it("one G.711 track goes through byte for byte, at once and re-stamped", () => {
+	const s = set();
+	const send = s.track("TR_a");
+	const audio = frames(440, 50);
+	s.run(50, (step) => {
+		send(audio(step));
+		expect(s.packets, "before any tick").toHaveLength(step + 1);
+	});
+	expectContinuous(s.packets);
+	const expected = new Uint8Array(160);
+	encodeG711("PCMU", audio(7), expected);
+	expect(s.packets[7]?.payload).toEqual(expected);
+	expect(s.packets.map((packet) => packet.marker)).toEqual([true, ...Array.from({ length: 49 }, () => false)]);
+});
+
+it("the other law is converted on the way", () => {
+	const s = set({ codec: "PCMA", payloadType: 8, receivePayloadType: 8 });
+	const send = s.track("TR_a", "PCMU");
+	const audio = frames(440, 50);
+	s.run(50, (step) => send(audio(step)));
+	expect(s.packets.every((packet) => packet.payloadType === 8)).toBe(true);
+	expect(measureTone(heard(s.packets, "PCMA"), 8_000, 440).levelDb).toBeCloseTo(-20, 0);
+});
+
+it("silence goes out while nobody speaks, and audio continues its numbers afterwards", () => {
+	const s = set();
+	const send = s.track("TR_a");
+	const audio = frames(440, 10);
+	s.run(10);
+	expect(s.packets).toHaveLength(10);
+	expect(s.packets.every((packet) => packet.payload.every((byte) => byte === 0xff))).toBe(true);
+	s.run(10, (step) => send(audio(step)));
+	s.run(10);
+	expectContinuous(s.packets.slice(0, 20));
+	const sequences = s.packets.map((packet) => packet.sequence);
+	expect(new Set(sequences).size).toBe(sequences.length);
+	expect(s.packets.length, "10 silent, 10 through, then silence again after a short wait").toBeGreaterThanOrEqual(27);
+	for (let i = 1; i < s.packets.length; i++) expect(((s.packets[i]?.timestamp ?? 0) - (s.packets[i - 1]?.timestamp ?? 0)) | 0).toBeGreaterThan(0);
+});
+
+it("two tracks are mixed, each at its own level, and a third one joins them", () => {
+	const s = set();
+	const senders = [s.track("TR_a"), s.track("TR_b", "PCMA"), s.track("TR_c")];
+	const tones = [frames(440, 100), frames(700, 100), frames(1_100, 100)];
+	s.run(100, (step) => {
+		for (const [index, send] of senders.entries()) {
+			const audio = tones[index];
+			if (audio !== undefined) send(audio(step));
+		}
+	});
+	expectContinuous(s.packets.slice(10));
+	const pcm = heard(s.packets.slice(30, 90));
+	for (const hz of [440, 700, 1_100]) expect(measureTone(pcm, 8_000, hz).levelDb, `${hz} Hz`).toBeCloseTo(-20, 0);
+	expect(measureTone(pcm, 8_000, 900).levelDb).toBeLessThan(-50);
+});
+
+it("goes back to straight through when the other track is muted, gone or still", () => {
+	const s = set();
+	const a = s.track("TR_a");
+	const b = s.track("TR_b");
+	const audio = frames(440, 40);
+	s.run(10, (step) => {
+		a(audio(step));
+		b(audio(step));
+	});
+	s.downlink.muteTrack("TR_b", true);
+	const before = s.packets.length;
+	a(audio(11));
+	expect(s.packets.length, "sent without waiting for the clock").toBe(before + 1);
+});
+
+it("digits take the place of audio: each once, with three end packets, and the promise waits for them", async () => {
+	const s = set();
+	const send = s.track("TR_a");
+	const audio = frames(440, 100);
+	let done = false;
+	const sent = s.downlink.sendDigits("1#").then(() => {
+		done = true;
+	});
+	s.run(60, (step) => send(audio(step)));
+	await sent;
+	expect(done).toBe(true);
+	const events = s.packets.filter((packet) => packet.payloadType === 101);
+	const receiver = new DtmfReceiver();
+	const digits = events.flatMap((packet, index) => receiver.receive(packet.payload, packet.timestamp, packet.marker, index * 20));
+	expect(digits.filter((event) => event.type === "start").map((event) => event.digit)).toEqual(["1", "#"]);
+	for (const end of digits.filter((event) => event.type === "end")) expect(end.durationMs).toBe(260);
+	expect(events.filter((packet) => ((packet.payload[1] ?? 0) & 0x80) !== 0)).toHaveLength(6);
+	expect(new Set(s.packets.map((packet) => packet.sequence)).size).toBe(s.packets.length);
+});
+
+it("without telephone-event the digits are tones", () => {
+	const { telephoneEventPayloadType: _, telephoneEventReceivePayloadType: __, ...plain } = AUDIO;
+	const s = set();
+	s.downlink.negotiated(plain);
+	void s.downlink.sendDigits("5");
+	s.run(12);
+	const pcm = heard(s.packets.slice(1, 12));
+	expect(measureTone(pcm, 8_000, 770).levelDb).toBeCloseTo(-13, 0);
+	expect(measureTone(pcm, 8_000, 1_336).levelDb).toBeCloseTo(-13, 0);
+});
+
+it("a peer that does not want to receive gets nothing", () => {
+	const s = set({ sends: false });
+	const send = s.track("TR_a");
+	const audio = frames(440, 10);
+	s.run(10, (step) => send(audio(step)));
+	expect(s.packets).toHaveLength(0);
+});
+
+it("the mix keeps one frame per tick however unevenly the ticks come", () => {
+	const s = set();
+	s.run(3);
+	for (let i = 0; i < 5; i++) s.downlink.tick();
+	expectContinuous(s.packets);
+});

@@ -1,0 +1,57 @@
+import { decodeG711, encodeG711, measureTone, tone } from "@trunkline/audio";
+import { expect, it } from "vitest";
+import type { AudioUplink, EncodedFrame, RoomCodec } from "../call/ports.ts";
+import { OpusTo8k } from "./opus.ts";
+import { Uplink } from "./uplink.ts";
+
+interface Written extends EncodedFrame {
+	level: number;
+}
+
+function room(codec: RoomCodec) {
+	const written: Written[] = [];
+	const target: AudioUplink = { codec, write: (frame, level) => void written.push({ ...frame, payload: frame.payload.slice(), level }) };
+	return { written, uplink: new Uplink(target) };
+}
+
+const second = tone(8_000, 440, 1_000, -20);
+
+function send(uplink: Uplink, codec: "PCMU" | "PCMA"): void {
+	const payload = new Uint8Array(160);
+	for (let i = 0; i < 50; i++) {
+		encodeG711(codec, second.subarray(i * 160, (i + 1) * 160), payload);
+		uplink.write(codec, payload, i * 160, i, i === 0);
+	}
+}
+
+it("the telephone's own law goes through byte for byte, with its level", () => {
+	const { written, uplink } = room("PCMU");
+	send(uplink, "PCMU");
+	const expected = new Uint8Array(160);
+	encodeG711("PCMU", second.subarray(160, 320), expected);
+	expect(written[1]).toMatchObject({ codec: "PCMU", payload: expected, timestamp: 160, sequence: 1, marker: false });
+	expect(written[1]?.level).toBe(20);
+});
+
+it("A-law becomes µ-law where the room takes only that", () => {
+	const { written, uplink } = room("PCMU");
+	send(uplink, "PCMA");
+	const pcm = new Int16Array(8_000);
+	for (const [i, frame] of written.entries()) decodeG711("PCMU", frame.payload, pcm, i * 160);
+	expect(measureTone(pcm, 8_000, 440).levelDb).toBeCloseTo(-20, 0);
+});
+
+it("becomes Opus in 20 ms packets where the room takes no G.711", () => {
+	const { written, uplink } = room("opus");
+	send(uplink, "PCMU");
+	expect(written).toHaveLength(50);
+	expect(written.map((frame) => frame.timestamp)).toEqual(Array.from({ length: 50 }, (_, i) => i * 960));
+	const decoder = new OpusTo8k();
+	const pcm = new Int16Array(8_000);
+	for (const [i, frame] of written.entries()) pcm.set(decoder.decode(frame.payload) ?? [], i * 160);
+	expect(measureTone(pcm.subarray(1_600), 8_000, 440).levelDb).toBeCloseTo(-20, 0);
+});
+
+it("bytes that are no Opus packet are nothing, not an error", () => {
+	expect(new OpusTo8k().decode(new Uint8Array([0xff, 0xff, 0xff]))).toBeUndefined();
+});
