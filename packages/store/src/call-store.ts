@@ -255,18 +255,11 @@ function callItem(call: CallRecord): CallItem {
 	return item;
 }
 
+const BESIDE_THE_RECORD = new Set(["pk", "sk", "callsOf", "byTime", "liveRoom", "writeId", "authPassword", "request"]);
+
 /** What callItem stored; only this package writes the table. */
 function recordOf(item: Attributes): CallRecord {
-	const {
-		pk: _pk,
-		sk: _sk,
-		callsOf: _callsOf,
-		byTime: _byTime,
-		liveRoom: _liveRoom,
-		writeId: _writeId,
-		authPassword,
-		request,
-		...record
-	} = item as unknown as CallItem;
-	return request ? { ...record, request: { ...request, authPassword: authPassword ?? "" } } : record;
+	const record = Object.fromEntries(Object.entries(item).filter(([name]) => !BESIDE_THE_RECORD.has(name))) as unknown as CallRecord;
+	const { request, authPassword = "" } = item as unknown as CallItem;
+	return request ? { ...record, request: { ...request, authPassword } } : record;
 }

@@ -1,0 +1,141 @@
+import {
+	ChangeMessageVisibilityCommand,
+	DeleteMessageCommand,
+	type Message,
+	ReceiveMessageCommand,
+	SendMessageCommand,
+	type SQSClient,
+} from "@aws-sdk/client-sqs";
+import { type DialMessage, dialMessageSchema } from "@trunkline/contracts";
+import { type AbortSignalLike, type DialQueue, DomainError, type Received } from "@trunkline/domain";
+
+/** SQS's limits of one receive. */
+const MAX_MESSAGES = 10;
+const MAX_WAIT_MS = 20_000;
+/** Beyond the long poll itself: for the connection, the answer and a slow second. */
+const POLL_MARGIN_MS = 5000;
+
+/** What the queue needs of a logger (pino's argument order). */
+export interface QueueLog {
+	warn(fields: Record<string, unknown>, message: string): void;
+}
+
+export interface SqsDialQueueOptions {
+	url: string;
+	/** where messages go that cannot be read; without it they are deleted, and the log has their count */
+	deadLetterUrl?: string;
+	log?: QueueLog;
+}
+
+/** The dial queue of one region on SQS. */
+export class SqsDialQueue implements DialQueue {
+	readonly #client: SQSClient;
+	readonly #queueUrl: string;
+	readonly #deadLetterUrl: string | undefined;
+	readonly #log: QueueLog | undefined;
+	#unreadable = 0;
+
+	constructor(client: SQSClient, options: SqsDialQueueOptions) {
+		this.#client = client;
+		this.#queueUrl = options.url;
+		this.#deadLetterUrl = options.deadLetterUrl;
+		this.#log = options.log;
+	}
+
+	/** Throws when it is no dial message, and `unavailable` when SQS cannot be reached. */
+	async send(message: DialMessage): Promise<void> {
+		const MessageBody = JSON.stringify(dialMessageSchema.parse(message));
+		await this.#reach(() => this.#client.send(new SendMessageCommand({ QueueUrl: this.#queueUrl, MessageBody })));
+	}
+
+	/**
+	 * SQS counts whole seconds: `waitMs` is rounded down to them. A receive that is aborted may lose sight of a message that was on its way; SQS
+	 * delivers it again after the visibility time-out. Throws `unavailable`.
+	 */
+	async receive(max: number, waitMs: number, signal?: AbortSignalLike): Promise<Received<DialMessage>[]> {
+		if (signal?.aborted || max < 1) return [];
+		const waitSeconds = Math.floor(Math.min(Math.max(waitMs, 0), MAX_WAIT_MS) / 1000);
+		const stop = new AbortController();
+		const onAbort = (): void => stop.abort();
+		signal?.addEventListener("abort", onAbort);
+		try {
+			const request = new ReceiveMessageCommand({
+				QueueUrl: this.#queueUrl,
+				MaxNumberOfMessages: Math.min(max, MAX_MESSAGES),
+				WaitTimeSeconds: waitSeconds,
+				MessageSystemAttributeNames: ["ApproximateReceiveCount"],
+			});
+			const options = { abortSignal: stop.signal, requestTimeout: waitSeconds * 1000 + POLL_MARGIN_MS };
+			const { Messages = [] } = await this.#reach(() => this.#client.send(request, options));
+			const received = await Promise.all(Messages.map((message) => this.#read(message)));
+			return received.filter((one) => one !== undefined);
+		} catch (error) {
+			if (stop.signal.aborted) return [];
+			throw error;
+		} finally {
+			signal?.removeEventListener("abort", onAbort);
+		}
+	}
+
+	async #read(message: Message): Promise<Received<DialMessage> | undefined> {
+		const dial = parse(message.Body ?? "");
+		if (dial.message === undefined) {
+			await this.#deadLetter(message, dial.reason);
+			return undefined;
+		}
+		const receipt = { QueueUrl: this.#queueUrl, ReceiptHandle: message.ReceiptHandle };
+		return {
+			message: dial.message,
+			ack: async () => {
+				await this.#reach(() => this.#client.send(new DeleteMessageCommand(receipt)));
+			},
+			release: async () => {
+				await this.#reach(() => this.#client.send(new ChangeMessageVisibilityCommand({ ...receipt, VisibilityTimeout: 0 })));
+			},
+		};
+	}
+
+	/**
+	 * At once, not by waiting for the redrive: five deliveries of what nobody can read would keep nodes busy for minutes. When this fails the message
+	 * comes back, and the redrive is what is left.
+	 */
+	async #deadLetter({ Body, MessageId, ReceiptHandle, Attributes }: Message, reason: string): Promise<void> {
+		const unreadable = ++this.#unreadable;
+		const moved = this.#deadLetterUrl !== undefined;
+		try {
+			if (moved) {
+				const MessageAttributes = { reason: { DataType: "String", StringValue: reason } };
+				await this.#client.send(new SendMessageCommand({ QueueUrl: this.#deadLetterUrl, MessageBody: Body, MessageAttributes }));
+			}
+			await this.#client.send(new DeleteMessageCommand({ QueueUrl: this.#queueUrl, ReceiptHandle }));
+		} catch (error) {
+			this.#log?.warn({ messageId: MessageId, error }, "unreadable dial message could not be dead-lettered");
+			return;
+		}
+		const fields = { messageId: MessageId, reason, receiveCount: Attributes?.ApproximateReceiveCount, unreadable };
+		this.#log?.warn(fields, moved ? "unreadable dial message moved to the dead-letter queue" : "unreadable dial message deleted");
+	}
+
+	async #reach<T>(request: () => Promise<T>): Promise<T> {
+		try {
+			return await request();
+		} catch (error) {
+			const name = error instanceof Error ? error.name : "unknown error";
+			throw new DomainError("unavailable", `The SQS queue ${this.#queueUrl} cannot be reached (${name}); try again`, {}, { cause: error });
+		}
+	}
+}
+
+/** The message, or which field is wrong with it; never its content, which may be anything. */
+function parse(body: string): { message: DialMessage } | { message?: undefined; reason: string } {
+	let value: unknown;
+	try {
+		value = JSON.parse(body);
+	} catch {
+		return { reason: "not JSON" };
+	}
+	const result = dialMessageSchema.safeParse(value);
+	if (result.success) return { message: result.data };
+	const fields = result.error.issues.map((issue) => `${issue.path.join(".") || "message"}: ${issue.code}`);
+	return { reason: fields.join(", ").slice(0, 200) };
+}
