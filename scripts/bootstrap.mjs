@@ -160,12 +160,19 @@ async function ended(child) {
 	};
 	const names = ["SIGINT", "SIGTERM", "SIGHUP"];
 	for (const name of names) process.on(name, onSignal);
+	// A signal to npm alone ends npm and its shell but never reaches us: without this, what we started would go on with nobody to stop it.
+	const parent = process.ppid;
+	const orphaned = () => {
+		if (process.ppid !== parent) onSignal("SIGTERM");
+	};
+	const watch = process.env.npm_lifecycle_event === undefined ? undefined : setInterval(orphaned, 250);
 	const result = await new Promise((resolve) => {
 		child.once("error", (error) => resolve({ error }));
 		child.once("exit", (code, signal) => resolve({ code, signal }));
 	});
 	for (const name of names) process.off(name, onSignal);
 	clearTimeout(stuck);
+	clearInterval(watch);
 	return result;
 }
 
