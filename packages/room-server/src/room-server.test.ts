@@ -120,7 +120,9 @@ describe("unmodified rtc-node", () => {
 		await alice.localParticipant?.updateName("Alicia");
 		await until(() => seen?.name === "Alicia");
 		expect([seen?.metadata, seen?.attributes]).toEqual(["second", { mood: "good" }]);
-		await expect(bob.localParticipant?.updateMetadata("mine")).rejects.toThrow(/permission|not allowed/i);
+		// without the grant the server says no; this SDK's call resolves all the same
+		await bob.localParticipant?.updateMetadata("mine");
+		expect((await running.rooms.getParticipant(room, "bob")).metadata).toBe("");
 	});
 
 	it("carries data packets and DTMF, to all or to those named, under the sender's own name", async () => {

@@ -73,7 +73,8 @@ export class Publications {
 		const started: PublishedTrack[] = [];
 		for (const section of this.#sections) {
 			if (this.#byMid.has(section.mid)) continue;
-			const announced = this.#announced.find((each) => each.cid === section.trackId) ?? this.#announced.find((each) => each.cid === "");
+			// a section without a=msid takes what was announced first
+			const announced = section.trackId === undefined ? this.#announced[0] : this.#announced.find((each) => each.cid === section.trackId);
 			if (announced === undefined) continue;
 			this.#announced = this.#announced.filter((each) => each !== announced);
 			const { info } = announced;
