@@ -30,3 +30,11 @@ export function createLogger({ name, level, destination }: LoggerOptions): Logge
 	};
 	return destination === undefined ? pino(options) : pino(options, destination);
 }
+
+/** What code that logs needs: pino's logger is one, and so is what tests capture with. */
+export interface Log {
+	debug(fields: Record<string, unknown>, message: string): void;
+	info(fields: Record<string, unknown>, message: string): void;
+	warn(fields: Record<string, unknown>, message: string): void;
+	error(fields: Record<string, unknown>, message: string): void;
+}

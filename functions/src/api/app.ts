@@ -1,0 +1,75 @@
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { DomainError } from "@trunkline/domain";
+import { authenticate } from "./auth.ts";
+import type { ApiDeps } from "./deps.ts";
+import { errorResponse, responseForError } from "./errors.ts";
+import { SIP_METHODS } from "./sip-service.ts";
+import { type Encoding, encodingOf } from "./twirp.ts";
+
+/** Far above any trunk or rule within its limits. */
+const MAX_BODY_BYTES = 512 * 1024;
+
+/** The HTTP API: LiveKit's SIP service over Twirp; its other services go through to `roomService`. */
+export function createApp(deps: ApiDeps): Hono {
+	const app = new Hono();
+	app.get("/healthz", (context) => context.json({ status: "ok" }));
+	app.use(
+		"/twirp/livekit.SIP/*",
+		bodyLimit({
+			maxSize: MAX_BODY_BYTES,
+			onError: () => errorResponse("malformed", `the request body is larger than ${MAX_BODY_BYTES} bytes`),
+		}),
+	);
+	app.all("/twirp/livekit.SIP/:method", (context) => sipRequest(context.req.raw, context.req.param("method"), deps));
+	app.all("/twirp/:service/:method", (context) => {
+		// LiveKit's server checks the token itself, with the same keys.
+		return context.req.param("service").startsWith("livekit.") ? deps.roomService(context.req.raw) : badRoute(context.req.raw);
+	});
+	app.all("/twirp/*", (context) => badRoute(context.req.raw));
+	app.onError((error) => {
+		if (!(error instanceof DomainError)) deps.log.error({ err: error }, "request failed");
+		return responseForError(error);
+	});
+	return app;
+}
+
+async function sipRequest(request: Request, name: string, deps: ApiDeps): Promise<Response> {
+	const authentication = await authenticate(request, deps);
+	if (authentication.kind === "refused")
+		return new Response(authentication.text, { status: 401, headers: { "content-type": "text/plain; charset=utf-8" } });
+	const method = SIP_METHODS.get(name);
+	if (request.method !== "POST") return badRoute(request, `unsupported method ${JSON.stringify(request.method)} (only POST is allowed)`);
+	if (method === undefined) return badRoute(request);
+	const contentType = request.headers.get("content-type");
+	const encoding = encodingOf(contentType);
+	if (encoding === undefined) return badRoute(request, `unexpected Content-Type: ${JSON.stringify(contentType ?? "")}`);
+	const body = new Uint8Array(await request.arrayBuffer());
+	const run = parsed(() => method.parse(body, encoding));
+	if (run === undefined) return undecodable(encoding);
+	// LiveKit says "unauthenticated" even to a valid token that lacks the grant.
+	if (authentication.kind === "anonymous" || !authentication.grants[method.grant])
+		return errorResponse("unauthenticated", "permissions denied");
+	const requestId = request.headers.get("x-livekit-request-id") ?? undefined;
+	return run({ deps, projectId: authentication.projectId, requestId, signal: request.signal });
+}
+
+function parsed<T>(parse: () => T): T | undefined {
+	try {
+		return parse();
+	} catch {
+		// The body is a stranger's: whatever it does to the decoder, it is malformed.
+		return undefined;
+	}
+}
+
+function undecodable(encoding: Encoding): Response {
+	return errorResponse("malformed", `the ${encoding} request could not be decoded`);
+}
+
+function badRoute(request: Request, msg?: string): Response {
+	const { pathname } = new URL(request.url);
+	return errorResponse("bad_route", msg ?? `no handler for path ${JSON.stringify(pathname)}`, {
+		twirp_invalid_route: `${request.method} ${pathname}`,
+	});
+}

@@ -1,0 +1,62 @@
+import { type JWTPayload, jwtVerify } from "jose";
+import type { ApiDeps } from "./deps.ts";
+
+export interface Grants {
+	sipAdmin: boolean;
+	sipCall: boolean;
+}
+
+export type Authentication =
+	| { kind: "anonymous" }
+	| { kind: "authenticated"; projectId: string; grants: Grants }
+	/** LiveKit answers these with 401 and the text alone */
+	| { kind: "refused"; text: string };
+
+const CLOCK_TOLERANCE_SECONDS = 10;
+
+/** LiveKit's JWT: HS256 with the secret of the API key that is the issuer. From the Authorization header or the form value `access_token`. */
+export async function authenticate(request: Request, deps: Pick<ApiDeps, "keys" | "clock">): Promise<Authentication> {
+	const header = request.headers.get("authorization");
+	if (header !== null && !header.startsWith("Bearer ")) {
+		return { kind: "refused", text: "invalid authorization header. Must start with Bearer " };
+	}
+	const token = header?.slice("Bearer ".length) ?? new URL(request.url).searchParams.get("access_token");
+	if (token === null || token === undefined) return { kind: "anonymous" };
+	const issuer = unverifiedIssuer(token);
+	if (issuer === undefined) return { kind: "refused", text: "invalid authorization token" };
+	const key = deps.keys.lookup(issuer);
+	if (key === undefined) return { kind: "refused", text: "invalid API key" };
+	try {
+		const { payload } = await jwtVerify(token, new TextEncoder().encode(key.secret), {
+			issuer,
+			algorithms: ["HS256"],
+			clockTolerance: CLOCK_TOLERANCE_SECONDS,
+			currentDate: new Date(deps.clock()),
+			// A token without an end would hold for ever.
+			requiredClaims: ["exp"],
+		});
+		return { kind: "authenticated", projectId: key.projectId, grants: sipGrants(payload) };
+	} catch (error) {
+		const why = error instanceof Error ? error.message : "";
+		return { kind: "refused", text: `invalid token, error: ${why}` };
+	}
+}
+
+/** The issuer says which key to verify with; nothing else is read before verification. */
+function unverifiedIssuer(token: string): string | undefined {
+	const [, payload, signature, ...rest] = token.split(".");
+	if (payload === undefined || signature === undefined || rest.length > 0) return undefined;
+	try {
+		const claims: unknown = JSON.parse(Buffer.from(payload, "base64url").toString("utf8"));
+		const issuer = typeof claims === "object" && claims !== null && "iss" in claims ? claims.iss : undefined;
+		return typeof issuer === "string" ? issuer : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+function sipGrants(payload: JWTPayload): Grants {
+	const sip: unknown = payload["sip"];
+	const has = (name: string): boolean => typeof sip === "object" && sip !== null && (sip as Record<string, unknown>)[name] === true;
+	return { sipAdmin: has("admin"), sipCall: has("call") };
+}

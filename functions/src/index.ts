@@ -1,0 +1,2 @@
+export { createApp } from "./api/app.ts";
+export type { ApiDeps, ApiKey } from "./api/deps.ts";
