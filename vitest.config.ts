@@ -1,8 +1,19 @@
+import { globSync, readFileSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 
-/** Suites with real sockets, rooms and processes: one file at a time, after the others, so that their delays mean something. */
-const END_TO_END = ["test/{e2e,interop,faults,load}/**/*.test.ts", "**/*.e2e.test.ts"];
+const TESTS = "{packages,functions,media-node,test}/**/*.test.ts";
 const NOT_OURS = ["**/node_modules/**", "**/dist/**", "test/architecture/fixture/**"];
+
+/**
+ * Suites with real sockets, rooms and processes run one file at a time, after the others, so that their delays mean something. Wherever it
+ * is, a suite that joins a room with LiveKit's own client is one of them.
+ */
+const joinsRooms = (file: string): boolean => readFileSync(file, "utf8").includes("@livekit/rtc-node");
+const END_TO_END = [
+	"test/{e2e,interop,faults,load}/**/*.test.ts",
+	"**/*.e2e.test.ts",
+	...globSync(TESTS, { cwd: import.meta.dirname, exclude: NOT_OURS }).filter((file) => joinsRooms(`${import.meta.dirname}/${file}`)),
+];
 
 export default defineConfig({
 	test: {
@@ -16,7 +27,7 @@ export default defineConfig({
 				extends: true,
 				test: {
 					name: "unit",
-					include: ["{packages,functions,media-node,test}/**/*.test.ts"],
+					include: [TESTS],
 					exclude: [...NOT_OURS, ...END_TO_END],
 					sequence: { groupOrder: 0 },
 				},
@@ -30,6 +41,7 @@ export default defineConfig({
 					// Native WebRTC libraries want a process of their own.
 					pool: "forks",
 					fileParallelism: false,
+					setupFiles: ["test/quiet-rtc-node.ts"],
 					testTimeout: 60_000,
 					hookTimeout: 60_000,
 					sequence: { groupOrder: 1 },
