@@ -1,0 +1,42 @@
+import { startEmbeddedDynamo } from "@trunkline/emulators";
+import { callStoreContract } from "@trunkline/testkit/contract/call-store";
+import { configStoreContract } from "@trunkline/testkit/contract/config-store";
+import { ministackMissing, startMinistack } from "@trunkline/testkit/ministack";
+import { describe } from "vitest";
+import { DynamoCallStore } from "./call-store.ts";
+import { createDynamoClient } from "./client.ts";
+import { DynamoConfigStore } from "./config-store.ts";
+import { createTables } from "./tables.ts";
+
+const names = { config: "trunkline-config", calls: "trunkline-calls" };
+
+function storeContracts(name: string, start: () => Promise<{ endpoint: string; close(): Promise<void> }>): void {
+	const tables = async (): Promise<{ client: ReturnType<typeof createDynamoClient>; close: () => Promise<void> }> => {
+		const dynamo = await start();
+		const client = createDynamoClient({ region: "us-east-1", endpoint: dynamo.endpoint });
+		await createTables(client, names);
+		// a second time: local mode does so at each start
+		await createTables(client, names);
+		const close = async (): Promise<void> => {
+			client.destroy();
+			await dynamo.close();
+		};
+		return { client, close };
+	};
+	configStoreContract(name, async () => {
+		const { client, close } = await tables();
+		return { store: new DynamoConfigStore({ client, table: names.config }), close };
+	});
+	callStoreContract(name, async (now) => {
+		const { client, close } = await tables();
+		return { store: new DynamoCallStore({ client, table: names.calls, now }), close };
+	});
+}
+
+storeContracts("embedded DynamoDB", startEmbeddedDynamo);
+
+const missing = await ministackMissing();
+if (missing !== undefined) process.stderr.write(`The store's contract does not run on ministack: ${missing}\n`);
+describe.skipIf(missing !== undefined)("a second emulator", () => {
+	storeContracts("ministack", startMinistack);
+});

@@ -1,0 +1,360 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import {
+	DeleteItemCommand,
+	DeleteTableCommand,
+	type DynamoDBClient,
+	GetItemCommand,
+	QueryCommand,
+	ScanCommand,
+	TransactionCanceledException,
+	UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
+import { type EmbeddedDynamo, startEmbeddedDynamo } from "@trunkline/emulators";
+import { callRecord, dialRequest, dispatchRule, inboundTrunk, outboundTrunk } from "@trunkline/testkit";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { DynamoCallStore } from "./call-store.ts";
+import { createDynamoClient } from "./client.ts";
+import { DynamoConfigStore } from "./config-store.ts";
+import { type Attributes, fromItem } from "./items.ts";
+import { inboundTrunks } from "./keys.ts";
+import { createTables } from "./tables.ts";
+
+const names = { config: "trunkline-config", calls: "trunkline-calls" };
+const PASSWORD = "correct-horse-battery";
+
+let dynamo: EmbeddedDynamo;
+/** looks at the tables; not the one under test */
+let plain: DynamoDBClient;
+let client: DynamoDBClient;
+let sent: string[];
+let now: number;
+let configStore: DynamoConfigStore;
+let callStore: DynamoCallStore;
+let tests = 0;
+let project = "";
+
+beforeAll(async () => {
+	dynamo = await startEmbeddedDynamo();
+	plain = createDynamoClient({ region: "us-east-1", endpoint: dynamo.endpoint });
+	await createTables(plain, names);
+});
+afterAll(async () => {
+	plain.destroy();
+	await dynamo.close();
+});
+beforeEach(() => {
+	project = `project-${++tests}`;
+	now = Date.now();
+	sent = [];
+	client = createDynamoClient({ region: "us-east-1", endpoint: dynamo.endpoint });
+	client.middlewareStack.add(
+		(next, context) => (args) => {
+			sent.push(String(context["commandName"]));
+			return next(args);
+		},
+		{ step: "initialize" },
+	);
+	configStore = new DynamoConfigStore({ client, table: names.config, now: () => now });
+	callStore = new DynamoCallStore({ client, table: names.calls, now: () => now });
+	return () => client.destroy();
+});
+
+/** Fails the first `times` requests of this kind after they were carried out: the answer is lost on the way. */
+function loseAnswers(command: string, times: number): void {
+	let left = times;
+	client.middlewareStack.add(
+		(next, context) => async (args) => {
+			const answer = await next(args);
+			if (context["commandName"] !== command || left-- <= 0) return answer;
+			throw Object.assign(new Error("socket hang up"), { name: "TimeoutError", code: "ECONNRESET" });
+		},
+		{ step: "finalizeRequest", priority: "low" },
+	);
+}
+
+/** Refuses the first `times` requests of this kind before they reach the table. */
+function refuse(command: string, times: number, error: () => Error): void {
+	let left = times;
+	client.middlewareStack.add(
+		(next, context) => async (args) => {
+			if (context["commandName"] === command && left-- > 0) throw error();
+			return next(args);
+		},
+		{ step: "build" },
+	);
+}
+
+const conflict = (count: number): Error =>
+	new TransactionCanceledException({
+		message: "Transaction cancelled",
+		$metadata: {},
+		CancellationReasons: Array.from({ length: count }, (_, i) => ({ Code: i === 1 ? "TransactionConflict" : "None" })),
+	});
+const many = (count: number): string[] => Array.from({ length: count }, (_, i) => `+1555${100_000 + i}`);
+const everything = async (table: string): Promise<Attributes[]> =>
+	((await plain.send(new ScanCommand({ TableName: table }))).Items ?? [])
+		.map(fromItem)
+		.filter((item) => JSON.stringify(item).includes(`${project}`));
+
+describe("requests", () => {
+	it("are the few that keys.ts says, and never a Scan", async () => {
+		const of = async (action: () => Promise<unknown>): Promise<string> => {
+			sent.length = 0;
+			await action();
+			return sent.map((name) => name.replace("Command", "")).join(" ");
+		};
+		const trunk = inboundTrunk({ numbers: ["+15550100"] });
+		expect(await of(() => configStore.createTrunk(project, trunk))).toBe("TransactWriteItems");
+		expect(await of(() => configStore.createTrunk(project, outboundTrunk()))).toBe("TransactWriteItems");
+		expect(await of(() => configStore.getTrunk(project, trunk.trunkId))).toBe("GetItem GetItem");
+		expect(await of(() => configStore.inboundTrunksFor(project, "+15550100"))).toBe("Query Query BatchGetItem");
+		expect(await of(() => configStore.inboundTrunksFor(project, "+15550199"))).toBe("Query Query");
+		expect(await of(() => configStore.listInboundTrunks(project, { limit: 10 }))).toBe("Query");
+		expect(await of(() => configStore.createRule(project, dispatchRule()))).toBe("TransactWriteItems");
+		expect(await of(() => configStore.rulesFor(project, trunk.trunkId))).toBe("Query Query BatchGetItem");
+		expect(await of(() => configStore.getRule(project, "SDR_x"))).toBe("GetItem");
+		expect(await of(() => configStore.deleteRule(project, dispatchRule().ruleId))).toBe("GetItem TransactWriteItems");
+		const call = callRecord({ callId: "SCL_requests", projectId: project, createdAt: now });
+		expect(await of(() => callStore.createCall(call))).toBe("PutItem");
+		expect(await of(() => callStore.getCall(call.callId))).toBe("GetItem");
+		expect(await of(() => callStore.claimCall(call.callId, "ND_1", now, now + 1))).toBe("UpdateItem");
+		expect(await of(() => callStore.liveCallsInRoom(project, "lobby"))).toBe("Query BatchGetItem");
+		expect(await of(() => callStore.listCalls(project, {}))).toBe("Query BatchGetItem");
+		expect(await of(() => callStore.endCall(call.callId, now, { by: "api", reason: "hangup" }))).toBe("UpdateItem");
+	});
+
+	it("are not made for what cannot be an id", async () => {
+		for (const id of ["", "x".repeat(5000)]) {
+			expect(await configStore.getTrunk(project, id)).toBeUndefined();
+			expect(await configStore.deleteTrunk(project, id)).toBeUndefined();
+			expect(await configStore.getRule(project, id)).toBeUndefined();
+			expect(await callStore.getCall(id)).toBeUndefined();
+			expect(await callStore.claimCall(id, "ND_1", now, now)).toBeUndefined();
+		}
+		expect(sent).toEqual([]);
+		expect(await configStore.rulesFor(project, "x".repeat(5000))).toEqual([]);
+		expect(await configStore.listRules(project, { afterId: "x".repeat(5000) })).toEqual([]);
+	});
+
+	it("keep projects apart whatever their names are", async () => {
+		await configStore.createTrunk("a", inboundTrunk({ numbers: ["x"] }));
+		expect(await configStore.listInboundTrunks("a#number#x", {})).toEqual([]);
+		await configStore.createTrunk("a#number", inboundTrunk({ numbers: ["x"] }));
+		expect(await configStore.inboundTrunksFor("a", "x")).toHaveLength(1);
+	});
+});
+
+describe("passwords", () => {
+	it("are in attributes of their own and nowhere else", async () => {
+		await configStore.createTrunk(project, inboundTrunk({ numbers: ["+15550100"], authUsername: "u", authPassword: PASSWORD }));
+		const items = await everything(names.config);
+		expect(items.length).toBeGreaterThanOrEqual(3);
+		for (const { authPassword: _, ...rest } of items) expect(JSON.stringify(rest)).not.toContain(PASSWORD);
+		await callStore.createCall(
+			callRecord({ callId: "SCL_pw", projectId: project, createdAt: now, request: dialRequest({ authPassword: PASSWORD }) }),
+		);
+		const [call] = await everything(names.calls);
+		expect(call?.["authPassword"]).toBe(PASSWORD);
+		expect(JSON.stringify({ ...call, authPassword: "" })).not.toContain(PASSWORD);
+	});
+
+	it("leave the table with the end of the call", async () => {
+		await callStore.createCall(
+			callRecord({ callId: "SCL_end", projectId: project, createdAt: now, request: dialRequest({ authPassword: PASSWORD }) }),
+		);
+		await callStore.endCall("SCL_end", now, { by: "peer", reason: "hangup" });
+		expect(JSON.stringify(await everything(names.calls))).not.toContain(PASSWORD);
+	});
+
+	it("are not in the error of a refused request", async () => {
+		const trunk = inboundTrunk({ metadata: "x".repeat(450_000), authPassword: PASSWORD });
+		const error: unknown = await configStore.createTrunk(project, trunk).catch((refusal: unknown) => refusal);
+		expect(error).toMatchObject({ name: "DomainError", code: "invalid_argument", message: expect.stringContaining("400 KB") });
+		expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(PASSWORD);
+	});
+});
+
+describe("an answer that is lost", () => {
+	it("of a claim does not make the node that has the call believe that it has not", async () => {
+		await callStore.createCall(callRecord({ callId: "SCL_lost", projectId: project, createdAt: now }));
+		loseAnswers("UpdateItemCommand", 1);
+		const claimed = await callStore.claimCall("SCL_lost", "ND_1", now, now + 30_000);
+		expect(claimed).toMatchObject({ owner: "ND_1", version: 2 });
+		expect(claimed).toStrictEqual(await callStore.getCall("SCL_lost"));
+	});
+
+	it("of a create does not make a new call one that exists", async () => {
+		loseAnswers("PutItemCommand", 1);
+		expect(await callStore.createCall(callRecord({ callId: "SCL_put", projectId: project, createdAt: now }))).toBe(true);
+		expect(await callStore.createCall(callRecord({ callId: "SCL_put", projectId: project, createdAt: now }))).toBe(false);
+	});
+
+	it("of a trunk's transaction does not make the trunk conflict with itself", async () => {
+		loseAnswers("TransactWriteItemsCommand", 1);
+		await configStore.createTrunk(project, inboundTrunk({ numbers: ["+15550100"] }));
+		expect(await configStore.inboundTrunksFor(project, "+15550100")).toHaveLength(1);
+	});
+});
+
+describe("concurrent transactions", () => {
+	it("are tried again when they only got in each other's way", async () => {
+		refuse("TransactWriteItemsCommand", 3, () => conflict(4));
+		await configStore.createTrunk(project, inboundTrunk({ numbers: ["+15550100"] }));
+		expect(sent.filter((name) => name === "TransactWriteItemsCommand")).toHaveLength(4);
+		expect(await configStore.inboundTrunksFor(project, "+15550100")).toHaveLength(1);
+	});
+
+	it("end with `aborted` when that goes on", async () => {
+		refuse("TransactWriteItemsCommand", 100, () => conflict(4));
+		await expect(configStore.createTrunk(project, inboundTrunk({ numbers: ["+15550100"] }))).rejects.toMatchObject({ code: "aborted" });
+	});
+});
+
+describe("a trunk that needs several transactions", () => {
+	const big = inboundTrunk({ trunkId: "ST_big", numbers: many(120) });
+
+	it("is not there for anybody when its creation was cut off, and stands in the way for a minute only", async () => {
+		// the process dies after the second transaction: nothing is taken back
+		let transactions = 0;
+		client.middlewareStack.add(
+			(next, context) => async (args) => {
+				if (context["commandName"] === "TransactWriteItemsCommand" && ++transactions === 3) throw new Error("killed");
+				if (context["commandName"] === "DeleteItemCommand" && transactions >= 3) throw new Error("killed");
+				return next(args);
+			},
+			{ step: "build" },
+		);
+		await expect(configStore.createTrunk(project, big)).rejects.toMatchObject({ code: "unavailable" });
+
+		const other = new DynamoConfigStore({ client: plain, table: names.config, now: () => now });
+		expect((await everything(names.config)).length).toBeGreaterThan(100);
+		expect(await other.getTrunk(project, "ST_big")).toBeUndefined();
+		expect(await other.listInboundTrunks(project, {})).toEqual([]);
+		expect(await other.inboundTrunksFor(project, "+1555100000")).toEqual([]);
+		expect(await other.deleteTrunk(project, "ST_big")).toBeUndefined();
+
+		const small = inboundTrunk({ trunkId: "ST_small", numbers: ["+1555100005"] });
+		await expect(other.createTrunk(project, small)).rejects.toMatchObject({ message: expect.stringContaining('"ST_big"') });
+		now += 60_001;
+		await other.createTrunk(project, small);
+		expect((await other.inboundTrunksFor(project, "+1555100005")).map((trunk) => trunk.trunkId)).toEqual(["ST_small"]);
+		// the trunk, its number and its claim: what was cut off has been swept
+		expect(await everything(names.config)).toHaveLength(3);
+	});
+
+	it("does not come to be after somebody took it for dead", async () => {
+		let transactions = 0;
+		const pk = inboundTrunks(project);
+		client.middlewareStack.add(
+			(next, context) => async (args) => {
+				if (context["commandName"] === "TransactWriteItemsCommand" && ++transactions === 3)
+					await plain.send(new DeleteItemCommand({ TableName: names.config, Key: { pk: { S: pk }, sk: { S: "ST_big" } } }));
+				return next(args);
+			},
+			{ step: "build" },
+		);
+		await expect(configStore.createTrunk(project, big)).rejects.toMatchObject({ name: "DomainError" });
+		expect(await configStore.listInboundTrunks(project, {})).toEqual([]);
+		expect(await everything(names.config)).toEqual([]);
+	});
+
+	it("leaves its claims to the next one when its deletion was cut off", async () => {
+		await configStore.createTrunk(project, big);
+		const pk = inboundTrunks(project);
+		await plain.send(new DeleteItemCommand({ TableName: names.config, Key: { pk: { S: pk }, sk: { S: "ST_big" } } }));
+		expect(await configStore.inboundTrunksFor(project, "+1555100001")).toEqual([]);
+		await configStore.createTrunk(project, inboundTrunk({ trunkId: "ST_next", numbers: many(130) }));
+		expect((await configStore.inboundTrunksFor(project, "+1555100001")).map((trunk) => trunk.trunkId)).toEqual(["ST_next"]);
+	});
+
+	it("is refused beyond the limit, which the error names", async () => {
+		await expect(configStore.createTrunk(project, inboundTrunk({ numbers: many(2501) }))).rejects.toMatchObject({
+			code: "invalid_argument",
+			message: expect.stringContaining("5000"),
+		});
+		expect(sent).toEqual([]);
+	});
+});
+
+describe("a trunk that changes while it is deleted", () => {
+	it("is deleted in its new version", async () => {
+		await configStore.createTrunk(project, inboundTrunk({ numbers: ["+15550100"] }));
+		const Key = { pk: { S: inboundTrunks(project) }, sk: { S: inboundTrunk().trunkId } };
+		let reads = 0;
+		client.middlewareStack.add(
+			(next, context) => async (args) => {
+				const answer = await next(args);
+				if (context["commandName"] === "GetItemCommand" && ++reads === 1)
+					await plain.send(
+						new UpdateItemCommand({
+							TableName: names.config,
+							Key,
+							UpdateExpression: "SET version = :v, body.version = :v",
+							ExpressionAttributeValues: { ":v": { N: "2" } },
+						}),
+					);
+				return answer;
+			},
+			{ step: "initialize" },
+		);
+		expect((await configStore.deleteTrunk(project, inboundTrunk().trunkId))?.version).toBe(2);
+		expect(await everything(names.config)).toEqual([]);
+	});
+});
+
+describe("a table that cannot be reached", () => {
+	it("is told as `unavailable`, with the table and the cause", async () => {
+		const server = createServer((request) => request.socket.destroy()).listen(0, "127.0.0.1");
+		await once(server, "listening");
+		const { port } = server.address() as { port: number };
+		const broken = createDynamoClient({ region: "us-east-1", endpoint: `http://127.0.0.1:${port}` });
+		const error = { name: "DomainError", code: "unavailable", message: expect.stringContaining("some-table"), cause: expect.any(Error) };
+		const calls = new DynamoCallStore({ client: broken, table: "some-table" });
+		const config = new DynamoConfigStore({ client: broken, table: "some-table" });
+		await expect(calls.getCall("SCL_1")).rejects.toMatchObject(error);
+		await expect(calls.claimCall("SCL_1", "ND_1", 0, 0)).rejects.toMatchObject(error);
+		await expect(config.inboundTrunksFor(project, "1")).rejects.toMatchObject(error);
+		await expect(config.createTrunk(project, inboundTrunk())).rejects.toMatchObject(error);
+		broken.destroy();
+		server.close();
+	});
+
+	it("is told as missing when it is not there", async () => {
+		const store = new DynamoCallStore({ client, table: "not-there" });
+		await expect(store.getCall("SCL_1")).rejects.toMatchObject({
+			code: "unavailable",
+			message: expect.stringContaining("not-there does not exist"),
+		});
+	});
+});
+
+describe("indexes of the calls table", () => {
+	it("hold keys only, and a live room only while the call lives", async () => {
+		await callStore.createCall(callRecord({ callId: "SCL_index", projectId: project, createdAt: now, roomName: "r".repeat(3000) }));
+		expect((await callStore.liveCallsInRoom(project, "r".repeat(3000))).map((call) => call.callId)).toEqual(["SCL_index"]);
+		expect(await callStore.liveCallsInRoom(project, "r".repeat(2999))).toEqual([]);
+		const Key = { pk: { S: "call#SCL_index" }, sk: { S: "call" } };
+		const item = await plain.send(new GetItemCommand({ TableName: names.calls, Key }));
+		const room = item.Item?.["liveRoom"] ?? { S: "" };
+		const query = new QueryCommand({
+			TableName: names.calls,
+			IndexName: "liveInRoom",
+			KeyConditionExpression: "liveRoom = :room",
+			ExpressionAttributeValues: { ":room": room },
+		});
+		expect(Object.keys((await plain.send(query)).Items?.[0] ?? {}).sort()).toEqual(["byTime", "liveRoom", "pk", "sk"]);
+		await callStore.endCall("SCL_index", now, { by: "room", reason: "hangup" });
+		expect((await plain.send(query)).Items).toEqual([]);
+	});
+});
+
+describe("createTables", () => {
+	it("makes what is missing", async () => {
+		const other = { config: "other-config", calls: "other-calls" };
+		await createTables(plain, other);
+		await plain.send(new DeleteTableCommand({ TableName: other.config }));
+		await createTables(plain, other);
+		await new DynamoConfigStore({ client: plain, table: other.config }).createTrunk(project, inboundTrunk());
+	});
+});
