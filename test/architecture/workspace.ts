@@ -88,5 +88,5 @@ export function typescriptFiles(directory: string, folders: readonly string[]): 
 
 /** The rule a fixture file is named after (`break-<rule>.ts`), or undefined for a file that breaks none. */
 export function brokenRule(file: string): string | undefined {
-	return /(?:^|\/)break-([a-z-]+?)(?:-too)?\.ts$/.exec(file)?.[1];
+	return /(?:^|\/)break-([a-z-]+?)(?:-too)?(?:\.test)?\.ts$/.exec(file)?.[1];
 }
