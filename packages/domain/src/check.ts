@@ -1,5 +1,13 @@
 import { DomainError } from "./errors.ts";
-import { MAX_ATTRIBUTE_LENGTH, MAX_ENTRY_LENGTH, MAX_LIST_LENGTH, MAX_MAP_SIZE, MAX_METADATA_LENGTH, MAX_NAME_LENGTH } from "./limits.ts";
+import {
+	MAX_CONFLICT_KEYS,
+	MAX_ATTRIBUTE_LENGTH,
+	MAX_ENTRY_LENGTH,
+	MAX_LIST_LENGTH,
+	MAX_MAP_SIZE,
+	MAX_METADATA_LENGTH,
+	MAX_NAME_LENGTH,
+} from "./limits.ts";
 
 export function invalid(message: string): DomainError {
 	return new DomainError("invalid_argument", message);
@@ -27,6 +35,13 @@ export function checkList(field: string, list: readonly string[]): void {
 		if (element === "") throw invalid(`empty element in ${field}`);
 		checkText(`element of ${field}`, element);
 	}
+}
+
+/** Lists are combined into conflict keys: their lengths multiplied, empty ones counting as one, have a bound. */
+export function checkCombinations(lists: Readonly<Record<string, readonly string[]>>): void {
+	const combinations = Object.values(lists).reduce((product, list) => product * Math.max(1, list.length), 1);
+	if (combinations <= MAX_CONFLICT_KEYS) return;
+	throw invalid(`${Object.keys(lists).join(" × ")} makes ${combinations} combinations, at most ${MAX_CONFLICT_KEYS} are allowed`);
 }
 
 export function checkAttributes(field: string, attributes: Readonly<Record<string, string>>): void {

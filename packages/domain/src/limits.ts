@@ -5,6 +5,8 @@
 export const MAX_NAME_LENGTH = 1024;
 export const MAX_METADATA_LENGTH = 65_536;
 export const MAX_LIST_LENGTH = 1000;
+/** claims that one trunk or rule may hold (conflicts.ts): each is a write of its creation */
+export const MAX_CONFLICT_KEYS = 2000;
 export const MAX_MAP_SIZE = 64;
 /** one number, address, room name, identity, user name or password */
 export const MAX_ENTRY_LENGTH = 255;

@@ -1,5 +1,5 @@
 import type { DispatchRule } from "@trunkline/contracts";
-import { checkAttributes, checkList, checkNameAndMetadata, checkText, invalid } from "../check.ts";
+import { checkAttributes, checkCombinations, checkList, checkNameAndMetadata, checkText, invalid } from "../check.ts";
 import { MAX_PIN_LENGTH } from "../limits.ts";
 import { checkMedia } from "../media.ts";
 
@@ -15,6 +15,7 @@ export function validateDispatchRule(rule: DispatchRule): void {
 	checkList("trunk_ids", rule.trunkIds);
 	checkList("inbound_numbers", rule.inboundNumbers);
 	checkList("numbers", rule.numbers);
+	checkCombinations({ trunk_ids: rule.trunkIds, inbound_numbers: rule.inboundNumbers, numbers: rule.numbers });
 	checkNameAndMetadata(rule);
 	checkAttributes("attributes", rule.attributes);
 	checkText("room_preset", rule.roomPreset);

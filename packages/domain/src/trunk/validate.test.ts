@@ -36,6 +36,11 @@ describe("validateInboundTrunk", () => {
 		[{ numbers: Array.from({ length: 1001 }, (_, n) => String(n)) }, "numbers has 1001 elements, at most 1000 are allowed"],
 		[{ numbers: ["1"], metadata: "m".repeat(65_537) }, "metadata is too long: 65537 characters, at most 65536 are allowed"],
 		[{ numbers: ["1"], metadata: "line\nline" }, undefined],
+		[
+			{ numbers: Array.from({ length: 3 }, (_, n) => String(n)), allowedNumbers: Array.from({ length: 667 }, (_, n) => String(n)) },
+			"numbers × allowed_numbers makes 2001 combinations, at most 2000 are allowed",
+		],
+		[{ numbers: Array.from({ length: 1000 }, (_, n) => String(n)), allowedNumbers: ["1", "2"] }, undefined],
 		[{ numbers: ["1"], authRealm: 'a"b' }, "auth_realm must not contain quotes or backslashes"],
 		[{ numbers: ["1"], ringingTimeoutMs: -1 }, "ringing_timeout must not be negative"],
 		[{ numbers: ["1"], maxCallDurationMs: 86_400_001 }, "max_call_duration must not exceed 86400s"],

@@ -1,6 +1,6 @@
 import type { InboundTrunk, OutboundTrunk } from "@trunkline/contracts";
 import { parseNetwork } from "../address.ts";
-import { checkDuration, checkList, checkNameAndMetadata, checkText, invalid } from "../check.ts";
+import { checkCombinations, checkDuration, checkList, checkNameAndMetadata, checkText, invalid } from "../check.ts";
 import { checkHeaderMaps, checkHeaders } from "../headers.ts";
 import { MAX_CALL_DURATION_MS } from "../limits.ts";
 import { checkMedia } from "../media.ts";
@@ -28,6 +28,7 @@ export function validateInboundTrunk(trunk: InboundTrunk): void {
 			);
 		}
 	}
+	checkCombinations({ numbers: trunk.numbers, allowed_numbers: trunk.allowedNumbers });
 	checkText("auth_realm", trunk.authRealm);
 	if (/["\\]/.test(trunk.authRealm)) throw invalid("auth_realm must not contain quotes or backslashes");
 	checkDuration("ringing_timeout", trunk.ringingTimeoutMs, MAX_CALL_DURATION_MS);
