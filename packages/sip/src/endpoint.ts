@@ -14,7 +14,8 @@ import { RFC3261_TIMERS, TimerQueue } from "./timers.ts";
 import { TransactionLayer } from "./transaction/layer.ts";
 import type { Transaction } from "./transaction/transaction.ts";
 import { type Refusal, refuse } from "./ua/admission.ts";
-import { assertInput, buildResponse } from "./ua/build.ts";
+import { assertCommand } from "./ua/assert.ts";
+import { buildResponse } from "./ua/build.ts";
 import { CalleeLeg } from "./ua/callee.ts";
 import { CallerLeg } from "./ua/caller.ts";
 import { type Answer, Core } from "./ua/core.ts";
@@ -50,16 +51,16 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 				this.#layer.onTransportError(input.remote, input.message, now);
 				return;
 			case "respond":
-				assertInput(input);
+				assertCommand(input);
 				this.#core.pending.get(input.transaction)?.respond(input, now);
 				return;
 			case "call":
-				assertInput(input);
+				assertCommand(input);
 				if (this.#core.legs.has(input.leg)) throw new SipUsageError("call: the leg exists");
 				new CallerLeg(this.#core, input, now);
 				return;
 			default:
-				assertInput(input);
+				assertCommand(input);
 				if (input.kind === "accept" && input.transaction !== undefined) {
 					this.#core.pending.get(input.transaction)?.respond({ ...input, status: 200 }, now);
 				} else {

@@ -34,7 +34,7 @@ export function parseNameAddr(text: string): NameAddr | undefined {
 	if (after !== "" && !after.startsWith(";")) return undefined;
 	const params = parseParams(after);
 	const uri = rest.slice(open + 1, close).trim();
-	if (params === undefined || uri === "") return undefined;
+	if (params === undefined || !isUriText(uri)) return undefined;
 	return displayName === undefined || displayName === "" ? { uri, params } : { displayName, uri, params };
 }
 
@@ -49,8 +49,12 @@ function parseAddrSpec(text: string): NameAddr | undefined {
 	const semicolon = text.indexOf(";");
 	const uri = (semicolon < 0 ? text : text.slice(0, semicolon)).trim();
 	const params = semicolon < 0 ? [] : parseParams(text.slice(semicolon));
-	if (params === undefined || uri === "" || /[\s,?]/.test(uri)) return undefined;
+	if (params === undefined || !isUriText(uri) || /[,?]/.test(uri)) return undefined;
 	return { uri, params };
+}
+
+function isUriText(text: string): boolean {
+	return text !== "" && !/[\s<>"]/.test(text);
 }
 
 // Peers send UTF-8 names without quotes; that harms nobody.

@@ -38,6 +38,9 @@ export function parseMessage(bytes: Uint8Array): ParseResult {
 			request: { kind: "request", method: begun.method, uri: begun.uri, headers: fields, body: rest.subarray(0, 0) },
 		};
 	};
+	// RFC 3261 §7.1: no white space in the Request-URI; and nothing anywhere that could not be written again.
+	if (begun.kind === "request" && /[\s\0]/.test(begun.uri)) return fail("start-line", "white space in the Request-URI");
+	if (begun.kind === "response" && /[\0\r\n]/.test(begun.reason)) return fail("start-line", "control character in the reason phrase");
 	if (begun.version !== "SIP/2.0") return fail("version", "version is not SIP/2.0");
 	if (wrong !== undefined) return fail("header", wrong);
 	if (strict === undefined) return fail("utf8", "head is not UTF-8");

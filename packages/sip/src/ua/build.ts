@@ -1,10 +1,7 @@
-import { SipUsageError } from "../errors.ts";
 import type { Address } from "../endpoint-types.ts";
 import { type SipUri, writeUri } from "../grammar/uri.ts";
 import { writeHost } from "../grammar/host.ts";
-import { isHeaderName, isHeaderValue } from "../grammar/tokens.ts";
 import { MAGIC_COOKIE } from "../grammar/via.ts";
-import { isReservedHeader } from "../message/header-names.ts";
 import { field } from "../message/headers.ts";
 import type { Body, HeaderField, HeaderInput, SipRequest, SipResponse } from "../message/message.ts";
 import { reasonPhrase } from "../message/reason.ts";
@@ -24,7 +21,7 @@ export interface RequestParts {
 	contact?: string;
 	/** further header fields of ours, such as credentials */
 	fields?: readonly HeaderField[];
-	/** from the driver, checked with `assertInput` */
+	/** from the driver, checked with `assertCommand` */
 	headers?: readonly HeaderInput[] | undefined;
 	body?: Body | undefined;
 }
@@ -101,29 +98,6 @@ export function contactValue(core: Core, user: string | undefined, to: Address):
 	const uri: SipUri = { scheme: "sip", host, port, params, ...(name === undefined || name === "" ? {} : { user: name }) };
 	return `<${writeUri(uri)}>`;
 }
-
-/** Throws SipUsageError when a command of the driver could not be written; done before anything changes. */
-export function assertInput(input: {
-	headers?: readonly HeaderInput[];
-	body?: Body;
-	reason?: string;
-	status?: number;
-	kind: string;
-}): void {
-	for (const [name, value] of input.headers ?? []) {
-		if (!isHeaderName(name) || !isHeaderValue(value))
-			throw new SipUsageError("header cannot be written: see isHeaderName and isHeaderValue");
-		if (isReservedHeader(name)) throw new SipUsageError(`header ${name} is the endpoint's own: see isReservedHeader`);
-	}
-	const [least, most] = STATUS_OF[input.kind] ?? [100, 699];
-	if (input.status !== undefined && !(Number.isInteger(input.status) && input.status >= least && input.status <= most)) {
-		throw new SipUsageError(`${input.kind}: status is not ${least}..${most}`);
-	}
-	if (input.body !== undefined && !isHeaderValue(input.body.contentType)) throw new SipUsageError("content type cannot be written");
-	if (input.reason !== undefined && !isHeaderValue(input.reason)) throw new SipUsageError("reason phrase cannot be written");
-}
-
-const STATUS_OF: Readonly<Record<string, readonly [number, number]>> = { ring: [101, 199], reject: [300, 699], respond: [101, 699] };
 
 function hopByHop(invite: SipRequest, method: string, to: HeaderField | undefined): SipRequest {
 	const headers: HeaderField[] = [];

@@ -1,0 +1,121 @@
+import { nodeHashes } from "@trunkline/testkit";
+import { describe, expect, it } from "vitest";
+import { DigestClient } from "./client.ts";
+import { type DigestInput, digestResponse, parseAlgorithm } from "./digest.ts";
+import { parseAuthField } from "../grammar/challenge.ts";
+import { field } from "../message/headers.ts";
+import type { SipResponse } from "../message/message.ts";
+
+describe("RFC 2617 §3.5", () => {
+	it("Mufasa's response with MD5, qop=auth", () => {
+		const response = digestResponse(nodeHashes, {
+			...{ algorithm: "MD5", session: false, username: "Mufasa", realm: "testrealm@host.com", password: "Circle Of Life" },
+			...{ method: "GET", uri: "/dir/index.html", nonce: "dcd98b7102dd2f0e8b11d0f600bfb0c093" },
+			...{ qop: "auth", nc: "00000001", cnonce: "0a4f113b" },
+		});
+		expect(response).toBe("6629fae49393a05397450978507c4ef1");
+	});
+
+	it("RFC 2069 form: without qop (RFC 2617 §3.2.2.1, errata 1649 of RFC 2069)", () => {
+		const response = digestResponse(nodeHashes, {
+			...{ algorithm: "MD5", session: false, username: "Mufasa", realm: "testrealm@host.com", password: "CircleOfLife" },
+			...{ method: "GET", uri: "/dir/index.html", nonce: "dcd98b7102dd2f0e8b11d0f600bfb0c093", nc: "", cnonce: "" },
+		});
+		expect(response).toBe("1949323746fe6a43ef61f9606e7febea");
+	});
+});
+
+describe("RFC 7616 §3.9.1", () => {
+	const input: Omit<DigestInput, "algorithm"> = {
+		...{ session: false, username: "Mufasa", realm: "http-auth@example.org", password: "Circle of Life" },
+		...{ method: "GET", uri: "/dir/index.html", nonce: "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v" },
+		...{ qop: "auth", nc: "00000001", cnonce: "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ" },
+	};
+
+	it("MD5", () => expect(digestResponse(nodeHashes, { ...input, algorithm: "MD5" })).toBe("8ca523f5e9506fed4657c9700eebdbec"));
+
+	it("SHA-256", () => {
+		const expected = "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1";
+		expect(digestResponse(nodeHashes, { ...input, algorithm: "SHA-256" })).toBe(expected);
+	});
+});
+
+describe("RFC 7616 §3.7, RFC 3261 §22: the client's answer", () => {
+	const challenged = (status: 401 | 407, ...values: string[]): SipResponse => ({
+		...{ kind: "response", status, reason: "", body: new Uint8Array() },
+		headers: values.map((value) => field(status === 401 ? "WWW-Authenticate" : "Proxy-Authenticate", value)),
+	});
+	const client = () => new DigestClient({ username: "bob", password: "zanzibar" }, nodeHashes, (n) => new Uint8Array(n).fill(7));
+	const attempts = () => ({ rounds: 0, realms: new Set<string>() });
+	const MD5 = 'Digest realm="r", nonce="n1", algorithm=MD5, qop="auth,auth-int", opaque="o\\"q"';
+	const SHA = 'Digest realm="r", nonce="n2", algorithm=SHA-256, qop="auth"';
+
+	it("of several challenges of a realm the strongest is answered, whatever their order", () => {
+		for (const values of [
+			[MD5, SHA],
+			[SHA, MD5],
+		]) {
+			const digest = client();
+			expect(digest.learn(challenged(401, ...values), attempts())).toBeUndefined();
+			const [answer, ...others] = digest.headersFor("INVITE", "sip:carol@example.com");
+			expect(others).toEqual([]);
+			expect(answer?.name).toBe("Authorization");
+			expect(parseAuthField(answer?.value ?? "")?.params.get("algorithm")).toBe("SHA-256");
+		}
+	});
+
+	it("uri is the Request-URI byte for byte, nc counts, opaque comes back, the response is that of the algorithm", () => {
+		const digest = client();
+		digest.learn(challenged(407, MD5), attempts());
+		digest.headersFor("INVITE", "sip:x");
+		const [second] = digest.headersFor("INVITE", "sip:%61@Example.com;Transport=udp");
+		expect(second?.name).toBe("Proxy-Authorization");
+		const params = parseAuthField(second?.value ?? "")?.params;
+		expect(params?.get("uri")).toBe("sip:%61@Example.com;Transport=udp");
+		expect(params?.get("nc")).toBe("00000002");
+		expect(params?.get("opaque")).toBe('o"q');
+		expect(second?.value).toContain("qop=auth, nc=00000002");
+		const expected = digestResponse(nodeHashes, {
+			...{ algorithm: "MD5", session: false, username: "bob", realm: "r", password: "zanzibar", method: "INVITE", qop: "auth" },
+			...{ uri: "sip:%61@Example.com;Transport=udp", nonce: "n1", nc: "00000002", cnonce: "0707070707070707" },
+		});
+		expect(params?.get("response")).toBe(expected);
+	});
+
+	it("each realm gets its own credentials", () => {
+		const digest = client();
+		digest.learn(challenged(407, MD5, MD5.replace('"r"', '"s"')), attempts());
+		expect(digest.headersFor("INVITE", "sip:x").map(({ value }) => parseAuthField(value)?.params.get("realm"))).toEqual(["r", "s"]);
+	});
+
+	it("a realm is answered once, again when the nonce was stale, at most five rounds in all", () => {
+		const digest = client();
+		const tries = attempts();
+		expect(digest.learn(challenged(401, MD5), tries)).toBeUndefined();
+		expect(digest.learn(challenged(401, MD5), tries)).toBe("credentials refused");
+		for (const nonce of ["n3", "n4", "n5"]) {
+			expect(digest.learn(challenged(401, `Digest realm="r", nonce="${nonce}", stale=TRUE`), tries)).toBeUndefined();
+		}
+		expect(digest.learn(challenged(401, 'Digest realm="r", nonce="n6", stale=true'), tries)).toBe("challenged more than 5 times");
+	});
+
+	it("what it cannot do it does not try", () => {
+		for (const value of [
+			"Basic realm=r",
+			'Digest realm="r", nonce="n", algorithm=SHA-512-256',
+			'Digest realm="r", nonce="n", qop="auth-int"',
+			"Digest",
+			"\x7f",
+		]) {
+			expect(client().learn(challenged(401, value), attempts())).toBe("no challenge with an algorithm and qop that we have");
+		}
+		const none = new DigestClient(undefined, nodeHashes, () => new Uint8Array());
+		expect(none.learn(challenged(401, MD5), attempts())).toBe("challenged, but there are no credentials");
+	});
+
+	it("algorithm names: none is MD5, any case, -sess", () => {
+		expect(parseAlgorithm(undefined)).toEqual({ algorithm: "MD5", session: false });
+		expect(parseAlgorithm("sha-256-SESS")).toEqual({ algorithm: "SHA-256", session: true });
+		expect(parseAlgorithm("MD4")).toBeUndefined();
+	});
+});
