@@ -148,7 +148,8 @@ class Join {
 		phase = "joined";
 		setImmediate(() => {
 			phase = "announced";
-			for (const event of held) this.#options.onEvent(event);
+			// who joined meanwhile is among participants() already
+			for (const event of held) if (event.type !== "participant-joined") this.#options.onEvent(event);
 		});
 		return session;
 	}

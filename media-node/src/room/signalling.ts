@@ -31,6 +31,7 @@ export class SignalConnection {
 	readonly #socket: WebSocket;
 	#pingTimer: NodeJS.Timeout | undefined;
 	#lastHeard = 0;
+	#opened = false;
 	#closed = false;
 
 	private constructor(socket: WebSocket) {
@@ -52,7 +53,10 @@ export class SignalConnection {
 		const opened = Promise.withResolvers<void>();
 		const onAbort = () => opened.reject(signal.reason);
 		signal.addEventListener("abort", onAbort, { once: true });
-		socket.once("open", () => opened.resolve());
+		socket.once("open", () => {
+			connection.#opened = true;
+			opened.resolve();
+		});
 		socket.once("error", (error) => opened.reject(new SignalOpenError(error.message, undefined, { cause: error })));
 		socket.once("unexpected-response", (_request, response) => {
 			void readBody(response).then((body) => opened.reject(new SignalOpenError(body, response.statusCode)));
@@ -116,7 +120,8 @@ export class SignalConnection {
 	}
 
 	#end(events: SignalEvents, message: string): void {
-		if (this.#closed) return;
+		// what ends before it was open is the failure of `open`
+		if (this.#closed || !this.#opened) return;
 		this.#closed = true;
 		clearInterval(this.#pingTimer);
 		events.closed(message);

@@ -12,6 +12,8 @@ import { type MediaSection, parseMediaSections } from "./sdp-sections.ts";
 
 /** A server may ask for as many sections as a large room has tracks, not for any number. */
 const MAX_RECEIVING_SECTIONS = 256;
+/** the place of our track's section in the first offer; sections never move (RFC 3264 §8) */
+const OWN_SECTION = 1;
 
 export class SingleConnection implements MediaConnection {
 	readonly publisher: RoomPeer;
@@ -34,10 +36,11 @@ export class SingleConnection implements MediaConnection {
 			this.#firstAnswer.reject(error);
 			if (!this.#closed) host.failed(`negotiation with the room server failed: ${String(error)}`);
 		});
+		// LiveKit's WebRTC stack takes the codecs of the first audio section for all of them, so the one that lists every codec goes first.
+		this.#addReceiving(1);
 		const track = this.publisher.addSendingTrack(publishCodecs);
 		this.#ssrc = track.ssrc;
 		this.#cid = track.cid;
-		this.#addReceiving(1);
 		openChannels(this.publisher);
 		this.ready = this.#becomeReady();
 		this.ready.catch(() => undefined);
@@ -113,10 +116,9 @@ export class SingleConnection implements MediaConnection {
 		if (this.#closed) return;
 		await this.publisher.applyAnswer(answer.sdp);
 		const sections = parseMediaSections(answer.sdp);
-		// our own track is the first section of the first offer, and sections never move (RFC 3264 §8)
-		const own = sections[0];
+		const own = sections[OWN_SECTION];
 		if (own !== undefined) this.#firstAnswer.resolve(own);
-		else this.#firstAnswer.reject(new Error("the room server's answer has no sections"));
+		else this.#firstAnswer.reject(new Error("the room server's answer lacks our section"));
 		this.#host.sections(receivingSections(sections, answer.midToTrackId));
 	}
 }

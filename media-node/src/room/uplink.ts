@@ -106,7 +106,7 @@ export class Uplink implements AudioUplink {
 class UplinkHeader extends RtpHeader {
 	/** -dBov, 0 … 127 */
 	level = 127;
-	readonly #bytes: Buffer;
+	readonly #bytes: Buffer<ArrayBuffer>;
 	readonly #hasLevel: boolean;
 
 	constructor(ssrc: number, payloadType: number, audioLevelId: number | undefined) {
@@ -127,7 +127,7 @@ class UplinkHeader extends RtpHeader {
 		return this.#bytes.length;
 	}
 
-	override serialize(): Buffer {
+	override serialize(): Buffer<ArrayBuffer> {
 		const bytes = this.#bytes;
 		bytes[1] = (this.marker ? 0x80 : 0) | this.payloadType;
 		bytes.writeUInt16BE(this.sequenceNumber, 2);
