@@ -1,30 +1,26 @@
 import {
-	ConditionalCheckFailedException,
 	type CancellationReason,
+	ConditionalCheckFailedException,
 	ResourceNotFoundException,
 	TransactionCanceledException,
 } from "@aws-sdk/client-dynamodb";
 import { DomainError } from "@trunkline/domain";
 
-/**
- * Runs a request and gives a failure the form that callers can act on. The errors that a store decides by (a failed condition, a cancelled
- * transaction) pass through: each store handles them where it sends the request.
- */
+/** Runs a request and gives a failure the form that callers can act on. A failed condition passes through: it is an answer. */
 export async function reachable<T>(table: string, request: () => Promise<T>): Promise<T> {
 	try {
 		return await request();
 	} catch (error) {
-		if (error instanceof DomainError || error instanceof ConditionalCheckFailedException || error instanceof TransactionCanceledException)
-			throw error;
+		if (error instanceof DomainError || error instanceof ConditionalCheckFailedException) throw error;
 		throw unreachable(table, error);
 	}
 }
 
-/** True when the only reason is that somebody else was writing the same items at that moment: the same transaction may pass a little later. */
-export function isBusy(error: unknown): boolean {
-	if (!(error instanceof TransactionCanceledException)) return false;
-	const codes = reasonsOf(error).map((reason) => reason.Code ?? "None");
-	return codes.includes("TransactionConflict") && codes.every((code) => code === "TransactionConflict" || code === "None");
+/** Codes of a cancelled transaction that may pass when it is sent again a little later: others were writing the same items, or too much at once. */
+const PASSING = new Set(["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"]);
+
+export function isPassing(reason: CancellationReason): boolean {
+	return PASSING.has(reason.Code ?? "");
 }
 
 export function reasonsOf(error: TransactionCanceledException): CancellationReason[] {
@@ -41,9 +37,15 @@ function unreachable(table: string, error: unknown): DomainError {
 			{},
 			options,
 		);
-	if (name === "ValidationException" && error instanceof Error && /size has exceeded/i.test(error.message))
+	const said = error instanceof Error ? [error.message, ...reasonMessages(error)] : [];
+	if (said.some((message) => /size has exceeded/i.test(message)))
 		return new DomainError("invalid_argument", "The object is too large to be stored: 400 KB is the limit", {}, options);
-	if (name === "ValidationException")
+	// A transaction that may pass later has been tried again before it comes here.
+	if (name === "ValidationException" || error instanceof TransactionCanceledException)
 		return new DomainError("internal", `The DynamoDB table ${table} refused a request as malformed`, {}, options);
 	return new DomainError("unavailable", `The DynamoDB table ${table} cannot be reached (${name}); try again`, {}, options);
+}
+
+function reasonMessages(error: Error): string[] {
+	return error instanceof TransactionCanceledException ? reasonsOf(error).map((reason) => reason.Message ?? "") : [];
 }

@@ -1,5 +1,6 @@
 import {
 	type AttributeValue,
+	type CancellationReason,
 	ConditionalCheckFailedException,
 	DeleteItemCommand,
 	type DynamoDBClient,
@@ -11,7 +12,7 @@ import {
 	UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import { DomainError } from "@trunkline/domain";
-import { isBusy, reasonsOf } from "./errors.ts";
+import { isPassing, reasonsOf } from "./errors.ts";
 import { type Attributes, backOff, fromItem, keyItem, toItem } from "./items.ts";
 import type { Key } from "./keys.ts";
 
@@ -144,7 +145,11 @@ export class OwnedItems {
 				return undefined;
 			} catch (error) {
 				if (!(error instanceof TransactionCanceledException)) throw error;
-				const holder = isBusy(error) ? undefined : await this.#holderInTheWay(owned, error, orphans);
+				const [ownReason, ...reasons] = reasonsOf(error);
+				// The owner that is put exists; the pending one, which is checked, has been taken for dead.
+				if (ownReason?.Code === "ConditionalCheckFailed") throw first.Put ? alreadyExists(owned) : busy(owned.id);
+				const holder = await this.#holderInTheWay(reasons, orphans);
+				if (!holder && ![ownReason, ...reasons].some((reason) => reason && (isPassing(reason) || reason.Item))) throw error;
 				if (holder) return holder;
 				await backOff(attempt);
 			}
@@ -153,15 +158,12 @@ export class OwnedItems {
 	}
 
 	/** Whose claim made the transaction fail; holders that are no more are noted in `orphans` for the next attempt. */
-	async #holderInTheWay(owned: Owned, error: TransactionCanceledException, orphans: Map<string, string>): Promise<Holder | undefined> {
-		const [first, ...others] = reasonsOf(error);
-		if (first?.Code === "ConditionalCheckFailed") throw alreadyExists(owned);
-		for (const reason of others) {
-			if (reason.Code === "ConditionalCheckFailed" && reason.Item) {
-				const claim = fromItem(reason.Item) as unknown as ClaimItem;
-				if (await this.#isLive(claim.holderKey)) return { conflictKey: claim.conflictKey, id: claim.holderId, name: claim.holderName };
-				orphans.set(claim.pk, claim.holderId);
-			} else if (reason.Code !== "None" && reason.Code !== "TransactionConflict" && reason.Code !== "ConditionalCheckFailed") throw error;
+	async #holderInTheWay(reasons: readonly CancellationReason[], orphans: Map<string, string>): Promise<Holder | undefined> {
+		for (const { Code, Item } of reasons) {
+			if (Code !== "ConditionalCheckFailed" || !Item) continue;
+			const claim = fromItem(Item) as unknown as ClaimItem;
+			if (await this.#isLive(claim.holderKey)) return { conflictKey: claim.conflictKey, id: claim.holderId, name: claim.holderName };
+			orphans.set(claim.pk, claim.holderId);
 		}
 		return undefined;
 	}

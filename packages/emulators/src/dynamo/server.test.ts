@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type EmbeddedDynamo, startEmbeddedDynamo } from "./server.ts";
 import { dynamoRequest } from "./test-client.ts";
@@ -347,13 +348,15 @@ describe("embedded DynamoDB with a data directory", () => {
 	});
 
 	it("holds no half of a transaction after the process is killed in the middle of writing", async () => {
-		for (let round = 0; round < 4; round++) {
+		for (let round = 0; round < 6; round++) {
 			const dataDir = join(directory, String(round));
 			const child = spawn(process.execPath, [join(import.meta.dirname, "crash-writer.ts"), dataDir], {
 				stdio: ["ignore", "pipe", "inherit"],
 			});
 			const exited = once(child, "exit");
 			await once(child.stdout, "data");
+			// Real time on purpose: the kill has to fall anywhere in the child's writing.
+			await delay(round * 7);
 			child.kill("SIGKILL");
 			await exited;
 
