@@ -183,15 +183,18 @@ export class SipUserAgent implements UserAgent {
 			},
 			cancel: (headers) => feed({ kind: "cancel", leg, ...withHeaders(headers) }),
 			bye: (headers) => feed({ kind: "bye", leg, ...withHeaders(headers) }),
-			respond: (transaction, status, reason, sdp, headers) =>
+			respond: (transaction, status, reason, sdp, headers) => {
+				// A 200 with SDP answers a re-INVITE: the endpoint sends it again until the ACK comes (RFC 3261 §13.3.1.4).
+				if (status === 200 && sdp !== undefined)
+					return feed({ kind: "accept", leg, transaction, body: sdpBody(sdp), ...withHeaders(headers) });
 				feed({
 					kind: "respond",
 					transaction,
 					status,
 					...(reason === undefined ? {} : { reason }),
-					...(sdp === undefined ? {} : { body: sdpBody(sdp) }),
 					...withHeaders(headers),
-				}),
+				});
+			},
 		};
 	}
 }

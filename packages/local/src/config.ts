@@ -23,6 +23,8 @@ export interface LocalConfig {
 	logLevel: "silent" | "error" | "warn" | "info" | "debug";
 	strictDispatch: boolean;
 	maxCalls: number;
+	/** ms without a packet before a call is ended; 30 s before the first one and 15 s later when unset */
+	mediaTimeoutMs?: { first: number; later: number };
 }
 
 const port = (fallback: number) =>

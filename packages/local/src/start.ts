@@ -3,13 +3,12 @@ import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { SQSClient } from "@aws-sdk/client-sqs";
 import { getRequestListener } from "@hono/node-server";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { createApp } from "@trunkline/functions";
 import { MediaNode, type NodeStats } from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
-import { ensureQueues, SqsDialQueue } from "@trunkline/queue";
+import { createSqsClient, ensureQueues, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer, type RoomServerStats } from "@trunkline/room-server";
 import { createDynamoClient, createTables, DynamoCallStore, DynamoConfigStore } from "@trunkline/store";
 import { Closing } from "./closing.ts";
@@ -19,8 +18,6 @@ import { seed } from "./seed.ts";
 
 export const LOCAL_REGION = "local";
 export const LOCAL_PROJECT = "default";
-/** dynalite and fauxqs check that requests are signed, not by whom */
-const EMULATOR_ACCESS = { region: "us-east-1", credentials: { accessKeyId: "local", secretAccessKey: "local" } };
 /** Calls have this long to say goodbye before everything is closed under them. */
 const HANG_UP_MS = 3_000;
 
@@ -63,7 +60,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const sqs = await startEmbeddedSqs();
 	closing.add("SQS", () => sqs.close());
 	const dynamoClient = createDynamoClient({ region: "us-east-1", endpoint: dynamo.endpoint });
-	const sqsClient = new SQSClient({ ...EMULATOR_ACCESS, endpoint: sqs.endpoint });
+	const sqsClient = createSqsClient({ region: "us-east-1", endpoint: sqs.endpoint });
 	closing.add("AWS clients", async () => {
 		dynamoClient.destroy();
 		sqsClient.destroy();
@@ -108,7 +105,11 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 }
 
 function embeddedRooms(config: LocalConfig, log: Logger): RoomServer {
-	return new RoomServer({ apiKeys: { [config.apiKey]: config.apiSecret }, advertisedAddress: config.advertisedAddress, log: (message, fields) => log.warn(fields, message) });
+	return new RoomServer({
+		apiKeys: { [config.apiKey]: config.apiSecret },
+		advertisedAddress: config.advertisedAddress,
+		log: (message, fields) => log.warn(fields, message),
+	});
 }
 
 interface NodeParts {
@@ -132,6 +133,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			dialQueue: parts.dialQueue,
 			strictDispatch: config.strictDispatch,
 			maxCalls: config.maxCalls,
+			...(config.mediaTimeoutMs === undefined ? {} : { mediaTimeoutMs: config.mediaTimeoutMs }),
 			log: parts.log,
 		});
 	} catch (error) {
@@ -212,6 +214,10 @@ const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : 
 
 /** Services that the embedded room server does not have (Egress, Ingress, …); RoomService never comes here. */
 async function notHere(request: Request): Promise<Response> {
-	const body = { code: "bad_route", msg: `no handler for path ${JSON.stringify(new URL(request.url).pathname)}`, meta: { twirp_invalid_route: `POST ${new URL(request.url).pathname}` } };
+	const body = {
+		code: "bad_route",
+		msg: `no handler for path ${JSON.stringify(new URL(request.url).pathname)}`,
+		meta: { twirp_invalid_route: `POST ${new URL(request.url).pathname}` },
+	};
 	return new Response(JSON.stringify(body), { status: 404, headers: { "content-type": "application/json" } });
 }

@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Local, readConfig, startLocal } from "@trunkline/local";
+import { Phone } from "@trunkline/phone";
+import { RoomServiceClient, SipClient } from "livekit-server-sdk";
+import { type Access, disposeParticipants, Participant } from "./participant.ts";
+
+/**
+ * The whole system as `npm start` runs it, on free ports and in a temporary data directory. With LIVEKIT_URL, LIVEKIT_API_KEY and
+ * LIVEKIT_API_SECRET set, calls join that LiveKit server instead of the embedded one.
+ */
+export class Testbed {
+	readonly local: Local;
+	/** the rooms' address and keys; also the API's keys */
+	readonly access: Access;
+	readonly sip: SipClient;
+	readonly rooms: RoomServiceClient;
+	readonly #dataDir: string;
+	readonly #open: (() => Promise<void>)[] = [];
+
+	static async start(settings: Record<string, string> = {}): Promise<Testbed> {
+		const dataDir = mkdtempSync(join(tmpdir(), "trunkline-e2e-"));
+		const outside = Object.fromEntries(["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"].map((name) => [name, process.env[name]]));
+		const config = readConfig(
+			{
+				...outside,
+				PORT: "0",
+				SIP_PORT: "0",
+				RTP_PORT_RANGE: "21000-29000",
+				DATA_DIR: dataDir,
+				LOG_LEVEL: process.env["LOG_LEVEL"] ?? "error",
+				...settings,
+			},
+			process.cwd(),
+		);
+		const local = await startLocal({ ...config, mediaTimeoutMs: { first: 2_000, later: 1_000 } });
+		return new Testbed(local, { url: config.livekitUrl ?? local.url, apiKey: config.apiKey, apiSecret: config.apiSecret }, dataDir);
+	}
+
+	private constructor(local: Local, access: Access, dataDir: string) {
+		this.local = local;
+		this.access = access;
+		this.#dataDir = dataDir;
+		this.sip = new SipClient(local.url, access.apiKey, access.apiSecret);
+		this.rooms = new RoomServiceClient(local.url, access.apiKey, access.apiSecret);
+	}
+
+	/** `sip:user@` this system */
+	uri(user: string): string {
+		return `sip:${user}@127.0.0.1:${this.local.sipPort}`;
+	}
+
+	async phone(options: Omit<NonNullable<Parameters<typeof Phone.open>[0]>, "host"> = {}): Promise<Phone> {
+		const phone = await Phone.open({ host: "127.0.0.1", ...options });
+		this.#open.push(() => phone.close());
+		return phone;
+	}
+
+	async participant(roomName: string, identity: string): Promise<Participant> {
+		const participant = await Participant.join(this.access, roomName, identity);
+		this.#open.push(() => participant.leave());
+		return participant;
+	}
+
+	/** A trunk for the number and a rule into the room; gives their ids. */
+	async inbound(number: string, roomName: string): Promise<{ trunkId: string; ruleId: string }> {
+		const trunk = await this.sip.createSipInboundTrunk(`trunk ${number}`, [number]);
+		const rule = await this.sip.createSipDispatchRule(
+			{ type: "direct", roomName, pin: "" },
+			{ name: `rule ${number}`, trunkIds: [trunk.sipTrunkId] },
+		);
+		return { trunkId: trunk.sipTrunkId, ruleId: rule.sipDispatchRuleId };
+	}
+
+	/** An outbound trunk to a phone of the test. */
+	async outbound(phone: Phone, options: { authUsername?: string; authPassword?: string } = {}): Promise<string> {
+		const trunk = await this.sip.createSipOutboundTrunk("out", `127.0.0.1:${phone.port}`, ["+15550100"], { transport: 0, ...options });
+		return trunk.sipTrunkId;
+	}
+
+	/** Phones and participants of one test go; what the system still holds then is a leak. */
+	async clear(): Promise<void> {
+		for (let close = this.#open.pop(); close !== undefined; close = this.#open.pop()) await close();
+	}
+
+	/** Waits until the node holds no call, transaction, dialog or port any more. */
+	async idle(withinMs = 10_000): Promise<void> {
+		const zero = { calls: 0, legs: 0, rtpPorts: 0 };
+		await until(
+			() => {
+				const { calls, legs, rtpPorts } = this.local.stats().node;
+				return calls === zero.calls && legs === zero.legs && rtpPorts === zero.rtpPorts;
+			},
+			`the node to be idle, ${JSON.stringify(this.local.stats())}`,
+			withinMs,
+		);
+	}
+
+	async close(): Promise<void> {
+		await this.clear();
+		await this.local.close();
+		await disposeParticipants();
+		rmSync(this.#dataDir, { recursive: true, force: true });
+	}
+}
+
+/** Polls; the end-to-end world has no clock of ours to wait on. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string, withinMs = 10_000): Promise<void> {
+	const deadline = performance.now() + withinMs;
+	while (!(await condition())) {
+		if (performance.now() > deadline) throw new Error(`waited ${withinMs} ms in vain for ${what}`);
+		await delay(10);
+	}
+}
