@@ -1,0 +1,411 @@
+import { randomInt } from "node:crypto";
+import { EventEmitter } from "node:events";
+import type { EndCause, FailureCause, HeaderInput, SipEvent, SipInput, SipMessage, SipRequest, SipResponse } from "@trunkline/sip";
+import { answerOffer, type AudioCodec, createOffer, type LocalMedia, type Negotiated, readAnswer, type SdpProblem } from "@trunkline/sdp";
+import { CallFailedError, PhoneError } from "./errors.ts";
+import type { CallMedia, MediaStats } from "./media.ts";
+import type { Recording } from "./recording.ts";
+import { type AudioSource, pcmSource, silence, toneSource } from "./sources.ts";
+import { sdpBody, sdpOf } from "./text.ts";
+
+export type CallState = "calling" | "ringing" | "answered" | "ended";
+
+export interface CallEnd {
+	/** whether the call had been answered */
+	answered: boolean;
+	/** who ended it; of a call that failed, "remote" when the far side said so */
+	by: "local" | "remote";
+	/** "no-answer": `timeoutMs` ran out; "media": no common codec, or SDP that cannot be used */
+	cause: FailureCause | EndCause | "rejected" | "no-answer" | "media" | "closed";
+	/** SIP status of a call that was not answered, when there was one */
+	status?: number;
+	/** reason phrase or a sentence */
+	reason: string;
+}
+
+/** Instants of `performance.now()`. */
+export interface CallTiming {
+	startedAt: number;
+	ringingAt?: number;
+	answeredAt?: number;
+	endedAt?: number;
+}
+
+export interface CallEvents {
+	/** 1xx above 100, to an outgoing call */
+	provisional: [{ status: number; reason: string; response: SipResponse }];
+	ringing: [];
+	answered: [Negotiated];
+	/** last event */
+	ended: [CallEnd];
+	/** a digit begins to be pressed on the far side */
+	dtmf: [string];
+	/** the source that was played is over */
+	played: [];
+}
+
+/** What a call needs of its phone. */
+export interface CallLine {
+	feed(input: SipInput): void;
+	openMedia(call: PhoneCall): Promise<CallMedia>;
+	/** what we offer and answer with; the version grows with each description */
+	localMedia(media: CallMedia, codecs: readonly AudioCodec[], sessionId: number, version: number): LocalMedia;
+	/** the call is over; its socket is free when `closed` resolves */
+	forget(call: PhoneCall, closed: Promise<void> | undefined): void;
+}
+
+/** One call of a phone, either direction. */
+export abstract class PhoneCall extends EventEmitter<CallEvents> {
+	abstract readonly direction: "outgoing" | "incoming";
+	readonly leg: string;
+	readonly timing: CallTiming = { startedAt: performance.now() };
+	/** digits pressed on the far side so far */
+	digits = "";
+	protected readonly line: CallLine;
+	protected media: CallMedia | undefined;
+	protected codecs: readonly AudioCodec[];
+	protected local: LocalMedia | undefined;
+	readonly #sessionId = randomInt(2 ** 31);
+	#version = 0;
+	#state: CallState = "calling";
+	#end: CallEnd | undefined;
+	#source: AudioSource = silence;
+	#answerTimer: NodeJS.Timeout | undefined;
+	/** set when we end the call for a reason of our own, which the SIP event does not know */
+	#endReason: Pick<CallEnd, "cause" | "reason"> | undefined;
+	#finalStats: MediaStats | undefined;
+
+	constructor(line: CallLine, leg: string, codecs: readonly AudioCodec[]) {
+		super();
+		this.line = line;
+		this.leg = leg;
+		this.codecs = codecs;
+	}
+
+	get state(): CallState {
+		return this.#state;
+	}
+
+	/** set once the call is over */
+	get end(): CallEnd | undefined {
+		return this.#end;
+	}
+
+	/** what was heard; RTP that comes before the answer (early media) too */
+	get received(): Recording {
+		return this.requireMedia().recording;
+	}
+
+	get negotiated(): Negotiated | undefined {
+		return this.media?.negotiated;
+	}
+
+	/** our RTP port, and where packets go to */
+	get rtp(): { localPort: number; remote: { address: string; port: number } | undefined } {
+		const media = this.requireMedia();
+		return { localPort: media.port, remote: media.remote };
+	}
+
+	stats(): MediaStats {
+		return this.#finalStats ?? this.media?.stats() ?? { packetsSent: 0, packetsReceived: 0, packetsLost: 0, jitterMs: 0 };
+	}
+
+	/** Resolves when the call is answered; rejects with CallFailedError when it ends before that. */
+	async answered(): Promise<Negotiated> {
+		const negotiated = this.negotiated;
+		if (this.#state === "answered" && negotiated !== undefined) return negotiated;
+		return new Promise((resolve, reject) => {
+			if (this.#end !== undefined) return reject(new CallFailedError(this.#end));
+			this.once("answered", resolve);
+			this.once("ended", (end) => reject(new CallFailedError(end)));
+		});
+	}
+
+	/** Resolves when the call is over, however it ended. */
+	async ended(): Promise<CallEnd> {
+		if (this.#end !== undefined) return this.#end;
+		return new Promise((resolve) => this.once("ended", resolve));
+	}
+
+	/** Resolves when the far side has pressed as many digits in all; rejects with PhoneError when the call ends before. */
+	async waitForDigits(count: number): Promise<string> {
+		while (this.digits.length < count) {
+			if (this.#end !== undefined) throw new PhoneError(`the call ended after the digits "${this.digits}"`);
+			await new Promise<void>((resolve) => {
+				const done = (): void => {
+					this.off("dtmf", done);
+					this.off("ended", done);
+					resolve();
+				};
+				this.on("dtmf", done);
+				this.on("ended", done);
+			});
+		}
+		return this.digits;
+	}
+
+	/** Sends digits (0-9 * # A-D, w = half a second of nothing) as telephone-event, each held for `toneMs` (default 160). */
+	sendDtmf(digits: string, toneMs?: number): void {
+		if (this.#state !== "answered") throw new PhoneError("digits can be sent in an answered call only");
+		if (this.negotiated?.telephoneEvent === undefined) throw new PhoneError("the far side does not take digits (no telephone-event)");
+		if (!this.requireMedia().sendDtmf(digits, toneMs)) throw new PhoneError(`not all of "${digits}" are digits (0-9 * # A-D w)`);
+	}
+
+	/** Says PCM of 8 kHz into the call; silence follows, and the event "played". May be set before the answer. */
+	play(pcm: Int16Array, options: { loop?: boolean } = {}): void {
+		this.setSource(pcmSource(pcm, options.loop));
+	}
+
+	/** A steady tone of this RMS level (dBov; a full-scale sine is −3). */
+	tone(hz: number, levelDbov = -20): void {
+		this.setSource(toneSource(hz, levelDbov));
+	}
+
+	silence(): void {
+		this.setSource(silence);
+	}
+
+	/** Any other source; it is asked for 20 ms right before each packet leaves. */
+	setSource(source: AudioSource): void {
+		this.#source = source;
+		this.media?.play(source);
+	}
+
+	/** Calls for every RTP packet that belongs to the call, before it is forgotten: the object is reused, its payload is not. */
+	onRtp(listener: NonNullable<CallMedia["onRtp"]>): void {
+		this.requireMedia().onRtp = listener;
+	}
+
+	/** Sends these bytes from the call's RTP port to the peer, at once. */
+	sendRtp(packet: Uint8Array): void {
+		this.requireMedia().sendRaw(packet);
+	}
+
+	/** Ends the call in whatever state: BYE, CANCEL or 480. Nothing when it is over. */
+	hangup(headers: readonly HeaderInput[] = []): void {
+		if (this.#state !== "ended") this.line.feed({ kind: "bye", leg: this.leg, headers });
+	}
+
+	/** @internal events of the SIP endpoint for this leg */
+	onSip(event: Exclude<SipEvent, { type: "incoming" } | { type: "out-of-dialog" }>): void {
+		switch (event.type) {
+			case "provisional":
+				return this.#onProvisional(event.response);
+			case "answered":
+				return this.onAnswered(event.response);
+			case "failed":
+				return this.#onFailed(event);
+			case "cancelled":
+				return this.finish({ answered: false, by: "remote", cause: "cancelled", status: 487, reason: "the caller gave up" });
+			case "acked":
+				return this.onAcked(event.request);
+			case "ended":
+				return this.#onEnded(event);
+			case "reinvite":
+				return this.#onReinvite(event.transaction, event.request);
+			case "in-dialog":
+				return this.line.feed({ kind: "respond", transaction: event.transaction, status: 405 });
+			case "ack-timeout":
+			case "in-dialog-response":
+				return undefined;
+		}
+	}
+
+	/** @internal the phone is closed: over at once, whether the far side knows or not */
+	abandon(): void {
+		this.finish({ answered: this.#state === "answered", by: "local", cause: "closed", reason: "the phone was closed" });
+	}
+
+	protected onAcked(_request: SipRequest): void {}
+
+	protected onAnswered(_response: SipResponse): void {}
+
+	protected requireMedia(): CallMedia {
+		if (this.media === undefined) throw new PhoneError("the call has no audio yet");
+		return this.media;
+	}
+
+	protected async openMedia(): Promise<CallMedia> {
+		this.media ??= await this.line.openMedia(this);
+		this.media.play(this.#source);
+		return this.media;
+	}
+
+	/** Our side of the next offer or answer. */
+	protected describe(media: CallMedia): LocalMedia {
+		this.#version += 1;
+		this.local = this.line.localMedia(media, this.codecs, this.#sessionId, this.#version);
+		return this.local;
+	}
+
+	protected ringsNow(): void {
+		if (this.#state !== "calling") return;
+		this.#state = "ringing";
+		this.timing.ringingAt = performance.now();
+		this.emit("ringing");
+	}
+
+	/** Audio flows from here on. */
+	protected connected(negotiated: Negotiated): void {
+		clearTimeout(this.#answerTimer);
+		this.requireMedia().start(negotiated);
+		if (this.#state === "answered" || this.#state === "ended") return;
+		this.#state = "answered";
+		this.timing.answeredAt = performance.now();
+		this.emit("answered", negotiated);
+	}
+
+	protected giveUpAfter(timeoutMs: number): void {
+		this.#answerTimer = setTimeout(() => {
+			this.#endReason = { cause: "no-answer", reason: `no answer within ${timeoutMs / 1000} s` };
+			this.line.feed({ kind: "cancel", leg: this.leg });
+		}, timeoutMs);
+	}
+
+	protected endForMedia({ reason }: SdpProblem): void {
+		this.#endReason = { cause: "media", reason };
+		this.line.feed({ kind: "bye", leg: this.leg });
+	}
+
+	protected finish(end: CallEnd): void {
+		if (this.#state === "ended") return;
+		this.#state = "ended";
+		this.#end = { ...end, ...this.#endReason };
+		this.timing.endedAt = performance.now();
+		clearTimeout(this.#answerTimer);
+		this.#finalStats = this.media?.stats();
+		this.line.forget(this, this.media?.close());
+		this.emit("ended", this.#end);
+	}
+
+	#onProvisional(response: SipResponse): void {
+		if (response.status === 100) return;
+		this.emit("provisional", { status: response.status, reason: response.reason, response });
+		if (response.status === 180) this.ringsNow();
+	}
+
+	#onFailed(event: Extract<SipEvent, { type: "failed" }>): void {
+		const { status, response, cause, message } = event;
+		this.finish({
+			answered: false,
+			by: cause === "cancelled" ? "local" : "remote",
+			cause,
+			...(status !== undefined && { status }),
+			reason: response === undefined || response.reason === "" ? message : response.reason,
+		});
+	}
+
+	#onEnded(event: Extract<SipEvent, { type: "ended" }>): void {
+		const reason = event.cause === "bye" ? "hung up" : `ended (${event.cause})`;
+		this.finish({ answered: this.timing.answeredAt !== undefined, by: event.by, cause: event.cause, reason });
+	}
+
+	/** The far side changes something: hold, another address (RFC 3261 §14.2). */
+	#onReinvite(transaction: string, request: SipRequest): void {
+		const offer = sdpOf(request);
+		const media = this.media;
+		const answer = offer === undefined || media === undefined ? undefined : answerOffer(offer, this.describe(media));
+		if (answer === undefined || !answer.ok) {
+			this.line.feed({ kind: "respond", transaction, status: 488 });
+			return;
+		}
+		this.line.feed({ kind: "accept", leg: this.leg, transaction, body: sdpBody(answer.answerSdp) });
+		this.connected(answer.negotiated);
+	}
+}
+
+export class OutgoingCall extends PhoneCall {
+	readonly direction = "outgoing";
+
+	/** @internal */
+	async dial(invite: Omit<Extract<SipInput, { kind: "call" }>, "kind" | "leg" | "body">, timeoutMs: number | undefined): Promise<void> {
+		const media = await this.openMedia();
+		const body = sdpBody(createOffer(this.describe(media)));
+		this.timing.startedAt = performance.now();
+		if (timeoutMs !== undefined) this.giveUpAfter(timeoutMs);
+		this.line.feed({ kind: "call", leg: this.leg, ...invite, body });
+	}
+
+	/** Takes the call back before it is answered (after that, hangs up). */
+	cancel(headers: readonly HeaderInput[] = []): void {
+		if (this.state !== "ended") this.line.feed({ kind: this.state === "answered" ? "bye" : "cancel", leg: this.leg, headers });
+	}
+
+	protected override onAnswered(response: SipResponse): void {
+		const sdp = sdpOf(response);
+		const answer = this.local === undefined ? undefined : readAnswer(sdp ?? "", this.local);
+		if (answer === undefined) return;
+		if (answer.ok) this.connected(answer.negotiated);
+		else this.endForMedia(answer);
+	}
+}
+
+export class IncomingCall extends PhoneCall {
+	readonly direction = "incoming";
+	readonly request: SipRequest;
+	/** who calls, and which number: the user parts of From and of the Request-URI; "" when there is none */
+	readonly from: string;
+	readonly to: string;
+	#answering = false;
+
+	constructor(line: CallLine, leg: string, codecs: readonly AudioCodec[], request: SipRequest, parties: { from: string; to: string }) {
+		super(line, leg, codecs);
+		this.request = request;
+		this.from = parties.from;
+		this.to = parties.to;
+	}
+
+	/** 180 Ringing, or another provisional status. */
+	ring(status = 180, headers: readonly HeaderInput[] = []): void {
+		if (this.state === "answered" || this.state === "ended") return;
+		this.line.feed({ kind: "ring", leg: this.leg, status, headers });
+		this.ringsNow();
+	}
+
+	/** 200 OK, audio flows. Without a codec in common the call is refused with 488, and this rejects with PhoneError. */
+	async answer(options: { codecs?: readonly AudioCodec[]; headers?: readonly HeaderInput[] } = {}): Promise<void> {
+		if (this.#answering || this.state === "answered" || this.state === "ended") return;
+		this.#answering = true;
+		this.codecs = options.codecs ?? this.codecs;
+		const media = await this.openMedia();
+		if (this.#isOver()) return media.close(); // the caller gave up meanwhile
+		const local = this.describe(media);
+		const offer = sdpOf(this.request);
+		const headers = options.headers ?? [];
+		if (offer === undefined) {
+			// RFC 3261 §13.2.1: no offer in the INVITE: ours goes into the 200, the answer comes with the ACK
+			this.line.feed({ kind: "accept", leg: this.leg, headers, body: sdpBody(createOffer(local)) });
+			return;
+		}
+		const answer = answerOffer(offer, local);
+		if (!answer.ok) {
+			this.reject(488, "Not Acceptable Here");
+			throw new PhoneError(`the call cannot be answered: ${answer.reason}`);
+		}
+		this.line.feed({ kind: "accept", leg: this.leg, headers, body: sdpBody(answer.answerSdp) });
+		this.connected(answer.negotiated);
+	}
+
+	/** A final status 300..699: 486 busy, 603 declined, ... */
+	reject(status: number, reason?: string, headers: readonly HeaderInput[] = []): void {
+		if (this.state === "answered" || this.state === "ended") return;
+		this.line.feed({ kind: "reject", leg: this.leg, status, ...(reason !== undefined && { reason }), headers });
+		this.finish({ answered: false, by: "local", cause: "rejected", status, reason: reason ?? "rejected" });
+	}
+
+	override hangup(headers: readonly HeaderInput[] = []): void {
+		if (this.state === "answered") super.hangup(headers);
+		else this.reject(480, undefined, headers);
+	}
+
+	protected override onAcked(request: SipMessage): void {
+		if (this.state === "answered" || this.local === undefined) return;
+		const answer = readAnswer(sdpOf(request) ?? "", this.local);
+		if (answer.ok) this.connected(answer.negotiated);
+		else this.endForMedia(answer);
+	}
+
+	#isOver(): boolean {
+		return this.state === "ended";
+	}
+}
