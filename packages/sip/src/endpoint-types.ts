@@ -130,4 +130,7 @@ export interface EndpointStats {
 	/** early and confirmed */
 	dialogs: number;
 	legs: number;
+	/** requests that wait for `respond` */
+	unanswered: number;
+	timers: number;
 }

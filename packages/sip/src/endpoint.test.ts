@@ -54,8 +54,8 @@ describe("a call between two endpoints", () => {
 		expect(a.of("ended")).toMatchObject([{ by: "local", cause: "bye" }]);
 		expect(b.of("ended")).toMatchObject([{ by: "remote", cause: "bye" }]);
 		clock.runUntilIdle(64_000);
-		expect(a.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0 });
-		expect(b.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0 });
+		expect(a.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0, unanswered: 0, timers: 0 });
+		expect(b.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0, unanswered: 0, timers: 0 });
 	});
 });
 
@@ -140,7 +140,7 @@ describe("requests from strangers (RFC 3261 §8.2)", () => {
 		expect(net.sent[0]?.to).toEqual(B);
 		if (line !== undefined) expect(sent()[0]?.headers.map(({ name, value }) => `${name}: ${value}`)).toContain(line);
 		expect(host.events).toEqual([]);
-		expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0 });
+		expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0, unanswered: 0, timers: 0 });
 	});
 
 	it.each<[string, string]>([
@@ -166,6 +166,17 @@ describe("requests from strangers (RFC 3261 §8.2)", () => {
 		receive(incoming("INVITE", { branch: "first" }));
 		receive(incoming("INVITE", { branch: "second" }));
 		expect(sent().map((one) => one.kind === "response" && one.status)).toEqual([100, 482]);
+	});
+
+	it("§8.2.2.2: … and not afterwards", () => {
+		const { clock, host, receive, lastSent } = alone();
+		receive(incoming("OPTIONS", { branch: "first" }));
+		host.handle({ kind: "respond", transaction: host.of("out-of-dialog")[0]?.transaction ?? "", status: 200 });
+		receive(incoming("OPTIONS", { branch: "second" }));
+		expect(lastSent()).toMatchObject({ status: 482 });
+		clock.runFor(32_000);
+		receive(incoming("OPTIONS", { branch: "third" }));
+		expect(host.of("out-of-dialog")).toHaveLength(2);
 	});
 
 	it("§8.2.7: an answer that keeps no state has the same To tag each time", () => {
@@ -343,7 +354,7 @@ describe("dialogs (RFC 3261 §12)", () => {
 				.map((one) => one.kind === "response" && `${one.status} ${header(one, "cseq")}`),
 		).toEqual(["200 3 BYE", "487 2 INFO"]);
 		clock.runUntilIdle(64_000);
-		expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0 });
+		expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0, unanswered: 0, timers: 0 });
 	});
 
 	it("a BYE before our answer ends the INVITE with 487", () => {
@@ -368,7 +379,7 @@ describe("dialogs (RFC 3261 §12)", () => {
 		clock.runUntilIdle(64_000);
 		for (const host of [a, b]) {
 			expect(host.of("ended")).toMatchObject([{ by: "remote", cause: "bye" }]);
-			expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0 });
+			expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0, unanswered: 0, timers: 0 });
 		}
 	});
 
@@ -382,7 +393,7 @@ describe("dialogs (RFC 3261 §12)", () => {
 		answer(lastSent(), "481 Gone", "peer");
 		expect(host.of("ended")).toMatchObject([{ by: "local", cause: "gone" }]);
 		clock.runUntilIdle(64_000);
-		expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0 });
+		expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0, unanswered: 0, timers: 0 });
 	});
 
 	it("a re-INVITE of ours: its 2xx is ACKed, each time; a crossing one of theirs → 491", () => {
@@ -452,7 +463,7 @@ describe("calling", () => {
 			expect(host.of("failed")).toMatchObject([{ cause: "auth", status: 401 }]);
 			expect(sent().filter((one) => one.kind === "request" && one.method === "INVITE")).toHaveLength(auth === undefined ? 1 : 2);
 			clock.runUntilIdle(64_000);
-			expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0 });
+			expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0, unanswered: 0, timers: 0 });
 		}
 	});
 

@@ -90,7 +90,11 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 
 	/** What is alive. All zero when every call is over and its transactions have timed out (32 s over UDP). */
 	stats(): EndpointStats {
-		return { transactions: this.#layer.size, dialogs: this.#core.dialogs.size, legs: this.#core.legs.size };
+		const { dialogs, legs, pending } = this.#core;
+		return {
+			...{ transactions: this.#layer.size, dialogs: dialogs.size, legs: legs.size },
+			...{ unanswered: pending.size, timers: this.#timers.size },
+		};
 	}
 
 	#emit(event: SipEvent): void {

@@ -6,7 +6,7 @@ import type { Address, SipEvent } from "./endpoint-types.ts";
 const A: Address = { host: "192.0.2.1", port: 5060, transport: "UDP" };
 const B: Address = { host: "192.0.2.2", port: 5060, transport: "UDP" };
 const CALLS = 300;
-const IDLE = { transactions: 0, dialogs: 0, legs: 0 };
+const IDLE = { transactions: 0, dialogs: 0, legs: 0, unanswered: 0, timers: 0 };
 
 /** What the callee does with a call and what either side does later, drawn once for each call. */
 function plan(random: () => number) {

@@ -69,7 +69,7 @@ ${extra.headers ?? ""}Content-Length: 0
 
 `;
 
-const idle = { transactions: 0, dialogs: 0, legs: 0 };
+const idle = { transactions: 0, dialogs: 0, legs: 0, unanswered: 0, timers: 0 };
 
 describe("RFC 3261 §17.1.1.2 INVITE client transaction", () => {
 	it("timer A: the client transaction MUST retransmit with intervals that double after each transmission, over unreliable transports", () => {
@@ -164,7 +164,7 @@ describe("RFC 3261 §17.1.1.2 INVITE client transaction", () => {
 		clock.runFor(31_499);
 		expect(host.machine.stats().transactions).toBe(1);
 		clock.runFor(1);
-		expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 1, legs: 1 });
+		expect(host.machine.stats()).toMatchObject({ transactions: 0, dialogs: 1, legs: 1 });
 		expect(times("ACK")).toEqual([0, 500]);
 		expect(host.of("answered")).toHaveLength(1);
 	});
@@ -201,7 +201,7 @@ describe("RFC 3261 §17.1.2.2 non-INVITE client transaction", () => {
 		const udp = answered();
 		udp.answer(udp.last("BYE"), "200 OK");
 		udp.clock.runFor(4999);
-		expect(udp.host.machine.stats()).toEqual({ transactions: 1, dialogs: 0, legs: 0 });
+		expect(udp.host.machine.stats()).toMatchObject({ transactions: 1, dialogs: 0, legs: 0 });
 		udp.clock.runFor(1);
 		expect(udp.host.machine.stats()).toEqual(idle);
 		const tcp = answered("TCP");
@@ -249,7 +249,7 @@ describe("RFC 3261 §17.2.1 INVITE server transaction", () => {
 		clock.runFor(4999);
 		receive(ack);
 		expect(times("486 INVITE")).toEqual([0, 500]);
-		expect(host.machine.stats()).toEqual({ transactions: 1, dialogs: 0, legs: 0 });
+		expect(host.machine.stats()).toMatchObject({ transactions: 1, dialogs: 0, legs: 0 });
 		clock.runFor(1);
 		expect(host.machine.stats()).toEqual(idle);
 		const tcp = incoming("TCP");

@@ -63,6 +63,11 @@ export class TimerQueue {
 		return this.#heap.length - this.#stopped;
 	}
 
+	/** entries held, stopped ones that have not left yet included */
+	get heapLength(): number {
+		return this.#heap.length;
+	}
+
 	#pop(): Entry | undefined {
 		const top = this.#heap[0];
 		const last = this.#heap.pop();

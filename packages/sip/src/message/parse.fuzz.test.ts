@@ -148,7 +148,7 @@ describe("the endpoint against arbitrary bytes", () => {
 				for (const { leg } of host.of("incoming")) host.handle({ kind: "accept", leg });
 				clock.runUntilIdle(300_000);
 				for (const { bytes } of net.sent) expect(parseMessage(bytes).ok).toBe(true);
-				expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0 });
+				expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0, unanswered: 0, timers: 0 });
 			}),
 			{ numRuns: 500 },
 		);
