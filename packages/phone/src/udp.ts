@@ -21,9 +21,12 @@ export async function openUdp(
 		lookup: (address, _options, callback) => callback(null, address, isIPv6(address) ? 6 : 4),
 	});
 	await new Promise<void>((resolve, reject) => {
-		socket.once("error", reject);
+		socket.once("error", (error) => {
+			socket.close(); // a socket that could not be bound is open all the same
+			reject(error);
+		});
 		socket.bind({ port, address: host, exclusive: true }, () => {
-			socket.off("error", reject);
+			socket.removeAllListeners("error");
 			resolve();
 		});
 	});
