@@ -1,6 +1,6 @@
-import { measureTone } from "@trunkline/audio";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Testbed, until } from "./testbed.ts";
+import { expectTones, settle } from "./tones.ts";
 
 const SECOND = 1_000;
 let bed: Testbed;
@@ -17,17 +17,6 @@ afterAll(() => bed.close());
 let next = 15_550_200;
 /** a number and a room of its own for each test */
 const place = () => ({ number: `+${++next}`, room: `room-${next}` });
-
-/** The loudest of `wanted` is heard at its level, none of `unwanted` is. */
-function expectTones(pcm: Int16Array, rate: number, wanted: readonly number[], unwanted: readonly number[], levelDb = -20): void {
-	expect(pcm.length, "something was heard").toBeGreaterThan(rate / 2);
-	for (const hz of wanted) {
-		const { levelDb: level } = measureTone(pcm, rate, hz);
-		expect(level, `${hz} Hz`).toBeGreaterThan(levelDb - 3);
-		expect(level, `${hz} Hz`).toBeLessThan(levelDb + 3);
-	}
-	for (const hz of unwanted) expect(measureTone(pcm, rate, hz).levelDb, `${hz} Hz`).toBeLessThan(levelDb - 25);
-}
 
 describe("an inbound call", () => {
 	it("telephone and participant hear each other's tones", async () => {
@@ -248,6 +237,3 @@ async function participantsIn(room: string): Promise<string[]> {
 		return []; // the room itself is gone
 	}
 }
-
-/** Real audio needs real time: until encoders and jitter buffers have settled, and while something is recorded. */
-const settle = (ms = 700): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
