@@ -125,6 +125,11 @@ describe("authentication", () => {
 		const authorization = `Bearer ${await token({ sip: { admin: true } }, { expires: "1 minute ago" })}`;
 		expect(await post({ authorization })).toEqual(refused('invalid token, error: "exp" claim timestamp check failed'));
 	});
+	test("time is the API's clock", async () => {
+		const { fetch } = setUp({ clock: () => Date.now() + 3_600_000 });
+		const response = await fetch(list, { method: "POST", headers: { ...json, ...(await bearer()) }, body: "{}" });
+		expect(await response.text()).toBe('invalid token, error: "exp" claim timestamp check failed');
+	});
 	test("a token without an end", async () => {
 		const eternal = await new SignJWT({ sip: { admin: true } })
 			.setProtectedHeader({ alg: "HS256" })

@@ -7,7 +7,7 @@ import type { ApiDeps } from "./deps.ts";
 
 export const KEY = "devkey";
 export const SECRET = "a secret of sufficient length for HS256";
-export const PROJECT = "p_test";
+const PROJECT = "p_test";
 
 export interface TestStores {
 	configStore: ConfigStore;
@@ -49,7 +49,8 @@ export function testApi(stores: TestStores, over: Partial<ApiDeps> = {}): TestAp
 		keys: { lookup: (apiKey) => (apiKey === KEY ? { secret: SECRET, projectId: PROJECT } : undefined) },
 		regions: ["local", "far"],
 		clock: () => now,
-		sleep: async (ms) => {
+		sleep: async (ms, signal) => {
+			if (signal?.aborted === true) throw new Error("a sleep that returns at once, over and over, is a busy loop");
 			now += ms;
 			await tick(now);
 		},

@@ -100,12 +100,21 @@ describe("priority", () => {
 		["any trunk, both numbers, direct+pin", { inboundNumbers: ["15551111"], numbers: ["15552222"], rule: direct("r", "1") }],
 		["any trunk, no number, callee", { rule: callee("a") }],
 	];
-	const rules = order.map(([name, over], index) => dispatchRule({ ...over, name, ruleId: `SDR_${String(index).padStart(2, "0")}` }));
+	// Ids in the opposite order, so that no rule wins by its id.
+	const rules = order.map(([name, over], index) => dispatchRule({ ...over, name, ruleId: `SDR_${50 - index}` }));
+
+	test("each rule beats each one below it", () => {
+		for (const [index, better] of rules.entries()) {
+			for (const worse of rules.slice(index + 1)) {
+				expect(matchDispatchRule([worse, better], question)).toMatchObject({ rule: { name: better.name } });
+			}
+		}
+	});
 
 	test("is a total order, whatever order the rules are stored in", () => {
 		fc.assert(
 			fc.property(fc.shuffledSubarray(rules, { minLength: 1 }), (subset) => {
-				const best = [...subset].sort((a, b) => (a.ruleId < b.ruleId ? -1 : 1))[0];
+				const best = rules.find((rule) => subset.includes(rule));
 				const decision = matchDispatchRule(subset, question);
 				if (decision.outcome === "reject") throw new Error("rejected");
 				expect(decision.rule.name).toBe(best?.name);

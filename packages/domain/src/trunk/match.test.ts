@@ -76,6 +76,11 @@ describe("matchInboundTrunk", () => {
 			{ numbers: same.numbers, allowedAddresses: ["203.0.113.9"] },
 		],
 		["longer prefix beats shorter", { allowedAddresses: ["203.0.113.0/24", "1.2.3.4"] }, { allowedAddresses: ["203.0.0.0/8"] }],
+		[
+			"the longest of a trunk's prefixes counts",
+			{ allowedAddresses: ["203.0.113.0/24", "203.0.0.0/8"] },
+			{ allowedAddresses: ["203.0.0.0/16"] },
+		],
 		["a network beats any source", { allowedAddresses: ["0.0.0.0/0"] }, {}],
 	])("%s, in either order", (_, winner, loser) => {
 		const [a, b] = [inboundTrunk({ ...winner, trunkId: "ST_w" }), inboundTrunk({ ...loser, trunkId: "ST_l" })];
