@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type EmbeddedDynamo, startEmbeddedDynamo } from "./server.ts";
 import { dynamoRequest } from "./test-client.ts";
@@ -350,7 +351,7 @@ describe("embedded DynamoDB with a data directory", () => {
 	it("holds no half of a transaction after the process is killed in the middle of writing", async () => {
 		for (let round = 0; round < 6; round++) {
 			const dataDir = join(directory, String(round));
-			const child = spawn(process.execPath, [join(import.meta.dirname, "crash-writer.ts"), dataDir], {
+			const child = spawn(process.execPath, [fileURLToPath(new URL("./crash-writer.ts", import.meta.url)), dataDir], {
 				stdio: ["ignore", "pipe", "inherit"],
 			});
 			const exited = once(child, "exit");
