@@ -1,6 +1,8 @@
-import { createServer, type Server } from "node:net";
 import dns from "node:dns";
+import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
+import { createServer, type Server } from "node:net";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import {
 	AudioFrame,
 	AudioSource,
@@ -12,34 +14,70 @@ import {
 	TrackPublishOptions,
 } from "@livekit/rtc-node";
 import { TrackSource, dispose } from "@livekit/rtc-node";
+import { RoomServer } from "@trunkline/room-server";
 import { AccessToken, RoomServiceClient } from "livekit-server-sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { EncodedFrame, RoomCodec, RoomEvent, RoomSession } from "../call/ports.ts";
 import { LiveKitRoomConnector } from "./livekit-room-connector.ts";
 import { joinToken } from "./token.ts";
 
-const { LIVEKIT_URL, LIVEKIT_API_KEY = "devkey", LIVEKIT_API_SECRET = "secret" } = process.env;
-
 interface Target {
-	name: string;
-	path: "single" | "dual";
+	url: string;
+	apiKey: string;
+	apiSecret: string;
+	close(): Promise<void>;
 }
 
-const targets: Target[] = [
-	{ name: "a LiveKit server, one connection", path: "single" },
-	{ name: "a LiveKit server, two connections", path: "dual" },
-];
+const { LIVEKIT_URL, LIVEKIT_API_KEY = "devkey", LIVEKIT_API_SECRET = "secret" } = process.env;
+
+async function realServer(): Promise<Target> {
+	return { url: LIVEKIT_URL ?? "", apiKey: LIVEKIT_API_KEY, apiSecret: LIVEKIT_API_SECRET, close: async () => undefined };
+}
+
+async function embeddedServer(): Promise<Target> {
+	const server = new RoomServer({ apiKeys: { devkey: "secret" } });
+	const http = createHttpServer((request, response) => {
+		if (!server.handleHttp(request, response)) response.writeHead(404).end();
+	});
+	http.on("upgrade", (request, socket, head) => {
+		if (!server.handleUpgrade(request, socket, head)) socket.destroy();
+	});
+	await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+	return {
+		url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}`,
+		apiKey: "devkey",
+		apiSecret: "secret",
+		close: async () => {
+			await server.close();
+			http.closeAllConnections();
+			await new Promise((resolve) => http.close(resolve));
+		},
+	};
+}
+
+const needs = "needs LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET of a running LiveKit server";
+const targets = [
+	{ name: "the embedded room server", path: "single", start: embeddedServer, skip: false },
+	{ name: `a LiveKit server, one connection (${needs})`, path: "single", start: realServer, skip: LIVEKIT_URL === undefined },
+	{ name: `a LiveKit server, two connections (${needs})`, path: "dual", start: realServer, skip: LIVEKIT_URL === undefined },
+] as const;
 
 let rooms = 0;
 const uniqueRoom = () => `room-client-${process.pid}-${Date.now()}-${++rooms}`;
 
-describe.skipIf(LIVEKIT_URL === undefined).each(targets)(
-	"against $name (needs LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET)",
-	({ path }) => {
-		const url = LIVEKIT_URL ?? "";
+for (const { name, path, start, skip } of targets)
+	describe.skipIf(skip)(`against ${name}`, () => {
+		let target: Target;
+		let url = "";
+		let api: RoomServiceClient;
+		beforeAll(async () => {
+			target = await start();
+			url = target.url;
+			api = new RoomServiceClient(url.replace(/^ws/, "http"), target.apiKey, target.apiSecret);
+		});
+		afterAll(() => target.close());
 		const sessions: RoomSession[] = [];
 		const clients: Room[] = [];
-		const api = new RoomServiceClient(url.replace(/^ws/, "http"), LIVEKIT_API_KEY, LIVEKIT_API_SECRET);
 
 		afterEach(async () => {
 			await Promise.all(sessions.splice(0).map((session) => session.close()));
@@ -52,8 +90,8 @@ describe.skipIf(LIVEKIT_URL === undefined).each(targets)(
 		) {
 			const events: RoomEvent[] = [];
 			const token = await joinToken({
-				apiKey: LIVEKIT_API_KEY,
-				apiSecret: LIVEKIT_API_SECRET,
+				apiKey: target.apiKey,
+				apiSecret: target.apiSecret,
 				room,
 				identity: options.identity ?? "sip_caller",
 				name: "Phone 100",
@@ -72,7 +110,7 @@ describe.skipIf(LIVEKIT_URL === undefined).each(targets)(
 		}
 
 		async function client(room: string, identity: string): Promise<Room> {
-			const token = new AccessToken(LIVEKIT_API_KEY, LIVEKIT_API_SECRET, { identity });
+			const token = new AccessToken(target.apiKey, target.apiSecret, { identity });
 			token.addGrant({ roomJoin: true, room });
 			const joined = new Room();
 			await joined.connect(url, await token.toJwt(), { autoSubscribe: true, dynacast: false });
@@ -226,8 +264,8 @@ describe.skipIf(LIVEKIT_URL === undefined).each(targets)(
 				const room = uniqueRoom();
 				const controller = new AbortController();
 				const token = await joinToken({
-					apiKey: LIVEKIT_API_KEY,
-					apiSecret: LIVEKIT_API_SECRET,
+					apiKey: target.apiKey,
+					apiSecret: target.apiSecret,
 					room,
 					identity: "a",
 					name: "",
@@ -250,7 +288,7 @@ describe.skipIf(LIVEKIT_URL === undefined).each(targets)(
 
 		it("a wrong secret is unauthorized", async () => {
 			const token = await joinToken({
-				apiKey: LIVEKIT_API_KEY,
+				apiKey: target.apiKey,
 				apiSecret: "wrong",
 				room: "r",
 				identity: "a",
@@ -275,11 +313,88 @@ describe.skipIf(LIVEKIT_URL === undefined).each(targets)(
 				lookup.mockRestore();
 			}
 		});
-	},
-);
+	});
 
 // rtc-node's native side lives once per process
 afterAll(() => dispose());
+
+describe("when the way to the server is odd", () => {
+	const sockets: Duplex[] = [];
+	const asked: string[] = [];
+	let refuseWith: (path: string) => number | undefined = () => undefined;
+	let server: RoomServer;
+	let http: HttpServer;
+	let url = "";
+	beforeAll(async () => {
+		server = new RoomServer({ apiKeys: { devkey: "secret" } });
+		http = createHttpServer();
+		http.on("upgrade", (request, socket, head) => {
+			const path = new URL(request.url ?? "", "http://host").pathname;
+			asked.push(path);
+			sockets.push(socket);
+			const status = refuseWith(path);
+			if (status === undefined) server.handleUpgrade(request, socket, head);
+			else socket.end(`HTTP/1.1 ${status} No\r\nContent-Length: 9\r\nConnection: close\r\n\r\nnot today`);
+		});
+		await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+		url = `ws://127.0.0.1:${(http.address() as AddressInfo).port}`;
+	});
+	afterEach(() => {
+		refuseWith = () => undefined;
+		asked.length = 0;
+	});
+	afterAll(async () => {
+		await server.close();
+		http.closeAllConnections();
+		await new Promise((resolve) => http.close(resolve));
+	});
+
+	async function join(connector: LiveKitRoomConnector, events: RoomEvent[] = []) {
+		const room = uniqueRoom();
+		const token = await joinToken({ apiKey: "devkey", apiSecret: "secret", room, identity: "a", name: "", metadata: "", attributes: {} });
+		return connector.join({ url, token, publishCodecs: ["PCMU"], trackName: "t", onEvent: (event) => events.push(event) });
+	}
+
+	it("a server without /rtc/v1 is asked for /rtc", async () => {
+		refuseWith = (path) => (path === "/rtc/v1" ? 404 : 401);
+		await expect(join(new LiveKitRoomConnector())).rejects.toMatchObject({ code: "unauthorized" });
+		expect(asked).toEqual(["/rtc/v1", "/rtc"]);
+	});
+
+	it("a refusal that is no 404 is final", async () => {
+		refuseWith = () => 403;
+		await expect(join(new LiveKitRoomConnector())).rejects.toMatchObject({ code: "unauthorized" });
+		expect(asked).toEqual(["/rtc/v1"]);
+	});
+
+	it("a server that refuses both is refused, with its words", async () => {
+		refuseWith = () => 404;
+		const before = resources();
+		await expect(join(new LiveKitRoomConnector())).rejects.toMatchObject({
+			code: "refused",
+			message: expect.stringContaining("not today"),
+		});
+		refuseWith = () => 503;
+		await expect(join(new LiveKitRoomConnector())).rejects.toMatchObject({ code: "refused", message: expect.stringContaining("503") });
+		await waitFor(() => (resources().UDPWrap === before.UDPWrap ? true : undefined));
+	});
+
+	it("a broken WebSocket is a lost connection, told once and last", async () => {
+		// the server opens its own sockets with its first participants
+		for (let i = 0; i < 4; i++) await (await join(new LiveKitRoomConnector())).close();
+		const before = resources();
+		const events: RoomEvent[] = [];
+		const session = await join(new LiveKitRoomConnector(), events);
+		sockets.at(-1)?.destroy();
+		await waitFor(() => events.find((event) => event.type === "closed"));
+		await expect(session.setAttributes({ a: "1" })).rejects.toThrow(/closed/);
+		session.sendDtmf(1, "1");
+		session.uplink.write({ codec: "PCMU", payload: new Uint8Array(160), sequence: 1, timestamp: 1, marker: false }, 0);
+		await session.close();
+		expect(events).toEqual([{ type: "closed", reason: "connection-lost", message: expect.any(String) }]);
+		await waitFor(() => (resources().UDPWrap === before.UDPWrap ? true : undefined));
+	});
+});
 
 describe("without a room server", () => {
 	let silent: Server;
