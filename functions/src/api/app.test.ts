@@ -79,6 +79,16 @@ describe("envelope", () => {
 		expect(await response.text()).toBe("room service: /twirp/livekit.RoomService/ListRooms");
 	});
 
+	test("the body limit holds for them too", async () => {
+		const body = new Uint8Array(512 * 1024 + 1);
+		const response = await setUp().fetch("/twirp/livekit.RoomService/SendData", {
+			method: "POST",
+			headers: { ...json, "content-length": String(body.length) },
+			body,
+		});
+		expect(response.status).toBe(400);
+	});
+
 	test("a fault of our own is a 500 that says nothing, and a log line that says all", async () => {
 		const configStore = new MemoryConfigStore();
 		configStore.listInboundTrunks = async () => {

@@ -15,7 +15,7 @@ export function createApp(deps: ApiDeps): Hono {
 	const app = new Hono();
 	app.get("/healthz", (context) => context.json({ status: "ok" }));
 	app.use(
-		"/twirp/livekit.SIP/*",
+		"/twirp/*",
 		bodyLimit({
 			maxSize: MAX_BODY_BYTES,
 			onError: () => errorResponse("malformed", `the request body is larger than ${MAX_BODY_BYTES} bytes`),
