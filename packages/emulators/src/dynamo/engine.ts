@@ -1,8 +1,9 @@
+import { setImmediate } from "node:timers/promises";
 import dynaliteDb from "dynalite/db/index.js";
 import { Mutex } from "../mutex.ts";
 import { bufferedStore } from "./buffered-store.ts";
 import { openDatabase, openDataDirectory } from "./data-directory.ts";
-import { checkRequest, isOperation, OPERATIONS, perform } from "./operations.ts";
+import { checkRequest, isOperation, type Operation, OPERATIONS, perform } from "./operations.ts";
 import { TimeToLive } from "./time-to-live.ts";
 import { Transactions } from "./transactions.ts";
 import { refusalName, WireError } from "./wire.ts";
@@ -58,20 +59,20 @@ export class DynamoEngine {
 		const operation = OPERATIONS[target];
 		const data = checkRequest(operation, request, this.#store);
 		if (operation.kind === "read") return perform(operation, data, this.#store);
-		if (operation.kind === "table") return this.#writes.run(() => perform(operation, data, this.#store));
+		if (operation.kind === "table") return this.#writes.run(() => this.#changeTable(operation, data));
 		return this.#writes.run(() => this.#write(operation, data, request["ReturnValuesOnConditionCheckFailure"] === "ALL_OLD"));
 	}
 
 	/** Removes expired items, as DynamoDB does some time after their expiry. */
 	async reap(): Promise<number> {
-		return this.#writes.run(() => this.#timeToLive.reap(this.#now()));
+		return this.#timeToLive.reap(this.#now(), (task) => this.#writes.run(task));
 	}
 
 	async close(): Promise<void> {
 		await this.#writes.run(() => this.#store.lifecycleManager.gracefulClose());
 	}
 
-	async #write(operation: (typeof OPERATIONS)["PutItem"], data: Members, returnOld: boolean): Promise<Members> {
+	async #write(operation: Operation, data: Members, returnOld: boolean): Promise<Members> {
 		const buffer = bufferedStore(this.#store);
 		try {
 			const answer = await perform(operation, data, buffer.store);
@@ -81,6 +82,16 @@ export class DynamoEngine {
 			const old = buffer.found();
 			if (!returnOld || !old || refusalName(error) !== "ConditionalCheckFailedException") throw error;
 			throw new WireError("ConditionalCheckFailedException", "The conditional request failed", { Item: old });
+		}
+	}
+
+	/** Answers when the change is done: dynalite finishes it on a timer of its own, and until then refuses the table. */
+	async #changeTable(operation: Operation, data: Members): Promise<Members> {
+		const answer = await perform(operation, data, this.#store);
+		for (;;) {
+			const table = (await this.#store.db.get(`table~${String(data["TableName"])}`)) as dynalite.Table | undefined;
+			if (!table || table.TableStatus === "ACTIVE") return answer;
+			await setImmediate();
 		}
 	}
 

@@ -60,6 +60,15 @@ describe("embedded DynamoDB", () => {
 		expect(new URL(dynamo.endpoint).hostname).toBe("127.0.0.1");
 	});
 
+	it("has a table ready when it says so, and no more of it when it is deleted", async () => {
+		for (let i = 0; i < 10; i++) {
+			await send("CreateTable", { ...TABLE, TableName: "again" });
+			await send("PutItem", { TableName: "again", Item: { pk: S("p"), sk: S("1") } });
+			await send("DeleteTable", { TableName: "again" });
+		}
+		expect(await send("ListTables", {})).toEqual({ TableNames: ["table"] });
+	});
+
 	it("refuses a request that a web page could send (no target, no signature)", async () => {
 		const plain = await fetch(dynamo.endpoint, { method: "POST", body: "{}" });
 		expect([plain.status, await plain.text()]).toEqual([400, expect.stringContaining("UnknownOperationException")]);

@@ -15,7 +15,7 @@ export interface EmbeddedDynamo {
 
 /**
  * A DynamoDB on 127.0.0.1, in this process. `port` 0 = any free one; without `dataDir` all is in memory; `ttlIntervalMs` is how often expired items
- * are removed (0 = never). Throws EmulatorError.
+ * are removed (0 = never; unset = every 10 minutes, DynamoDB itself takes up to days). Throws EmulatorError.
  */
 export async function startEmbeddedDynamo(
 	options: { port?: number; dataDir?: string; ttlIntervalMs?: number } = {},
@@ -28,7 +28,7 @@ export async function startEmbeddedDynamo(
 		await engine.close();
 		throw error;
 	});
-	const interval = options.ttlIntervalMs ?? 60_000;
+	const interval = options.ttlIntervalMs ?? 600_000;
 	// Removal is lazy and repeated anyway; a failed run (the database is closing) is made up for by the next.
 	const reaper = interval > 0 ? setInterval(() => void engine.reap().catch(() => undefined), interval).unref() : undefined;
 	let closed: Promise<void> | undefined;

@@ -47,40 +47,60 @@ export class TimeToLive {
 		await this.#store.db.del(PREFIX + table);
 	}
 
-	/** Removes items whose time is over; the caller holds the engine's mutex. Gives how many. */
-	async reap(nowMs: number): Promise<number> {
+	/**
+	 * Removes items whose time is over; gives how many. Looking for them takes no lock, so that calls go on meanwhile: `write` runs one removal
+	 * when it is its turn, and an item that has got more time by then stays.
+	 */
+	async reap(nowMs: number, write: <T>(task: () => Promise<T>) => Promise<T>): Promise<number> {
 		let removed = 0;
-		for (const [table, attribute] of this.#attributes) removed += await this.#reapTable(table, attribute, Math.floor(nowMs / 1000));
+		for (const [table, attribute] of this.#attributes) {
+			try {
+				removed += await this.#reapTable(table, attribute, Math.floor(nowMs / 1000), write);
+			} catch (error) {
+				if (refusalName(error) !== "ResourceNotFoundException") throw error;
+			}
+		}
 		return removed;
 	}
 
-	async #reapTable(TableName: string, attribute: string, nowSeconds: number): Promise<number> {
+	async #reapTable(
+		TableName: string,
+		attribute: string,
+		nowSeconds: number,
+		write: <T>(task: () => Promise<T>) => Promise<T>,
+	): Promise<number> {
 		let removed = 0;
-		try {
-			const { KeySchema } = await tableOf(this.#store, TableName);
-			let start: unknown;
-			do {
-				const scan = {
-					TableName,
-					...(start === undefined ? {} : { ExclusiveStartKey: start }),
-					// Only numbers count as an expiry (DynamoDB ignores other types), and `<` compares equal types only.
-					FilterExpression: "#expiry < :now",
-					ExpressionAttributeNames: { "#expiry": attribute },
-					ExpressionAttributeValues: { ":now": { N: String(nowSeconds) } },
-				};
-				const page = await perform(OPERATIONS.Scan, checkRequest(OPERATIONS.Scan, scan, this.#store), this.#store);
-				for (const item of (page["Items"] ?? []) as dynalite.Item[]) {
-					const buffer = bufferedStore(this.#store);
-					const Key = Object.fromEntries(KeySchema.map(({ AttributeName }) => [AttributeName, item[AttributeName]]));
-					await perform(OPERATIONS.DeleteItem, checkRequest(OPERATIONS.DeleteItem, { TableName, Key }, this.#store), buffer.store);
-					await this.#store.db.batch(buffer.writes);
-					removed++;
-				}
-				start = page["LastEvaluatedKey"];
-			} while (start !== undefined);
-		} catch (error) {
-			if (refusalName(error) !== "ResourceNotFoundException") throw error;
-		}
+		const { KeySchema } = await tableOf(this.#store, TableName);
+		// Only numbers count as an expiry (DynamoDB ignores other types), and `<` compares equal types only.
+		const expired = {
+			TableName,
+			ExpressionAttributeNames: { "#expiry": attribute },
+			ExpressionAttributeValues: { ":now": { N: String(nowSeconds) } },
+		};
+		let start: unknown;
+		do {
+			const from = start === undefined ? {} : { ExclusiveStartKey: start };
+			const scan = checkRequest(OPERATIONS.Scan, { ...expired, ...from, FilterExpression: "#expiry < :now" }, this.#store);
+			const page = await perform(OPERATIONS.Scan, scan, this.#store);
+			for (const item of (page["Items"] ?? []) as dynalite.Item[]) {
+				const Key = Object.fromEntries(KeySchema.map(({ AttributeName }) => [AttributeName, item[AttributeName]]));
+				const request = { ...expired, Key, ConditionExpression: "#expiry < :now" };
+				if (await write(() => this.#remove(checkRequest(OPERATIONS.DeleteItem, request, this.#store)))) removed++;
+			}
+			start = page["LastEvaluatedKey"];
+		} while (start !== undefined);
 		return removed;
+	}
+
+	async #remove(request: Members): Promise<boolean> {
+		const buffer = bufferedStore(this.#store);
+		try {
+			await perform(OPERATIONS.DeleteItem, request, buffer.store);
+			await this.#store.db.batch(buffer.writes);
+			return true;
+		} catch (error) {
+			if (refusalName(error) === "ConditionalCheckFailedException") return false;
+			throw error;
+		}
 	}
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import dynaliteDb from "dynalite/db/index.js";
 import { bufferedStore } from "./buffered-store.ts";
-import { checkRequest, OPERATIONS, perform, tableOf } from "./operations.ts";
+import { checkRequest, type Operation, OPERATIONS, perform, tableOf } from "./operations.ts";
 import { refusalMessage, refusalName, WireError } from "./wire.ts";
 
 /** DynamoDB's limits of one transaction. */
@@ -24,7 +24,7 @@ interface Step {
 	/** table and key: which item it is about */
 	itemId: string;
 	/** the request that dynalite checks and runs in its place */
-	operation: (typeof OPERATIONS)["PutItem"];
+	operation: Operation;
 	data: Members;
 }
 
