@@ -1,10 +1,8 @@
 import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
-import { DomainError, errorForCallEnd, queuedCall } from "@trunkline/domain";
+import { claimDeadline, DomainError, errorForCallEnd, queuedCall } from "@trunkline/domain";
 import { pii } from "@trunkline/observability";
 import type { ApiDeps } from "./deps.ts";
 
-/** A call that no node has taken by then is cancelled. Below the 10 s after which LiveKit's clients give up. */
-const CLAIM_WITHIN_MS = 9_000;
 /** LiveKit's deadlines of CreateSIPParticipant, without and with wait_until_answered. */
 const JOIN_WITHIN_MS = 30_000;
 const ANSWER_WITHIN_MS = 80_000;
@@ -58,12 +56,7 @@ async function enqueue(deps: PlacingDeps, { callId, projectId, region }: CallRec
 	}
 }
 
-async function waitForCall(
-	deps: PlacingDeps,
-	{ callId, createdAt }: CallRecord,
-	request: DialRequest,
-	signal?: AbortSignal,
-): Promise<CallRecord> {
+async function waitForCall(deps: PlacingDeps, { callId }: CallRecord, request: DialRequest, signal?: AbortSignal): Promise<CallRecord> {
 	const waitMs = request.waitUntilAnswered ? Math.min(ANSWER_WITHIN_MS, request.ringingTimeoutMs + WAIT_MARGIN_MS) : JOIN_WITHIN_MS;
 	const deadline = deps.clock() + waitMs;
 	for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(SLOWEST_POLL_MS, pollMs * 1.5)) {
@@ -72,7 +65,7 @@ async function waitForCall(
 		if (isReached(call, request.waitUntilAnswered)) return call;
 		if (call.state === "ended" || call.state === "cancelled") throw failure(call);
 		const now = deps.clock();
-		if (call.state === "queued" && now >= createdAt + CLAIM_WITHIN_MS) {
+		if (call.state === "queued" && now >= claimDeadline(call)) {
 			const cancelled = await cancel(deps, callId, ["queued"], { by: "api", reason: "not-claimed" });
 			if (cancelled !== undefined) throw failure(cancelled);
 		}

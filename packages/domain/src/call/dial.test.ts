@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
 import type { DomainError } from "../errors.ts";
 import { dialRequest, outboundTrunk, participantRequest } from "../samples.ts";
-import { buildDialRequest, type InlineTrunk, type ParticipantRequest, queuedCall, validateParticipantRequest } from "./dial.ts";
+import {
+	buildDialRequest,
+	type InlineTrunk,
+	claimDeadline,
+	type ParticipantRequest,
+	queuedCall,
+	validateParticipantRequest,
+} from "./dial.ts";
 
 const zeros = (length: number) => new Uint8Array(length);
 const inline: InlineTrunk = {
@@ -212,4 +219,8 @@ test("queuedCall", () => {
 		createdAt: 1_000_500,
 		expiresAtSeconds: 1000 + 30 * 24 * 3600,
 	});
+});
+
+test("claimDeadline: before LiveKit's clients give up, 10 s after they asked", () => {
+	expect(claimDeadline({ createdAt: 1000 })).toBe(10_000);
 });

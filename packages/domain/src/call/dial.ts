@@ -148,6 +148,17 @@ export function queuedCall(call: { callId: string; projectId: string; region: st
 	};
 }
 
+/** Below the 10 s after which LiveKit's clients give up. */
+const CLAIM_WITHIN_MS = 9_000;
+
+/**
+ * Until when (ms since the epoch) a node may claim a queued call. The API request that made the call cancels it then; that a node claims it no later
+ * either is for the case that the request's process died.
+ */
+export function claimDeadline({ createdAt }: Pick<CallRecord, "createdAt">): number {
+	return createdAt + CLAIM_WITHIN_MS;
+}
+
 function checkTrunkChoice({ trunkId, inlineTrunk, number }: ParticipantRequest): void {
 	if (trunkId !== "") return;
 	if (inlineTrunk === undefined) throw invalid(number === "" ? "missing sip trunk id and sip number" : "missing sip trunk id");
