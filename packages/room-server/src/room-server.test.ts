@@ -3,7 +3,10 @@ import { TrackSource } from "@livekit/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { join, listen, nextEvent, publishTone, type RunningServer, startServer, subscribedTrack, token, type ToneTrack, until } from "./testing/harness.ts";
 
-describe("unmodified rtc-node", () => {
+describe.each([
+	["on one connection (/rtc/v1)", false],
+	["on two connections (/rtc)", true],
+])("unmodified rtc-node %s", (_path, twoConnections) => {
 	let running: RunningServer;
 	let joined: Room[] = [];
 	let tones: ToneTrack[] = [];
@@ -11,7 +14,7 @@ describe("unmodified rtc-node", () => {
 	let room = "";
 
 	beforeAll(async () => {
-		running = await startServer({ departureTimeoutMs: 30 });
+		running = await startServer({ departureTimeoutMs: 30 }, { onlyTwoConnections: twoConnections });
 	});
 
 	afterEach(async () => {

@@ -20,8 +20,6 @@ export interface ParticipantLink {
 	/** forward this track to the participant from now on */
 	subscribe(track: PublishedTrack): void;
 	unsubscribe(trackSid: string): void;
-	/** hold a subscribed track back (true) or let it flow (false) */
-	pause(trackSid: string, paused: boolean): void;
 	sendData(kind: DataKind, packet: Uint8Array): void;
 	/** tell the client why, then close everything */
 	disconnect(reason: DisconnectReason): void;

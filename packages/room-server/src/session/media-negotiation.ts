@@ -14,6 +14,17 @@ export interface Subscription {
 	mid: string | undefined;
 }
 
+export function newSubscription(track: PublishedTrack, output: RtpOutput): Subscription {
+	return { track, sink: new AudioSink(output, newSsrc()), mid: undefined };
+}
+
+/** Lets packets flow into a section whose formats are settled. */
+export function startForwarding({ track, sink }: Subscription, section: MediaSection): void {
+	const codecs = payloadTypes(section.codecs);
+	sink.configure({ payloadTypes: codecs, levelExtension: section.extensions.get(AUDIO_LEVEL) ?? 0 });
+	track.source.addSink(sink);
+}
+
 /** A section in which the client sends. */
 export interface PublishedSection {
 	mid: string;
@@ -50,7 +61,7 @@ export class MediaNegotiation {
 	/** Takes a track in; packets flow once a section carries it. */
 	subscribe(track: PublishedTrack): void {
 		if (this.#subscriptions.has(track.info.sid)) return;
-		this.#subscriptions.set(track.info.sid, { track, sink: new AudioSink(this.#output, newSsrc()), mid: undefined });
+		this.#subscriptions.set(track.info.sid, newSubscription(track, this.#output));
 	}
 
 	/** Ends a subscription at once; its section is free in the next answer. The ended one, if there was one. */
@@ -120,8 +131,7 @@ export class MediaNegotiation {
 		}
 		const { track, sink } = subscription;
 		answer.midToTrackId[section.mid] = track.info.sid;
-		sink.configure({ payloadTypes: payloadTypes(codecs), levelExtension: section.extensions.get(AUDIO_LEVEL) ?? 0 });
-		track.source.addSink(sink);
+		startForwarding(subscription, section);
 		return {
 			...media(section, "sendonly", codecs),
 			sent: { participantSid: track.publisher.sid, trackSid: track.info.sid, ssrc: sink.ssrc },
@@ -138,7 +148,7 @@ export class MediaNegotiation {
 }
 
 /** payload type of each forwarded codec in a section; the first when a codec is there twice */
-export function payloadTypes(codecs: readonly OfferedCodec[]): Map<AudioCodec, number> {
+function payloadTypes(codecs: readonly OfferedCodec[]): Map<AudioCodec, number> {
 	const types = new Map<AudioCodec, number>();
 	for (const codec of codecs) if (codec.audio !== undefined && !types.has(codec.audio)) types.set(codec.audio, codec.payloadType);
 	return types;

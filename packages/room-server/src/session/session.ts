@@ -29,9 +29,10 @@ import type { DataKind } from "../transport/data-channels.ts";
 import { PeerTransport } from "../transport/peer-transport.ts";
 import type { UdpEndpoint } from "../transport/udp-endpoint.ts";
 import type { JoinParameters } from "./join-request.ts";
-import { MediaNegotiation, type Subscription } from "./media-negotiation.ts";
+import { MediaNegotiation } from "./media-negotiation.ts";
 import { Publications } from "./publications.ts";
 import { SignalSocket } from "./signal-socket.ts";
+import { SubscriberConnection } from "./subscriber-connection.ts";
 
 /** seconds, as LiveKit: clients ping this often and give up after that long without an answer */
 const PING_INTERVAL_SECONDS = 5;
@@ -64,6 +65,8 @@ export class Session implements ParticipantLink {
 	readonly #transport: PeerTransport;
 	readonly #negotiation: MediaNegotiation;
 	readonly #publications: Publications;
+	/** the second connection of the two-connection path, by which the client hears; undefined where one connection does both */
+	readonly #subscriber: SubscriberConnection | undefined;
 	readonly #descriptionId = String(Math.floor(Math.random() * 2 ** 48));
 	#descriptionVersion = 1;
 	/** sections already asked for since the last answer */
@@ -85,13 +88,20 @@ export class Session implements ParticipantLink {
 			onClosed: () => this.#leave(DisconnectReason.SIGNAL_CLOSE),
 		});
 		this.#transport = new PeerTransport(options.endpoint, options.certificate, {
-			onConnected: () => options.room.activate(this.participant),
+			onConnected: () => this.#onConnected(),
 			onRtp: (packet, headerLength, payload) => this.#publications.write(packet, headerLength, payload),
 			onData: (kind, message) => this.#onData(kind, message),
 			onFailed: (reason) => this.#onTransportFailed(reason),
 		});
 		this.#negotiation = new MediaNegotiation(this.#transport);
 		this.#publications = new Publications(this.participant);
+		if (options.join.singleConnection) return;
+		this.#subscriber = new SubscriberConnection(options.endpoint, options.certificate, {
+			sendOffer: (offer) => this.send({ case: "offer", value: offer }),
+			onConnected: () => options.room.activate(this.participant),
+			onData: (kind, message) => this.#onData(kind, message),
+			onFailed: (reason) => this.#onTransportFailed(reason),
+		});
 	}
 
 	/** Enters the room, says so to the client, and answers the offer that came with the join. */
@@ -106,7 +116,7 @@ export class Session implements ParticipantLink {
 				otherParticipants: room.othersSeenBy(this.participant).map((other) => other.toInfo()),
 				serverVersion: serverInfo.version,
 				serverInfo,
-				subscriberPrimary: false,
+				subscriberPrimary: this.#subscriber !== undefined,
 				pingInterval: PING_INTERVAL_SECONDS,
 				pingTimeout: PING_TIMEOUT_SECONDS,
 				enabledPublishCodecs: publishCodecs(),
@@ -116,15 +126,13 @@ export class Session implements ParticipantLink {
 		room.subscribeToExisting(this.participant);
 		for (const request of join.request.addTrackRequests) this.#addTrack(request);
 		if (join.request.publisherOffer !== undefined) this.#answer(join.request.publisherOffer);
-	}
-
-	get connected(): boolean {
-		return this.#transport.connected;
+		this.#subscriber?.start();
 	}
 
 	/** False when a whole round has passed without a packet from the client (RFC 7675 §5.1: 30 s at most; clients check every few). */
 	isAlive(): boolean {
-		return this.#transport.takeHeard();
+		// both are asked: each forgets what it has heard
+		return [this.#transport.takeHeard(), this.#subscriber?.takeHeard() ?? false].includes(true);
 	}
 
 	/** The connection has gone silent. */
@@ -137,23 +145,26 @@ export class Session implements ParticipantLink {
 	}
 
 	sendData(kind: DataKind, packet: Uint8Array): void {
-		this.#transport.sendData(kind, packet);
+		(this.#subscriber ?? this.#transport).sendData(kind, packet);
 	}
 
 	subscribe(track: PublishedTrack): void {
+		if (this.#subscriber !== undefined) {
+			this.#subscriber.subscribe(track);
+			return;
+		}
 		this.#negotiation.subscribe(track);
 		this.#negotiate();
 	}
 
 	unsubscribe(trackSid: string): void {
+		this.#subscriber?.unsubscribe(trackSid);
 		const ended = this.#negotiation.unsubscribe(trackSid);
-		if (ended === undefined) return;
-		this.#transport.forgetSsrc(ended.sink.ssrc);
-		if (ended.mid !== undefined) this.#negotiate();
+		if (ended?.mid !== undefined) this.#negotiate();
 	}
 
-	pause(trackSid: string, paused: boolean): void {
-		this.#negotiation.pause(trackSid, paused);
+	#pause(trackSid: string, paused: boolean): void {
+		(this.#subscriber ?? this.#negotiation).pause(trackSid, paused);
 	}
 
 	disconnect(reason: DisconnectReason): void {
@@ -170,8 +181,13 @@ export class Session implements ParticipantLink {
 		this.#negotiation.close();
 		this.#signal.close();
 		setTimeout(() => this.#signal.terminate(), CLOSE_GRACE_MS).unref();
-		this.#transport.close().catch((error: unknown) => this.#options.log("transport did not close", { error }));
+		Promise.all([this.#transport.close(), this.#subscriber?.close()]).catch((error: unknown) => this.#options.log("transport did not close", { error }));
 		this.#options.onClosed(this);
+	}
+
+	/** Others see the participant once it can hear: with two connections that is the subscriber's. */
+	#onConnected(): void {
+		if (this.#subscriber === undefined) this.#options.room.activate(this.participant);
 	}
 
 	#onTransportFailed(reason: string): void {
@@ -189,6 +205,10 @@ export class Session implements ParticipantLink {
 				this.#answer(message.value);
 				break;
 			}
+			case "answer": {
+				if (this.#subscriber?.onAnswer(message.value) === false) this.disconnect(DisconnectReason.JOIN_FAILURE);
+				break;
+			}
 			case "addTrack": {
 				this.#addTrack(message.value);
 				break;
@@ -203,7 +223,7 @@ export class Session implements ParticipantLink {
 				break;
 			}
 			case "trackSetting": {
-				for (const trackSid of message.value.trackSids) this.#negotiation.pause(trackSid, message.value.disabled);
+				for (const trackSid of message.value.trackSids) this.#pause(trackSid, message.value.disabled);
 				break;
 			}
 			case "updateMetadata": {
@@ -331,8 +351,4 @@ export class Session implements ParticipantLink {
 		});
 	}
 
-	/** for tests and statistics */
-	subscriptions(): Subscription[] {
-		return this.#negotiation.subscriptions();
-	}
 }

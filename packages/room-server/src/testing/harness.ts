@@ -12,14 +12,15 @@ export interface RunningServer {
 	close(): Promise<void>;
 }
 
-/** A room server on free ports of this machine. */
-export async function startServer(options: Partial<RoomServerOptions> = {}): Promise<RunningServer> {
+/** A room server on free ports of this machine. `onlyTwoConnections`: it is without `/rtc/v1`, as servers were before; clients turn to `/rtc`. */
+export async function startServer(options: Partial<RoomServerOptions> = {}, { onlyTwoConnections = false } = {}): Promise<RunningServer> {
 	const server = new RoomServer({ apiKeys: { devkey: "secret" }, ...options });
 	const http = createServer((request, response) => {
 		if (!server.handleHttp(request, response)) response.writeHead(404).end("not here");
 	});
 	http.on("upgrade", (request, socket, head) => {
-		if (!server.handleUpgrade(request, socket, head)) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+		const hidden = onlyTwoConnections && request.url?.startsWith("/rtc/v1") === true;
+		if (hidden || !server.handleUpgrade(request, socket, head)) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
 	});
 	await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
 	const { port } = http.address() as AddressInfo;

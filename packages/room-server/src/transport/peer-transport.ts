@@ -97,10 +97,6 @@ export class PeerTransport implements IcePeer {
 		return this.#remote !== undefined;
 	}
 
-	get connected(): boolean {
-		return this.#state === "connected";
-	}
-
 	/** the candidate every description carries: host, on the advertised address (RFC 8839 §5.1) */
 	get candidate(): string {
 		return `candidate:1 1 udp 2130706431 ${this.#endpoint.address} ${this.#endpoint.port} typ host generation 0`;
@@ -113,14 +109,7 @@ export class PeerTransport implements IcePeer {
 
 	/** Protects and sends; `out` = header (already written) + room for payload and `rtpOverhead`. */
 	sendRtp(out: Buffer, headerLength: number, payload: Uint8Array): void {
-		if (this.#sender === undefined) return;
-		this.#sender.protect(out, headerLength, payload);
-		this.#send(out);
-	}
-
-	/** An SSRC that will not be sent again. */
-	forgetSsrc(ssrc: number): void {
-		this.#sender?.forget(ssrc);
+		if (this.#sender?.protect(out, headerLength, payload) === true) this.#send(out);
 	}
 
 	sendData(kind: DataKind, message: Uint8Array): boolean {

@@ -24,62 +24,72 @@ interface Cipher {
 	open(packet: Buffer, headerLength: number, ssrc: number, rollover: number, sequence: number): Buffer | undefined;
 }
 
+/** The packet indices (rollover × 2^16 + sequence, RFC 3711 §3.3.1) of one SSRC, and which of the latest 64 were there (§3.3.2). */
+class IndexWindow {
+	#highest: number;
+	readonly #seen = new Float64Array(REPLAY_WINDOW).fill(-1);
+
+	constructor(sequence: number) {
+		this.#highest = sequence;
+	}
+
+	/** The index nearest to the highest one (RFC 3711 Appendix A); -1 when it was there before, or is too old to tell. */
+	next(sequence: number): number {
+		const last = this.#highest % 0x10000;
+		const base = this.#highest - last;
+		let index = base + sequence;
+		if (last < 0x8000 && sequence - last > 0x8000) index -= 0x10000;
+		else if (last >= 0x8000 && last - 0x8000 > sequence) index += 0x10000;
+		if (index < 0 || index <= this.#highest - REPLAY_WINDOW || this.#seen[index % REPLAY_WINDOW] === index) return -1;
+		return index;
+	}
+
+	take(index: number): void {
+		if (index > this.#highest) this.#highest = index;
+		this.#seen[index % REPLAY_WINDOW] = index;
+	}
+}
+
 /** Protects the RTP that leaves on one connection. Header-in-place: no packet object between forwarder and socket. */
 export class SrtpSender {
 	readonly overhead: number;
 	readonly #cipher: Cipher;
-	/** ssrc → [rollover counter, last sequence] */
-	readonly #streams = new Map<number, { rollover: number; last: number }>();
+	readonly #streams = new Map<number, IndexWindow>();
 
 	constructor(profile: SrtpProfile, masterKey: Buffer, masterSalt: Buffer) {
 		this.overhead = overhead(profile);
 		this.#cipher = createCipher(profile, masterKey, masterSalt);
 	}
 
-	/** `out` holds the header in its first `headerLength` bytes and is exactly header + payload + overhead long. */
-	protect(out: Buffer, headerLength: number, payload: Uint8Array): void {
+	/**
+	 * `out` holds the header in its first `headerLength` bytes and is exactly header + payload + overhead long. False: the packet must not be
+	 * sent, its index was used before. Two packets under one index would give the keys away (RFC 7714 §8.4, RFC 3711 §9.1), whatever a
+	 * publisher does with its sequence numbers.
+	 */
+	protect(out: Buffer, headerLength: number, payload: Uint8Array): boolean {
 		const sequence = out.readUInt16BE(2);
 		const ssrc = out.readUInt32BE(8);
 		let stream = this.#streams.get(ssrc);
 		if (stream === undefined) {
-			stream = { rollover: 0, last: sequence };
+			stream = new IndexWindow(sequence);
 			this.#streams.set(ssrc, stream);
 		}
-		let rollover = stream.rollover;
-		const step = (sequence - stream.last) & 0xffff;
-		if (step < 0x8000) {
-			if (sequence < stream.last) {
-				rollover++;
-				stream.rollover = rollover;
-			}
-			stream.last = sequence;
-		} else if (sequence > stream.last) {
-			// a late packet from before the wrap
-			rollover = Math.max(0, rollover - 1);
-		}
-		this.#cipher.seal(out, headerLength, payload, ssrc, rollover, sequence);
-	}
-
-	forget(ssrc: number): void {
-		this.#streams.delete(ssrc);
+		const index = stream.next(sequence);
+		if (index === -1) return false;
+		stream.take(index);
+		this.#cipher.seal(out, headerLength, payload, ssrc, Math.floor(index / 0x10000), sequence);
+		return true;
 	}
 }
 
-interface ReceivedStream {
-	/** highest authenticated index: rollover × 2^16 + sequence (RFC 3711 §3.3.1) */
-	highest: number;
-	/** index last seen in each slot of the replay window (RFC 3711 §3.3.2) */
-	seen: Float64Array;
-}
-
-/** Most SSRCs one connection may bring; beyond it packets of new ones are dropped. */
-const MAX_STREAMS = 64;
+/** Most SSRCs remembered of one peer; each publication brings one. Beyond it the oldest is forgotten. */
+const MAX_STREAMS = 512;
 
 /** Opens the SRTP that arrives on one connection: authenticates, drops replays, decrypts. */
 export class SrtpReceiver {
 	readonly #cipher: Cipher;
 	readonly #overhead: number;
-	readonly #streams = new Map<number, ReceivedStream>();
+	readonly #streams = new Map<number, IndexWindow>();
 
 	constructor(profile: SrtpProfile, masterKey: Buffer, masterSalt: Buffer) {
 		this.#overhead = overhead(profile);
@@ -91,27 +101,23 @@ export class SrtpReceiver {
 		if (packet.length < headerLength + this.#overhead) return undefined;
 		const sequence = packet.readUInt16BE(2);
 		const ssrc = packet.readUInt32BE(8);
-		const stream = this.#streams.get(ssrc);
-		const index = stream === undefined ? sequence : estimateIndex(stream.highest, sequence);
-		if (stream !== undefined && (index <= stream.highest - REPLAY_WINDOW || stream.seen[index % REPLAY_WINDOW] === index)) return undefined;
-		if (stream === undefined && this.#streams.size >= MAX_STREAMS) return undefined;
+		const known = this.#streams.get(ssrc);
+		const stream = known ?? new IndexWindow(sequence);
+		const index = stream.next(sequence);
+		if (index === -1) return undefined;
 		const payload = this.#cipher.open(packet, headerLength, ssrc, Math.floor(index / 0x10000), sequence);
 		if (payload === undefined) return undefined;
-		// only an authenticated packet moves the window
-		const known = stream ?? { highest: index, seen: new Float64Array(REPLAY_WINDOW).fill(-1) };
-		if (stream === undefined) this.#streams.set(ssrc, known);
-		if (index > known.highest) known.highest = index;
-		known.seen[index % REPLAY_WINDOW] = index;
+		// only an authenticated packet moves the window or adds a stream
+		stream.take(index);
+		if (known === undefined) this.#remember(ssrc, stream);
 		return payload;
 	}
-}
 
-/** RFC 3711 §3.3.1, Appendix A: the index nearest to the highest one. */
-function estimateIndex(highest: number, sequence: number): number {
-	const rollover = Math.floor(highest / 0x10000);
-	const last = highest % 0x10000;
-	if (last < 0x8000) return sequence - last > 0x8000 && rollover > 0 ? (rollover - 1) * 0x10000 + sequence : rollover * 0x10000 + sequence;
-	return last - 0x8000 > sequence ? (rollover + 1) * 0x10000 + sequence : rollover * 0x10000 + sequence;
+	#remember(ssrc: number, stream: IndexWindow): void {
+		const oldest = this.#streams.keys().next();
+		if (this.#streams.size >= MAX_STREAMS && oldest.done !== true) this.#streams.delete(oldest.value);
+		this.#streams.set(ssrc, stream);
+	}
 }
 
 function createCipher(profile: SrtpProfile, masterKey: Buffer, masterSalt: Buffer): Cipher {

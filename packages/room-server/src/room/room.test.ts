@@ -1,0 +1,188 @@
+import { DataPacket, DisconnectReason, ParticipantInfo_State, SipDTMF, TrackInfo, UserPacket } from "@livekit/protocol";
+import { describe, expect, it } from "vitest";
+import { AudioSource } from "../media/audio-source.ts";
+import type { Grants } from "../tokens.ts";
+import { Participant, type ParticipantLink, type PublishedTrack, type SignalMessage } from "./participant.ts";
+import { Room } from "./room.ts";
+
+/** Writes down what the room does to a participant. */
+class RecordingLink implements ParticipantLink {
+	readonly messages: SignalMessage[] = [];
+	readonly log: string[] = [];
+	readonly data: DataPacket[] = [];
+
+	send(message: SignalMessage): void {
+		this.messages.push(message);
+	}
+	subscribe(track: PublishedTrack): void {
+		this.log.push(`+${track.info.sid}`);
+	}
+	unsubscribe(trackSid: string): void {
+		this.log.push(`-${trackSid}`);
+	}
+	sendData(kind: string, packet: Uint8Array): void {
+		this.log.push(kind);
+		this.data.push(DataPacket.fromBinary(packet));
+	}
+	disconnect(reason: DisconnectReason): void {
+		this.log.push(`out: ${DisconnectReason[reason]}`);
+	}
+
+	/** identity:state:number of tracks, of every participant update */
+	updates(): string[] {
+		return this.messages.flatMap((message) =>
+			message.case === "update" ? message.value.participants.map((info) => `${info.identity}:${ParticipantInfo_State[info.state]}:${info.tracks.length}`) : [],
+		);
+	}
+}
+
+const everything: Grants = {
+	identity: "",
+	name: "",
+	metadata: "",
+	attributes: {},
+	kind: "standard",
+	room: "lobby",
+	roomJoin: true,
+	roomCreate: false,
+	roomList: false,
+	roomAdmin: false,
+	canPublish: true,
+	canSubscribe: true,
+	canPublishData: true,
+	canUpdateOwnMetadata: false,
+	hidden: false,
+};
+
+function newRoom(maxParticipants = 0): Room {
+	return new Room({ name: "lobby", maxParticipants, emptyTimeoutMs: 1000, departureTimeoutMs: 1000, createdAt: 1_700_000_000_123 });
+}
+
+function enter(room: Room, identity: string, options: { grants?: Partial<Grants>; autoSubscribe?: boolean; active?: boolean } = {}): { participant: Participant; link: RecordingLink } {
+	const link = new RecordingLink();
+	const grants = { ...everything, identity, ...options.grants };
+	const participant = new Participant({ grants, link, joinedAt: 1_700_000_000_000, autoSubscribe: options.autoSubscribe ?? true, clientProtocol: 0 });
+	room.join(participant);
+	room.subscribeToExisting(participant);
+	if (options.active !== false) room.activate(participant);
+	return { participant, link };
+}
+
+function publish(room: Room, publisher: Participant, sid: string): PublishedTrack {
+	const track: PublishedTrack = { info: new TrackInfo({ sid }), publisher, source: new AudioSource(), subscribedOnce: false };
+	room.publish(track);
+	return track;
+}
+
+describe("who sees and hears whom", () => {
+	it("others see and hear a participant from the moment it is connected, not before", () => {
+		const room = newRoom();
+		const alice = enter(room, "alice");
+		const bob = enter(room, "bob", { active: false });
+		publish(room, bob.participant, "TR_b");
+		expect(alice.link.updates()).toEqual(["alice:ACTIVE:0"]);
+		expect(alice.link.log).toEqual([]);
+		expect(room.othersSeenBy(alice.participant)).toEqual([]);
+		room.activate(bob.participant);
+		expect(alice.link.updates()).toEqual(["alice:ACTIVE:0", "bob:ACTIVE:1"]);
+		expect(alice.link.log).toEqual(["+TR_b"]);
+		expect(bob.link.messages.filter((message) => message.case === "trackSubscribed")).toHaveLength(1);
+	});
+
+	it("a newcomer hears what is there, and a leaver is gone for all", () => {
+		const room = newRoom();
+		const alice = enter(room, "alice");
+		publish(room, alice.participant, "TR_a");
+		const bob = enter(room, "bob");
+		const carol = enter(room, "carol", { autoSubscribe: false });
+		expect(bob.link.log).toEqual(["+TR_a"]);
+		room.setSubscribed(carol.participant, ["TR_a", "TR_unknown"], true);
+		expect(carol.link.log).toEqual(["+TR_a"]);
+		room.leave(alice.participant, DisconnectReason.CLIENT_INITIATED);
+		room.leave(alice.participant, DisconnectReason.CLIENT_INITIATED);
+		expect(bob.link.log).toEqual(["+TR_a", "-TR_a"]);
+		expect(carol.link.log).toEqual(["+TR_a", "-TR_a"]);
+		expect(bob.link.updates().filter((update) => update.startsWith("alice"))).toEqual(["alice:DISCONNECTED:0"]);
+		expect([room.size, room.trackCount]).toEqual([2, 0]);
+		// the publisher is told of the first subscription only
+		expect(alice.link.messages.filter((message) => message.case === "trackSubscribed")).toHaveLength(1);
+	});
+
+	it("who may not subscribe hears nothing; who is hidden is not seen", () => {
+		const room = newRoom();
+		const deaf = enter(room, "deaf", { grants: { canSubscribe: false } });
+		const spy = enter(room, "spy", { grants: { hidden: true } });
+		const alice = enter(room, "alice");
+		publish(room, alice.participant, "TR_a");
+		expect(deaf.link.log).toEqual([]);
+		expect(spy.link.log).toEqual(["+TR_a"]);
+		expect(room.othersSeenBy(alice.participant).map((other) => other.identity)).toEqual(["deaf"]);
+		room.leave(spy.participant, DisconnectReason.CLIENT_INITIATED);
+		expect([...alice.link.updates(), ...deaf.link.updates()].filter((update) => update.startsWith("spy"))).toEqual([]);
+		expect(room.toInfo().numParticipants).toBe(2);
+	});
+
+	it("the same identity again puts the older one out, also in a full room", () => {
+		const room = newRoom(2);
+		const older = enter(room, "alice");
+		const bob = enter(room, "bob");
+		expect([room.hasPlaceFor("carol"), room.hasPlaceFor("alice")]).toEqual([false, true]);
+		const newer = enter(room, "alice");
+		expect(older.link.log).toEqual(["out: DUPLICATE_IDENTITY"]);
+		expect(room.participant("alice")).toBe(newer.participant);
+		expect(bob.link.updates().slice(-2)).toEqual(["alice:DISCONNECTED:0", "alice:ACTIVE:0"]);
+		// the older connection ends late: it must not take the newer one along
+		room.leave(older.participant, DisconnectReason.SIGNAL_CLOSE);
+		expect(room.size).toBe(2);
+	});
+
+	it("closing puts everybody out with the reason", () => {
+		const room = newRoom();
+		const [alice, bob] = [enter(room, "alice"), enter(room, "bob")];
+		room.close(DisconnectReason.ROOM_DELETED);
+		expect([alice.link.log, bob.link.log, room.size]).toEqual([["out: ROOM_DELETED"], ["out: ROOM_DELETED"], 0]);
+	});
+});
+
+describe("data", () => {
+	it("goes to all others or to those named, in the sender's name whatever the packet says", () => {
+		const room = newRoom();
+		const [alice, bob, carol] = [enter(room, "alice"), enter(room, "bob"), enter(room, "carol")];
+		const waiting = enter(room, "waiting", { active: false });
+		const forged = new DataPacket({ participantIdentity: "bob", participantSid: "PA_x", sequence: 7, value: { case: "sipDtmf", value: new SipDTMF({ code: 5, digit: "5" }) } });
+		room.relayData(alice.participant, forged, "reliable");
+		expect([alice.link.log, bob.link.log, carol.link.log, waiting.link.log]).toEqual([[], ["reliable"], ["reliable"], []]);
+		expect(bob.link.data[0]).toMatchObject({ participantIdentity: "alice", participantSid: alice.participant.sid, sequence: 7, value: { case: "sipDtmf", value: { code: 5, digit: "5" } } });
+
+		room.relayData(alice.participant, new DataPacket({ destinationIdentities: ["carol"], value: { case: "user", value: new UserPacket({ topic: "t" }) } }), "lossy");
+		expect([bob.link.log.length, carol.link.log]).toEqual([1, ["reliable", "lossy"]]);
+		expect(carol.link.data[1]?.value.value).toMatchObject({ participantIdentity: "alice", topic: "t" });
+
+		room.relayData(undefined, new DataPacket({ value: { case: "user", value: new UserPacket({ destinationSids: [bob.participant.sid] }) } }), "reliable");
+		expect([alice.link.log.length, bob.link.log.length, carol.link.log.length]).toEqual([0, 2, 2]);
+	});
+});
+
+describe("changes", () => {
+	it("of a participant reach everybody with a higher version", () => {
+		const room = newRoom();
+		const [alice, bob] = [enter(room, "alice", { grants: { attributes: { a: "1", b: "2" } } }), enter(room, "bob")];
+		const before = alice.participant.toInfo().version;
+		room.updateParticipant(alice.participant, { name: "A", metadata: "", attributes: { a: "", c: "3" } });
+		for (const { link } of [alice, bob]) {
+			const last = link.messages.at(-1);
+			expect(last?.case === "update" && last.value.participants[0]).toMatchObject({ identity: "alice", name: "A", attributes: { b: "2", c: "3" }, version: before + 1 });
+		}
+	});
+
+	it("of a track by the server reach the publisher, too", () => {
+		const room = newRoom();
+		const [alice, bob] = [enter(room, "alice"), enter(room, "bob")];
+		const track = publish(room, alice.participant, "TR_a");
+		room.setMuted(track, true, true);
+		expect(track.source.muted).toBe(true);
+		expect(alice.link.messages.some((message) => message.case === "mute" && message.value.muted && message.value.sid === "TR_a")).toBe(true);
+		const last = bob.link.messages.at(-1);
+		expect(last?.case === "update" && last.value.participants[0]?.tracks[0]?.muted).toBe(true);
+	});
+});
