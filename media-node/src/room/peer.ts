@@ -3,6 +3,7 @@
  * no STUN or TURN, one UDP socket, audio only, and an RTP path that goes around werift's router, statistics and packet copies.
  */
 import { createSecretKey } from "node:crypto";
+import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { type RTCDataChannel, RTCPeerConnection, type RTCDtlsTransport, type RtcpPacket, type RtpHeader, type RtpPacket } from "werift";
 import { MediaStreamTrack, useAudioLevelIndication, useOPUS, usePCMA, usePCMU } from "werift";
@@ -115,8 +116,7 @@ export class RoomPeer {
 	async addCandidate(candidateInit: string): Promise<void> {
 		if (this.#closed !== undefined) return;
 		const candidate: unknown = JSON.parse(candidateInit);
-		// werift's sockets are UDP only
-		if (isCandidateInit(candidate) && / udp /i.test(candidate.candidate)) await this.#pc.addIceCandidate(candidate);
+		if (isCandidateInit(candidate) && isUsable(candidate.candidate)) await this.#pc.addIceCandidate(candidate);
 	}
 
 	/** Encrypts and sends one packet; nothing happens before the connection is up or after it has closed. */
@@ -237,6 +237,12 @@ function keepEarlyDtls(transport: RTCDtlsTransport): void {
 
 function isCandidateInit(value: unknown): value is { candidate: string } {
 	return typeof value === "object" && value !== null && "candidate" in value && typeof value.candidate === "string";
+}
+
+/** Our sockets are UDP only, and a name (RFC 8839 §5.1 allows one) would be looked up: servers have addresses. */
+function isUsable(candidate: string): boolean {
+	const [, , transport = "", , address = ""] = candidate.split(" ");
+	return transport.toLowerCase() === "udp" && isIP(address) !== 0;
 }
 
 /** RFC 7983 §7 */
