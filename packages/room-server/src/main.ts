@@ -8,7 +8,12 @@ const port = Number(values.port ?? process.env["PORT"] ?? 7880);
 const write = (line: string): boolean => process.stdout.write(`${line}\n`);
 const server = new RoomServer({
 	apiKeys: { devkey: "secret" },
-	...(values.verbose === true ? { log: (message, fields) => void write(`${message} ${JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? value.stack : value))}`) } : {}),
+	...(values.verbose === true
+		? {
+				log: (message, fields) =>
+					void write(`${message} ${JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? value.stack : value))}`),
+			}
+		: {}),
 });
 
 const http = createServer((request, response) => {

@@ -1,7 +1,21 @@
 import { DisconnectReason, dispose, type Room, RoomEvent } from "@livekit/rtc-node";
 import { TrackSource } from "@livekit/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { join, listen, nextEvent, publishTone, type RunningServer, startServer, subscribedTrack, token, type ToneTrack, until } from "./testing/harness.ts";
+import {
+	join,
+	listen,
+	nextEvent,
+	publishTone,
+	type RunningServer,
+	startServer,
+	subscribedTrack,
+	token,
+	type ToneTrack,
+	until,
+} from "./testing/harness.ts";
+
+// once for the whole file: the SDK does not start again after it
+afterAll(() => dispose());
 
 describe.each([
 	["on one connection (/rtc/v1)", false],
@@ -25,10 +39,7 @@ describe.each([
 		await until(() => Object.values(running.server.stats()).every((count) => count === 0));
 	});
 
-	afterAll(async () => {
-		await running.close();
-		await dispose();
-	});
+	afterAll(() => running.close());
 
 	async function enter(identity: string, options: Parameters<typeof join>[2] = {}): Promise<Room> {
 		const entered = await join(running.url, identity, { room, ...options });
@@ -55,7 +66,10 @@ describe.each([
 		// bob comes when alice's track is there already; alice hears of bob's afterwards
 		const bob = await enter("bob");
 		await tone(bob, 900);
-		const [atBob, atAlice] = await Promise.all([subscribedTrack(bob, "alice").then((track) => listen(track)), subscribedTrack(alice, "bob").then((track) => listen(track))]);
+		const [atBob, atAlice] = await Promise.all([
+			subscribedTrack(bob, "alice").then((track) => listen(track)),
+			subscribedTrack(alice, "bob").then((track) => listen(track)),
+		]);
 		expect(atBob.frequency).toBeGreaterThan(434);
 		expect(atBob.frequency).toBeLessThan(446);
 		expect(atAlice.frequency).toBeGreaterThan(890);
@@ -74,7 +88,9 @@ describe.each([
 		const frequencies = [300, 500, 700, 900, 1100];
 		const speakers = await Promise.all(frequencies.map((frequency) => enter(`speaker-${frequency}`)));
 		await Promise.all(speakers.map((speaker, i) => tone(speaker, frequencies[i] ?? 0)));
-		const heard = await Promise.all(frequencies.map((frequency) => subscribedTrack(listener, `speaker-${frequency}`).then((track) => listen(track))));
+		const heard = await Promise.all(
+			frequencies.map((frequency) => subscribedTrack(listener, `speaker-${frequency}`).then((track) => listen(track))),
+		);
 		heard.forEach(({ frequency, rms }, i) => {
 			expect(Math.abs(frequency - (frequencies[i] ?? 0))).toBeLessThan(10);
 			expect(rms).toBeGreaterThan(5000);
@@ -109,12 +125,20 @@ describe.each([
 		await muted;
 		expect((await listen(remote)).rms).toBeLessThan(300);
 		await until(() => track.muted);
-		await expect(running.rooms.mutePublishedTrack(room, "alice", publication.sid ?? "", false)).rejects.toMatchObject({ code: "permission_denied" });
+		await expect(running.rooms.mutePublishedTrack(room, "alice", publication.sid ?? "", false)).rejects.toMatchObject({
+			code: "permission_denied",
+		});
 	});
 
 	it("shows names, metadata, attributes and kind, and their changes", async () => {
 		newRoom();
-		const alice = await enter("alice", { name: "Alice", metadata: "first", attributes: { language: "en" }, kind: "agent", grant: { canUpdateOwnMetadata: true } });
+		const alice = await enter("alice", {
+			name: "Alice",
+			metadata: "first",
+			attributes: { language: "en" },
+			kind: "agent",
+			grant: { canUpdateOwnMetadata: true },
+		});
 		const bob = await enter("bob");
 		const seen = bob.remoteParticipants.get("alice");
 		expect([seen?.name, seen?.metadata, seen?.attributes, seen?.kind]).toEqual(["Alice", "first", { language: "en" }, 4]);
@@ -132,8 +156,13 @@ describe.each([
 		newRoom();
 		const [alice, bob, carol] = [await enter("alice"), await enter("bob"), await enter("carol")];
 		const received: string[] = [];
-		for (const [name, who] of [["bob", bob], ["carol", carol]] as const) {
-			who.on(RoomEvent.DataReceived, (payload, participant, _kind, topic) => received.push(`${name}: ${new TextDecoder().decode(payload)} from ${participant?.identity} about ${topic}`));
+		for (const [name, who] of [
+			["bob", bob],
+			["carol", carol],
+		] as const) {
+			who.on(RoomEvent.DataReceived, (payload, participant, _kind, topic) =>
+				received.push(`${name}: ${new TextDecoder().decode(payload)} from ${participant?.identity} about ${topic}`),
+			);
 			who.on(RoomEvent.DtmfReceived, (code, digit, participant) => received.push(`${name}: ${digit} ${code} from ${participant.identity}`));
 		}
 		const text = new TextEncoder();
@@ -141,7 +170,13 @@ describe.each([
 		await alice.localParticipant?.publishData(text.encode("two"), { reliable: true, topic: "secret", destination_identities: ["bob"] });
 		await alice.localParticipant?.publishDtmf(11, "#");
 		await until(() => received.length === 5);
-		expect(received.sort()).toEqual(["bob: # 11 from alice", "bob: one from alice about greeting", "bob: two from alice about secret", "carol: # 11 from alice", "carol: one from alice about greeting"]);
+		expect(received.sort()).toEqual([
+			"bob: # 11 from alice",
+			"bob: one from alice about greeting",
+			"bob: two from alice about secret",
+			"carol: # 11 from alice",
+			"carol: one from alice about greeting",
+		]);
 		received.length = 0;
 		await alice.localParticipant?.publishData(text.encode("three"), { reliable: false });
 		await until(() => received.length === 2);
@@ -205,10 +240,14 @@ describe.each([
 		const participants = await service.listParticipants(room);
 		expect(participants.map((each) => each.identity).sort()).toEqual(["alice", "bob"]);
 		const info = await service.getParticipant(room, "alice");
-		expect(info.tracks.map((track) => [track.sid, track.mimeType, track.source])).toEqual([[tones.publication.sid, "audio/opus", TrackSource.MICROPHONE]]);
+		expect(info.tracks.map((track) => [track.sid, track.mimeType, track.source])).toEqual([
+			[tones.publication.sid, "audio/opus", TrackSource.MICROPHONE],
+		]);
 
 		await service.updateParticipant(room, "alice", { metadata: "changed", attributes: { a: "1" } });
-		await until(() => bob.remoteParticipants.get("alice")?.metadata === "changed" && bob.remoteParticipants.get("alice")?.attributes["a"] === "1");
+		await until(
+			() => bob.remoteParticipants.get("alice")?.metadata === "changed" && bob.remoteParticipants.get("alice")?.attributes["a"] === "1",
+		);
 		await service.updateRoomMetadata(room, "new");
 		await until(() => bob.metadata === "new");
 		await service.mutePublishedTrack(room, "alice", tones.publication.sid ?? "", true);

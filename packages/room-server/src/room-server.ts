@@ -1,6 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { DisconnectReason, LeaveRequest, LeaveRequest_Action, type Room as RoomInfo, ServerInfo, ServerInfo_Edition } from "@livekit/protocol";
+import {
+	DisconnectReason,
+	LeaveRequest,
+	LeaveRequest_Action,
+	type Room as RoomInfo,
+	ServerInfo,
+	ServerInfo_Edition,
+} from "@livekit/protocol";
 import { type WebSocket, WebSocketServer } from "ws";
 import { handleRequest } from "./http/handle-request.ts";
 import { newSid } from "./ids.ts";
@@ -50,7 +57,13 @@ export class RoomServer {
 	readonly #rooms: Rooms;
 	readonly #sessions = new Set<Session>();
 	readonly #webSockets = new WebSocketServer({ noServer: true, maxPayload: limits.signalMessageBytes, perMessageDeflate: false });
-	readonly #serverInfo = new ServerInfo({ edition: ServerInfo_Edition.Standard, version: "1.9.0", protocol: 16, nodeId: newSid("ND"), region: "" });
+	readonly #serverInfo = new ServerInfo({
+		edition: ServerInfo_Edition.Standard,
+		version: "1.9.0",
+		protocol: 16,
+		nodeId: newSid("ND"),
+		region: "",
+	});
 	readonly #endpoints: Promise<UdpEndpoint>[] = [];
 	readonly #timers: NodeJS.Timeout[];
 	#closed = false;
@@ -172,7 +185,8 @@ export class RoomServer {
 		if (!grants.roomJoin) return { ok: false, status: 401, message: "no permissions to access the room" };
 		if (grants.identity === "") return { ok: false, status: 400, message: "identity cannot be empty" };
 		if (grants.room === "") return { ok: false, status: 400, message: "room name cannot be empty" };
-		if ([grants.identity, grants.room, grants.name].some((name) => name.length > limits.nameLength)) return { ok: false, status: 400, message: "identity, name or room name is too long" };
+		if ([grants.identity, grants.room, grants.name].some((name) => name.length > limits.nameLength))
+			return { ok: false, status: 400, message: "identity, name or room name is too long" };
 		const join = readJoinParameters(url.pathname, url.searchParams);
 		if (typeof join === "string") return { ok: false, status: 400, message: join };
 		const refusal = applyOwnMetadata(grants, join);
@@ -210,7 +224,8 @@ export class RoomServer {
 function applyOwnMetadata(grants: Grants, join: JoinParameters): string | undefined {
 	const { metadata, participantAttributes } = join.request;
 	if (!grants.canUpdateOwnMetadata) return undefined;
-	if (metadata.length > limits.metadataBytes || attributesTooLarge(grants.attributes, participantAttributes)) return "metadata or attributes are too large";
+	if (metadata.length > limits.metadataBytes || attributesTooLarge(grants.attributes, participantAttributes))
+		return "metadata or attributes are too large";
 	if (metadata !== "") grants.metadata = metadata;
 	Object.assign(grants.attributes, participantAttributes);
 	return undefined;
@@ -219,7 +234,10 @@ function applyOwnMetadata(grants: Grants, join: JoinParameters): string | undefi
 /** Nothing is kept of a connection that broke: the client is to join anew. */
 function demandRejoin(client: WebSocket): void {
 	const signal = new SignalSocket(client, { onRequest: () => undefined, onClosed: () => undefined });
-	signal.send({ case: "leave", value: new LeaveRequest({ reason: DisconnectReason.STATE_MISMATCH, action: LeaveRequest_Action.RECONNECT, canReconnect: true }) });
+	signal.send({
+		case: "leave",
+		value: new LeaveRequest({ reason: DisconnectReason.STATE_MISMATCH, action: LeaveRequest_Action.RECONNECT, canReconnect: true }),
+	});
 	signal.close();
 }
 
@@ -230,7 +248,13 @@ function urlOf(request: IncomingMessage): URL {
 }
 
 function refuseUpgrade(socket: Duplex, status: number, message: string): void {
-	const reasons: Record<number, string> = { 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 500: "Internal Server Error", 503: "Service Unavailable" };
+	const reasons: Record<number, string> = {
+		400: "Bad Request",
+		401: "Unauthorized",
+		403: "Forbidden",
+		500: "Internal Server Error",
+		503: "Service Unavailable",
+	};
 	const head = `HTTP/1.1 ${status} ${reasons[status] ?? "Error"}\r\nContent-Type: text/plain; charset=utf-8\r\n`;
 	socket.end(`${head}Content-Length: ${Buffer.byteLength(message)}\r\nConnection: close\r\n\r\n${message}`);
 }

@@ -4,7 +4,10 @@ import { tokenOf, verifyToken } from "./tokens.ts";
 
 const keys = { devkey: "secret" };
 
-async function sign(claims: Record<string, unknown>, options: { secret?: string; issuer?: string; algorithm?: string; expires?: string } = {}): Promise<string> {
+async function sign(
+	claims: Record<string, unknown>,
+	options: { secret?: string; issuer?: string; algorithm?: string; expires?: string } = {},
+): Promise<string> {
 	return new SignJWT(claims)
 		.setProtectedHeader({ alg: options.algorithm ?? "HS256" })
 		.setIssuer(options.issuer ?? "devkey")

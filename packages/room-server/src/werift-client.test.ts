@@ -37,7 +37,12 @@ describe("a client made of werift", () => {
 	});
 
 	it.each(["PCMU", "PCMA"] as const)("publishes %s that rtc-node hears as it is, and hears rtc-node's Opus", async (codec) => {
-		const client = await WeriftClient.connect(running.url, await token("phone", { room: codec, kind: "sip" }), [werift[codec], werift.opus], 1);
+		const client = await WeriftClient.connect(
+			running.url,
+			await token("phone", { room: codec, kind: "sip" }),
+			[werift[codec], werift.opus],
+			1,
+		);
 		const opusPackets: RtpPacket[] = [];
 		let heardTrack = "";
 		client.onRtp = (trackSid, packet) => {
@@ -57,7 +62,9 @@ describe("a client made of werift", () => {
 		await until(() => opusPackets.length > 60);
 		expect(heardTrack).toBe(tone.publication.sid);
 		expect(new Set(opusPackets.map((packet) => packet.header.payloadType))).toEqual(new Set([werift.opus.payloadType]));
-		const steps = opusPackets.slice(1).map((packet, i) => (packet.header.sequenceNumber - (opusPackets[i]?.header.sequenceNumber ?? 0)) & 0xffff);
+		const steps = opusPackets
+			.slice(1)
+			.map((packet, i) => (packet.header.sequenceNumber - (opusPackets[i]?.header.sequenceNumber ?? 0)) & 0xffff);
 		expect(new Set(steps)).toEqual(new Set([1]));
 		const info = await running.rooms.getParticipant(codec, "phone");
 		expect([info.kind, info.tracks[0]?.mimeType]).toEqual([3, `audio/${codec}`]);

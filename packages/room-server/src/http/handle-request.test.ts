@@ -9,12 +9,19 @@ beforeAll(async () => {
 });
 afterAll(() => running.close());
 
-async function call(method: string, body: string | Uint8Array, options: { grant?: VideoGrant; contentType?: string; verb?: string; noToken?: boolean } = {}): Promise<Response> {
+async function call(
+	method: string,
+	body: string | Uint8Array,
+	options: { grant?: VideoGrant; contentType?: string; verb?: string; noToken?: boolean } = {},
+): Promise<Response> {
 	const access = new AccessToken("devkey", "secret", { identity: "api" });
 	access.addGrant(options.grant ?? { roomCreate: true, roomList: true });
 	return fetch(`${running.httpUrl}/twirp/livekit.RoomService/${method}`, {
 		method: options.verb ?? "POST",
-		headers: { "content-type": options.contentType ?? "application/json", ...(options.noToken === true ? {} : { authorization: `Bearer ${await access.toJwt()}` }) },
+		headers: {
+			"content-type": options.contentType ?? "application/json",
+			...(options.noToken === true ? {} : { authorization: `Bearer ${await access.toJwt()}` }),
+		},
 		...(options.verb === "GET" ? {} : { body: Buffer.from(body as string) }),
 	});
 }
@@ -24,20 +31,41 @@ describe("livekit.RoomService over Twirp", () => {
 		const json = await call("CreateRoom", '{"name":"json","empty_timeout":7,"maxParticipants":3,"unknown":1}');
 		expect([json.status, json.headers.get("content-type")]).toEqual([200, "application/json"]);
 		expect(await json.json()).toMatchObject({ name: "json", empty_timeout: 7, max_participants: 3, num_participants: 0 });
-		const binary = await call("CreateRoom", new CreateRoomRequest({ name: "binary", metadata: "m", emptyTimeout: 9 }).toBinary(), { contentType: "application/protobuf" });
+		const binary = await call("CreateRoom", new CreateRoomRequest({ name: "binary", metadata: "m", emptyTimeout: 9 }).toBinary(), {
+			contentType: "application/protobuf",
+		});
 		expect(binary.headers.get("content-type")).toBe("application/protobuf");
 		expect(RoomInfo.fromBinary(new Uint8Array(await binary.arrayBuffer()))).toMatchObject({ name: "binary", metadata: "m" });
 		const listed = await call("ListRooms", new Uint8Array(), { contentType: "application/protobuf" });
-		expect(ListRoomsResponse.fromBinary(new Uint8Array(await listed.arrayBuffer())).rooms.map((room) => room.name)).toEqual(["json", "binary"]);
+		expect(ListRoomsResponse.fromBinary(new Uint8Array(await listed.arrayBuffer())).rooms.map((room) => room.name)).toEqual([
+			"json",
+			"binary",
+		]);
 	});
 
 	it.each([
 		["no token", "ListRooms", "{}", { noToken: true }, 401, "unauthenticated", /missing/],
 		["no roomList", "ListRooms", "{}", { grant: { roomJoin: true } }, 401, "unauthenticated", /permissions denied/],
 		["no roomCreate", "DeleteRoom", '{"room":"x"}', { grant: { roomList: true } }, 401, "unauthenticated", /permissions denied/],
-		["roomAdmin of another room", "ListParticipants", '{"room":"x"}', { grant: { roomAdmin: true, room: "y" } }, 401, "unauthenticated", /permissions denied/],
+		[
+			"roomAdmin of another room",
+			"ListParticipants",
+			'{"room":"x"}',
+			{ grant: { roomAdmin: true, room: "y" } },
+			401,
+			"unauthenticated",
+			/permissions denied/,
+		],
 		["an unknown room", "DeleteRoom", '{"room":"x"}', {}, 404, "not_found", /requested room does not exist/],
-		["an unknown participant", "RemoveParticipant", '{"room":"x","identity":"i"}', { grant: { roomAdmin: true, room: "x" } }, 404, "not_found", /participant does not exist/],
+		[
+			"an unknown participant",
+			"RemoveParticipant",
+			'{"room":"x","identity":"i"}',
+			{ grant: { roomAdmin: true, room: "x" } },
+			404,
+			"not_found",
+			/participant does not exist/,
+		],
 		["no name", "CreateRoom", "{}", {}, 400, "invalid_argument", /room name/],
 		["broken JSON", "CreateRoom", "{", {}, 400, "malformed", /./],
 		["a method that is not there", "MoveParticipant", "{}", {}, 501, "unimplemented", /MoveParticipant/],

@@ -117,7 +117,8 @@ function updateParticipant(rooms: Rooms, grants: Grants, request: UpdateParticip
 	const { room, participant } = existingParticipant(rooms, request.room, request.identity);
 	if (request.name.length > limits.nameLength) throw new TwirpError("invalid_argument", `name is longer than ${limits.nameLength}`);
 	checkMetadata(request.metadata);
-	if (attributesTooLarge(participant.attributes, request.attributes)) throw new TwirpError("invalid_argument", `attributes exceed ${limits.attributesBytes} bytes`);
+	if (attributesTooLarge(participant.attributes, request.attributes))
+		throw new TwirpError("invalid_argument", `attributes exceed ${limits.attributesBytes} bytes`);
 	room.updateParticipant(participant, request);
 	return participant.toInfo();
 }
@@ -133,7 +134,8 @@ function updateSubscriptions(rooms: Rooms, grants: Grants, request: UpdateSubscr
 function sendData(rooms: Rooms, grants: Grants, request: SendDataRequest): SendDataResponse {
 	checkAdmin(grants, request.room);
 	const room = existingRoom(rooms, request.room);
-	if (request.data.length > limits.dataPacketBytes) throw new TwirpError("invalid_argument", `data exceeds ${limits.dataPacketBytes} bytes`);
+	if (request.data.length > limits.dataPacketBytes)
+		throw new TwirpError("invalid_argument", `data exceeds ${limits.dataPacketBytes} bytes`);
 	const user = new UserPacket({ payload: request.data, destinationSids: request.destinationSids, nonce: request.nonce });
 	if (request.topic !== undefined) user.topic = request.topic;
 	const packet = new DataPacket({ destinationIdentities: request.destinationIdentities, value: { case: "user", value: user } });
@@ -149,7 +151,10 @@ function updateRoomMetadata(rooms: Rooms, grants: Grants, request: UpdateRoomMet
 	return room.toInfo();
 }
 
-function method<T extends Message<T>>(request: MessageType<T>, call: (rooms: Rooms, grants: Grants, request: T) => Message): RoomServiceMethod {
+function method<T extends Message<T>>(
+	request: MessageType<T>,
+	call: (rooms: Rooms, grants: Grants, request: T) => Message,
+): RoomServiceMethod {
 	// the caller decodes with `request`, so the message given to `call` is of that type
 	return { request: request as unknown as MessageType, call: (rooms, grants, message) => call(rooms, grants, message as unknown as T) };
 }
@@ -163,7 +168,8 @@ function denied(): TwirpError {
 }
 
 function checkMetadata(metadata: string): void {
-	if (Buffer.byteLength(metadata) > limits.metadataBytes) throw new TwirpError("invalid_argument", `metadata exceeds ${limits.metadataBytes} bytes`);
+	if (Buffer.byteLength(metadata) > limits.metadataBytes)
+		throw new TwirpError("invalid_argument", `metadata exceeds ${limits.metadataBytes} bytes`);
 }
 
 function existingRoom(rooms: Rooms, name: string): Room {

@@ -33,14 +33,39 @@ function setUp(): { source: AudioSource; sink: AudioSink; sent: Sent[] } {
 		},
 		4242,
 	);
-	sink.configure({ payloadTypes: new Map([["PCMU", 0], ["opus", 109]]), levelExtension: 5 });
+	sink.configure({
+		payloadTypes: new Map([
+			["PCMU", 0],
+			["opus", 109],
+		]),
+		levelExtension: 5,
+	});
 	const source = new AudioSource();
-	source.configure({ codecs: new Map([[0, "PCMU"], [111, "opus"], [8, "PCMA"]]), levelExtension: 3 });
+	source.configure({
+		codecs: new Map([
+			[0, "PCMU"],
+			[111, "opus"],
+			[8, "PCMA"],
+		]),
+		levelExtension: 3,
+	});
 	source.addSink(sink);
 	return { source, sink, sent };
 }
 
-function write(source: AudioSource, packet: { payloadType?: number; sequence: number; timestamp: number; ssrc?: number; level?: number; payload?: string; padding?: number; marker?: boolean }): void {
+function write(
+	source: AudioSource,
+	packet: {
+		payloadType?: number;
+		sequence: number;
+		timestamp: number;
+		ssrc?: number;
+		level?: number;
+		payload?: string;
+		padding?: number;
+		marker?: boolean;
+	},
+): void {
 	const extended = packet.level !== undefined;
 	const header = Buffer.alloc(extended ? 20 : 12);
 	header[0] = 0x80 | (extended ? 0x10 : 0) | (packet.padding === undefined ? 0 : 0x20);
@@ -88,7 +113,11 @@ describe("forwarding", () => {
 		write(source, { sequence: 10, timestamp: 1600 });
 		write(source, { sequence: 50_000, timestamp: 9_999_999, ssrc: 2 });
 		write(source, { sequence: 50_001, timestamp: 10_000_159, ssrc: 2 });
-		expect(sent.map(({ sequence, timestamp }) => [sequence, timestamp])).toEqual([[10, 1600], [11, 1760], [12, 1920]]);
+		expect(sent.map(({ sequence, timestamp }) => [sequence, timestamp])).toEqual([
+			[10, 1600],
+			[11, 1760],
+			[12, 1920],
+		]);
 	});
 
 	it("shows no loss for what was held back, and time goes on meanwhile", () => {
@@ -98,7 +127,10 @@ describe("forwarding", () => {
 		for (let i = 11; i < 60; i++) write(source, { sequence: i, timestamp: i * 160 });
 		sink.paused = false;
 		write(source, { sequence: 60, timestamp: 9600 });
-		expect(sent.map(({ sequence, timestamp }) => [sequence, timestamp])).toEqual([[10, 1600], [11, 9600]]);
+		expect(sent.map(({ sequence, timestamp }) => [sequence, timestamp])).toEqual([
+			[10, 1600],
+			[11, 9600],
+		]);
 	});
 
 	it("hands a late packet on in its place", () => {

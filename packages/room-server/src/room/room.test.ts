@@ -31,7 +31,9 @@ class RecordingLink implements ParticipantLink {
 	/** identity:state:number of tracks, of every participant update */
 	updates(): string[] {
 		return this.messages.flatMap((message) =>
-			message.case === "update" ? message.value.participants.map((info) => `${info.identity}:${ParticipantInfo_State[info.state]}:${info.tracks.length}`) : [],
+			message.case === "update"
+				? message.value.participants.map((info) => `${info.identity}:${ParticipantInfo_State[info.state]}:${info.tracks.length}`)
+				: [],
 		);
 	}
 }
@@ -58,10 +60,20 @@ function newRoom(maxParticipants = 0): Room {
 	return new Room({ name: "lobby", maxParticipants, emptyTimeoutMs: 1000, departureTimeoutMs: 1000, createdAt: 1_700_000_000_123 });
 }
 
-function enter(room: Room, identity: string, options: { grants?: Partial<Grants>; autoSubscribe?: boolean; active?: boolean } = {}): { participant: Participant; link: RecordingLink } {
+function enter(
+	room: Room,
+	identity: string,
+	options: { grants?: Partial<Grants>; autoSubscribe?: boolean; active?: boolean } = {},
+): { participant: Participant; link: RecordingLink } {
 	const link = new RecordingLink();
 	const grants = { ...everything, identity, ...options.grants };
-	const participant = new Participant({ grants, link, joinedAt: 1_700_000_000_000, autoSubscribe: options.autoSubscribe ?? true, clientProtocol: 0 });
+	const participant = new Participant({
+		grants,
+		link,
+		joinedAt: 1_700_000_000_000,
+		autoSubscribe: options.autoSubscribe ?? true,
+		clientProtocol: 0,
+	});
 	room.join(participant);
 	room.subscribeToExisting(participant);
 	if (options.active !== false) room.activate(participant);
@@ -149,16 +161,34 @@ describe("data", () => {
 		const room = newRoom();
 		const [alice, bob, carol] = [enter(room, "alice"), enter(room, "bob"), enter(room, "carol")];
 		const waiting = enter(room, "waiting", { active: false });
-		const forged = new DataPacket({ participantIdentity: "bob", participantSid: "PA_x", sequence: 7, value: { case: "sipDtmf", value: new SipDTMF({ code: 5, digit: "5" }) } });
+		const forged = new DataPacket({
+			participantIdentity: "bob",
+			participantSid: "PA_x",
+			sequence: 7,
+			value: { case: "sipDtmf", value: new SipDTMF({ code: 5, digit: "5" }) },
+		});
 		room.relayData(alice.participant, forged, "reliable");
 		expect([alice.link.log, bob.link.log, carol.link.log, waiting.link.log]).toEqual([[], ["reliable"], ["reliable"], []]);
-		expect(bob.link.data[0]).toMatchObject({ participantIdentity: "alice", participantSid: alice.participant.sid, sequence: 7, value: { case: "sipDtmf", value: { code: 5, digit: "5" } } });
+		expect(bob.link.data[0]).toMatchObject({
+			participantIdentity: "alice",
+			participantSid: alice.participant.sid,
+			sequence: 7,
+			value: { case: "sipDtmf", value: { code: 5, digit: "5" } },
+		});
 
-		room.relayData(alice.participant, new DataPacket({ destinationIdentities: ["carol"], value: { case: "user", value: new UserPacket({ topic: "t" }) } }), "lossy");
+		room.relayData(
+			alice.participant,
+			new DataPacket({ destinationIdentities: ["carol"], value: { case: "user", value: new UserPacket({ topic: "t" }) } }),
+			"lossy",
+		);
 		expect([bob.link.log.length, carol.link.log]).toEqual([1, ["reliable", "lossy"]]);
 		expect(carol.link.data[1]?.value.value).toMatchObject({ participantIdentity: "alice", topic: "t" });
 
-		room.relayData(undefined, new DataPacket({ value: { case: "user", value: new UserPacket({ destinationSids: [bob.participant.sid] }) } }), "reliable");
+		room.relayData(
+			undefined,
+			new DataPacket({ value: { case: "user", value: new UserPacket({ destinationSids: [bob.participant.sid] }) } }),
+			"reliable",
+		);
 		expect([alice.link.log.length, bob.link.log.length, carol.link.log.length]).toEqual([0, 2, 2]);
 	});
 });
@@ -171,7 +201,12 @@ describe("changes", () => {
 		room.updateParticipant(alice.participant, { name: "A", metadata: "", attributes: { a: "", c: "3" } });
 		for (const { link } of [alice, bob]) {
 			const last = link.messages.at(-1);
-			expect(last?.case === "update" && last.value.participants[0]).toMatchObject({ identity: "alice", name: "A", attributes: { b: "2", c: "3" }, version: before + 1 });
+			expect(last?.case === "update" && last.value.participants[0]).toMatchObject({
+				identity: "alice",
+				name: "A",
+				attributes: { b: "2", c: "3" },
+				version: before + 1,
+			});
 		}
 	});
 
@@ -181,7 +216,9 @@ describe("changes", () => {
 		const track = publish(room, alice.participant, "TR_a");
 		room.setMuted(track, true, true);
 		expect(track.source.muted).toBe(true);
-		expect(alice.link.messages.some((message) => message.case === "mute" && message.value.muted && message.value.sid === "TR_a")).toBe(true);
+		expect(alice.link.messages.some((message) => message.case === "mute" && message.value.muted && message.value.sid === "TR_a")).toBe(
+			true,
+		);
 		const last = bob.link.messages.at(-1);
 		expect(last?.case === "update" && last.value.participants[0]?.tracks[0]?.muted).toBe(true);
 	});

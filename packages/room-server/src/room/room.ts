@@ -1,5 +1,5 @@
 import {
-	DataPacket,
+	type DataPacket,
 	DataPacket_Kind,
 	DisconnectReason,
 	MuteTrackRequest,

@@ -97,7 +97,13 @@ function mediaSection(section: Extract<LocalSection, { kind: "media" }>, descrip
 
 function transportLines(description: LocalDescription, mid: string, first: boolean): string[] {
 	const { ufrag, password, fingerprint, candidate } = description.transport;
-	const lines = [`a=ice-ufrag:${ufrag}`, `a=ice-pwd:${password}`, `a=fingerprint:sha-256 ${fingerprint}`, `a=setup:${description.setup}`, `a=mid:${mid}`];
+	const lines = [
+		`a=ice-ufrag:${ufrag}`,
+		`a=ice-pwd:${password}`,
+		`a=fingerprint:sha-256 ${fingerprint}`,
+		`a=setup:${description.setup}`,
+		`a=mid:${mid}`,
+	];
 	if (first) lines.push(`a=${candidate}`, "a=end-of-candidates");
 	return lines;
 }

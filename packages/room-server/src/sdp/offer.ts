@@ -1,6 +1,9 @@
 import { limits } from "../limits.ts";
 import { type AudioCodec, audioCodecOf } from "../media/audio-codec.ts";
 
+/** most SSRCs read of one section; one is what a track needs */
+const MAX_SSRCS = 8;
+
 export type Direction = "sendrecv" | "sendonly" | "recvonly" | "inactive";
 
 export interface OfferedCodec {
@@ -87,7 +90,8 @@ function parseMediaLine(line: string): MediaSection | undefined {
 function readTransportAttribute(description: RemoteDescription, name: string, value: string): boolean {
 	if (name === "fingerprint") {
 		const [algorithm = "", hash = ""] = value.split(" ");
-		if (algorithm.toLowerCase() === "sha-256" && hash !== "" && !description.fingerprints.includes(hash)) description.fingerprints.push(hash);
+		if (algorithm.toLowerCase() === "sha-256" && hash !== "" && !description.fingerprints.includes(hash))
+			description.fingerprints.push(hash);
 		return true;
 	}
 	if (name === "setup") {
@@ -98,57 +102,47 @@ function readTransportAttribute(description: RemoteDescription, name: string, va
 }
 
 function readMediaAttribute(section: MediaSection, name: string, value: string): void {
-	switch (name) {
-		case "mid": {
-			section.mid = value.trim();
-			break;
-		}
-		case "sendrecv":
-		case "sendonly":
-		case "recvonly":
-		case "inactive": {
-			section.direction = name;
-			break;
-		}
-		case "rtpmap": {
-			readRtpmap(section, value);
-			break;
-		}
-		case "fmtp": {
-			const [payloadType, parameters] = splitOnce(value, " ");
-			const codec = section.codecs.find((each) => each.payloadType === Number(payloadType));
-			if (codec !== undefined) codec.fmtp = parameters;
-			break;
-		}
-		case "extmap": {
-			const [id = "", uri = ""] = value.split(" ");
-			// RFC 8285 §5: "id/direction"
-			const number = Number.parseInt(id, 10);
-			if (number >= 1 && number <= 14) section.extensions.set(uri, number);
-			break;
-		}
-		case "msid": {
-			section.trackId = value.split(" ")[1];
-			break;
-		}
-		case "ssrc": {
-			const ssrc = Number.parseInt(value, 10);
-			if (Number.isInteger(ssrc) && !section.ssrcs.includes(ssrc) && section.ssrcs.length < 8) section.ssrcs.push(ssrc);
-			break;
-		}
-		case "sctp-port": {
-			section.sctpPort = Number.parseInt(value, 10);
-			break;
-		}
-		case "max-message-size": {
-			section.maxMessageSize = Number.parseInt(value, 10);
-			break;
-		}
-		default: {
-			break;
-		}
-	}
+	if (isDirection(name)) section.direction = name;
+	else mediaAttributes.get(name)?.(section, value);
 }
+
+const directions: readonly Direction[] = ["sendrecv", "sendonly", "recvonly", "inactive"];
+
+function isDirection(name: string): name is Direction {
+	return directions.some((direction) => direction === name);
+}
+
+/** what each attribute of a section says; others say nothing that counts here */
+const mediaAttributes = new Map<string, (section: MediaSection, value: string) => void>([
+	["rtpmap", readRtpmap],
+	["fmtp", readFmtp],
+	["extmap", readExtmap],
+	["ssrc", readSsrc],
+	[
+		"mid",
+		(section, value) => {
+			section.mid = value.trim();
+		},
+	],
+	[
+		"msid",
+		(section, value) => {
+			section.trackId = value.split(" ")[1];
+		},
+	],
+	[
+		"sctp-port",
+		(section, value) => {
+			section.sctpPort = wholeNumber(value);
+		},
+	],
+	[
+		"max-message-size",
+		(section, value) => {
+			section.maxMessageSize = wholeNumber(value);
+		},
+	],
+]);
 
 function readRtpmap(section: MediaSection, value: string): void {
 	const [payloadTypeText, rtpmap] = splitOnce(value, " ");
@@ -162,4 +156,26 @@ function readRtpmap(section: MediaSection, value: string): void {
 function splitOnce(text: string, separator: string): [string, string] {
 	const at = text.indexOf(separator);
 	return at === -1 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function readFmtp(section: MediaSection, value: string): void {
+	const [payloadType, parameters] = splitOnce(value, " ");
+	const codec = section.codecs.find((each) => each.payloadType === Number(payloadType));
+	if (codec !== undefined) codec.fmtp = parameters;
+}
+
+function readExtmap(section: MediaSection, value: string): void {
+	const [id = "", uri = ""] = value.split(" ");
+	// RFC 8285 §5: "id/direction"; 15 and above need the two-byte form, which is not sent here
+	const number = Number.parseInt(id, 10);
+	if (number >= 1 && number <= 14) section.extensions.set(uri, number);
+}
+
+function readSsrc(section: MediaSection, value: string): void {
+	const ssrc = Number.parseInt(value, 10);
+	if (Number.isInteger(ssrc) && !section.ssrcs.includes(ssrc) && section.ssrcs.length < MAX_SSRCS) section.ssrcs.push(ssrc);
+}
+
+function wholeNumber(value: string): number | undefined {
+	return /^\d{1,9}$/.test(value.trim()) ? Number(value) : undefined;
 }

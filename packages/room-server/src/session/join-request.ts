@@ -21,7 +21,9 @@ export function readJoinParameters(path: string, query: URLSearchParams): JoinPa
 	}
 	if (path.startsWith("/rtc/v1")) return "join_request is required";
 	const request = new JoinRequest({
-		connectionSettings: new ConnectionSettings({ autoSubscribe: query.get("auto_subscribe") === null || isTrue(query.get("auto_subscribe")) }),
+		connectionSettings: new ConnectionSettings({
+			autoSubscribe: query.get("auto_subscribe") === null || isTrue(query.get("auto_subscribe")),
+		}),
 		reconnect: isTrue(query.get("reconnect")),
 		participantSid: query.get("sid") ?? "",
 	});

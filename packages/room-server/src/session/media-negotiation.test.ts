@@ -7,18 +7,46 @@ import { type LocalTransport, writeDescription } from "../sdp/local-description.
 import { parseDescription, type RemoteDescription } from "../sdp/offer.ts";
 import { MediaNegotiation } from "./media-negotiation.ts";
 
-const transport: LocalTransport = { ufrag: "ours", password: "secret", fingerprint: "AA:BB", candidate: "candidate:1 1 udp 1 127.0.0.1 9999 typ host" };
+const transport: LocalTransport = {
+	ufrag: "ours",
+	password: "secret",
+	fingerprint: "AA:BB",
+	candidate: "candidate:1 1 udp 1 127.0.0.1 9999 typ host",
+};
 
 /** As a LiveKit client offers: places for three audio and three video tracks, data, then its own track. */
 function clientOffer(options: { audioPlaces: number; publish: boolean }): string {
 	const session = ["v=0", "o=- 1 2 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=group:BUNDLE 0", "a=fingerprint:sha-256 12:34", "a=setup:actpass"];
-	const audio = ["a=rtpmap:111 opus/48000/2", "a=fmtp:111 minptime=10;useinbandfec=1", "a=rtpmap:63 red/48000/2", "a=fmtp:63 111/111", "a=rtpmap:0 PCMU/8000", "a=rtpmap:8 PCMA/8000", "a=rtpmap:13 CN/8000", "a=rtpmap:126 telephone-event/8000", "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level", "a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01", "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid"];
+	const audio = [
+		"a=rtpmap:111 opus/48000/2",
+		"a=fmtp:111 minptime=10;useinbandfec=1",
+		"a=rtpmap:63 red/48000/2",
+		"a=fmtp:63 111/111",
+		"a=rtpmap:0 PCMU/8000",
+		"a=rtpmap:8 PCMA/8000",
+		"a=rtpmap:13 CN/8000",
+		"a=rtpmap:126 telephone-event/8000",
+		"a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+		"a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+		"a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid",
+	];
 	const sections: string[] = [];
 	let mid = 0;
-	for (let i = 0; i < options.audioPlaces; i++) sections.push("m=audio 9 UDP/TLS/RTP/SAVPF 111 63 0 8 13 126", `a=mid:${mid++}`, "a=recvonly", ...audio);
-	for (let i = 0; i < 3; i++) sections.push("m=video 9 UDP/TLS/RTP/SAVPF 96 97", `a=mid:${mid++}`, "a=recvonly", "a=rtpmap:96 VP8/90000", "a=rtpmap:97 rtx/90000");
+	for (let i = 0; i < options.audioPlaces; i++)
+		sections.push("m=audio 9 UDP/TLS/RTP/SAVPF 111 63 0 8 13 126", `a=mid:${mid++}`, "a=recvonly", ...audio);
+	for (let i = 0; i < 3; i++)
+		sections.push("m=video 9 UDP/TLS/RTP/SAVPF 96 97", `a=mid:${mid++}`, "a=recvonly", "a=rtpmap:96 VP8/90000", "a=rtpmap:97 rtx/90000");
 	sections.push("m=application 9 UDP/DTLS/SCTP webrtc-datachannel", `a=mid:${mid++}`, "a=sctp-port:5000", "a=max-message-size:262144");
-	if (options.publish) sections.push("m=audio 9 UDP/TLS/RTP/SAVPF 111 63 0 8", `a=mid:${mid}`, "a=msid:- my-track", "a=sendonly", ...audio, "a=ssrc:77 cname:x", "a=ssrc:77 msid:- my-track");
+	if (options.publish)
+		sections.push(
+			"m=audio 9 UDP/TLS/RTP/SAVPF 111 63 0 8",
+			`a=mid:${mid}`,
+			"a=msid:- my-track",
+			"a=sendonly",
+			...audio,
+			"a=ssrc:77 cname:x",
+			"a=ssrc:77 msid:- my-track",
+		);
 	return `${[...session, ...sections].join("\r\n")}\r\n`;
 }
 
@@ -63,7 +91,21 @@ describe("answers", () => {
 		expect(sdp).toContain("a=ice-lite\r\n");
 		expect(sdp).not.toContain("transport-wide-cc");
 		expect(answer.published).toEqual([
-			{ mid: "7", trackId: "my-track", ssrcs: [77], codec: "opus", midExtension: 4, format: { codecs: new Map([[111, "opus"], [0, "PCMU"], [8, "PCMA"]]), levelExtension: 1 } },
+			{
+				mid: "7",
+				trackId: "my-track",
+				ssrcs: [77],
+				codec: "opus",
+				midExtension: 4,
+				format: {
+					codecs: new Map([
+						[111, "opus"],
+						[0, "PCMU"],
+						[8, "PCMA"],
+					]),
+					levelExtension: 1,
+				},
+			},
 		]);
 	});
 
@@ -110,7 +152,9 @@ describe("answers", () => {
 describe("parseDescription", () => {
 	it("says what is missing", () => {
 		expect(parseDescription("v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=fingerprint:sha-256 1\r\n")).toBe("a media section has no a=mid");
-		expect(parseDescription("v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=fingerprint:sha-1 1\r\n")).toBe("no SHA-256 a=fingerprint");
+		expect(parseDescription("v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=fingerprint:sha-1 1\r\n")).toBe(
+			"no SHA-256 a=fingerprint",
+		);
 		expect(parseDescription("m=audio x y z\r\n")).toBe("broken m-line");
 	});
 

@@ -107,7 +107,9 @@ export class MediaNegotiation {
 	#answerSection(section: MediaSection, answer: NegotiatedAnswer): LocalSection {
 		if (section.port === 0 && section.kind !== "application") return rejected(section);
 		if (section.kind === "application") {
-			return section.sctpPort === undefined ? rejected(section) : { kind: "data", mid: section.mid, maxMessageSize: limits.dataPacketBytes };
+			return section.sctpPort === undefined
+				? rejected(section)
+				: { kind: "data", mid: section.mid, maxMessageSize: limits.dataPacketBytes };
 		}
 		if (section.kind === "audio") return this.#answerAudio(section, answer);
 		// no video is forwarded: the section stays open (a rejected one would break the bundle) and idle
@@ -167,7 +169,11 @@ function publishedSection(section: MediaSection, codecs: readonly OfferedCodec[]
 	};
 }
 
-function media(section: MediaSection, direction: "recvonly" | "sendonly" | "inactive", codecs: readonly OfferedCodec[]): Extract<LocalSection, { kind: "media" }> {
+function media(
+	section: MediaSection,
+	direction: "recvonly" | "sendonly" | "inactive",
+	codecs: readonly OfferedCodec[],
+): Extract<LocalSection, { kind: "media" }> {
 	const extensions = [AUDIO_LEVEL, MID].flatMap((uri) => {
 		const id = section.extensions.get(uri);
 		return id === undefined ? [] : [{ id, uri }];

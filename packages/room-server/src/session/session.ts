@@ -181,7 +181,9 @@ export class Session implements ParticipantLink {
 		this.#negotiation.close();
 		this.#signal.close();
 		setTimeout(() => this.#signal.terminate(), CLOSE_GRACE_MS).unref();
-		Promise.all([this.#transport.close(), this.#subscriber?.close()]).catch((error: unknown) => this.#options.log("transport did not close", { error }));
+		Promise.all([this.#transport.close(), this.#subscriber?.close()]).catch((error: unknown) =>
+			this.#options.log("transport did not close", { error }),
+		);
 		this.#options.onClosed(this);
 	}
 
@@ -193,7 +195,10 @@ export class Session implements ParticipantLink {
 	#onTransportFailed(reason: string): void {
 		this.#options.log("connection failed", { reason, participantSid: this.participant.sid });
 		// the client may try anew from the start: nothing is kept for a resume
-		this.send({ case: "leave", value: new LeaveRequest({ reason: DisconnectReason.CONNECTION_TIMEOUT, action: LeaveRequest_Action.RECONNECT, canReconnect: true }) });
+		this.send({
+			case: "leave",
+			value: new LeaveRequest({ reason: DisconnectReason.CONNECTION_TIMEOUT, action: LeaveRequest_Action.RECONNECT, canReconnect: true }),
+		});
 		this.#leave(DisconnectReason.CONNECTION_TIMEOUT);
 	}
 
@@ -235,7 +240,10 @@ export class Session implements ParticipantLink {
 				break;
 			}
 			case "pingReq": {
-				this.send({ case: "pongResp", value: new Pong({ lastPingTimestamp: message.value.timestamp, timestamp: BigInt(this.#options.now()) }) });
+				this.send({
+					case: "pongResp",
+					value: new Pong({ lastPingTimestamp: message.value.timestamp, timestamp: BigInt(this.#options.now()) }),
+				});
 				break;
 			}
 			case "leave": {
@@ -251,7 +259,10 @@ export class Session implements ParticipantLink {
 
 	#addTrack(request: AddTrackRequest): void {
 		const refused = (reason: RequestResponse_Reason, message: string): void =>
-			this.send({ case: "requestResponse", value: new RequestResponse({ reason, message, request: { case: "addTrack", value: request } }) });
+			this.send({
+				case: "requestResponse",
+				value: new RequestResponse({ reason, message, request: { case: "addTrack", value: request } }),
+			});
 		if (!this.participant.grants.canPublish) {
 			refused(RequestResponse_Reason.NOT_ALLOWED, "does not have permission to publish");
 			return;
@@ -284,7 +295,11 @@ export class Session implements ParticipantLink {
 			});
 		if (!this.participant.grants.canUpdateOwnMetadata) {
 			respond(RequestResponse_Reason.NOT_ALLOWED, "does not have permission to update own metadata");
-		} else if (request.name.length > limits.nameLength || request.metadata.length > limits.metadataBytes || attributesTooLarge(this.participant.attributes, request.attributes)) {
+		} else if (
+			request.name.length > limits.nameLength ||
+			request.metadata.length > limits.metadataBytes ||
+			attributesTooLarge(this.participant.attributes, request.attributes)
+		) {
 			respond(RequestResponse_Reason.LIMIT_EXCEEDED, "name, metadata or attributes are too large");
 		} else {
 			this.#options.room.updateParticipant(this.participant, request);
@@ -308,7 +323,10 @@ export class Session implements ParticipantLink {
 	#answer(offer: SessionDescription): void {
 		const remote = parseDescription(offer.sdp);
 		if (typeof remote === "string" || remote.setup === "passive") {
-			this.#options.log("offer refused", { reason: typeof remote === "string" ? remote : "the server is DTLS server", participantSid: this.participant.sid });
+			this.#options.log("offer refused", {
+				reason: typeof remote === "string" ? remote : "the server is DTLS server",
+				participantSid: this.participant.sid,
+			});
 			this.disconnect(DisconnectReason.JOIN_FAILURE);
 			return;
 		}
@@ -350,5 +368,4 @@ export class Session implements ParticipantLink {
 			this.send({ case: "mediaSectionsRequirement", value: new MediaSectionsRequirement({ numAudios: missing }) });
 		});
 	}
-
 }

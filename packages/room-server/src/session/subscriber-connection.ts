@@ -52,7 +52,12 @@ export class SubscriberConnection {
 		this.#transport = new PeerTransport(
 			endpoint,
 			certificate,
-			{ onConnected: () => handlers.onConnected(), onRtp: () => undefined, onData: (kind, message) => handlers.onData(kind, message), onFailed: (reason) => handlers.onFailed(reason) },
+			{
+				onConnected: () => handlers.onConnected(),
+				onRtp: () => undefined,
+				onData: (kind, message) => handlers.onData(kind, message),
+				onFailed: (reason) => handlers.onFailed(reason),
+			},
 			{ opensChannels: true },
 		);
 	}

@@ -1,6 +1,17 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { AudioFrame, AudioSource, AudioStream, LocalAudioTrack, type LocalTrackPublication, type RemoteAudioTrack, Room, RoomEvent, TrackPublishOptions, TrackSource } from "@livekit/rtc-node";
+import {
+	AudioFrame,
+	AudioSource,
+	AudioStream,
+	LocalAudioTrack,
+	type LocalTrackPublication,
+	type RemoteAudioTrack,
+	Room,
+	RoomEvent,
+	TrackPublishOptions,
+	TrackSource,
+} from "@livekit/rtc-node";
 import { AccessToken, RoomServiceClient, type VideoGrant } from "livekit-server-sdk";
 import { RoomServer, type RoomServerOptions } from "../room-server.ts";
 

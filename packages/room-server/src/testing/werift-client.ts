@@ -1,5 +1,24 @@
-import { AddTrackRequest, JoinRequest, type JoinResponse, SessionDescription, SignalRequest, SignalResponse, TrackSource, TrackType, WrappedJoinRequest } from "@livekit/protocol";
-import { MediaStream, MediaStreamTrack, RTCPeerConnection, type RTCRtpCodecParameters, RTCRtpCodecParameters as Codec, type RtpPacket, useAudioLevelIndication, useSdesMid } from "werift";
+import {
+	AddTrackRequest,
+	JoinRequest,
+	type JoinResponse,
+	SessionDescription,
+	SignalRequest,
+	SignalResponse,
+	TrackSource,
+	TrackType,
+	WrappedJoinRequest,
+} from "@livekit/protocol";
+import {
+	MediaStream,
+	MediaStreamTrack,
+	RTCPeerConnection,
+	type RTCRtpCodecParameters,
+	RTCRtpCodecParameters as Codec,
+	type RtpPacket,
+	useAudioLevelIndication,
+	useSdesMid,
+} from "werift";
 import { WebSocket } from "ws";
 
 /** Audio codecs as WebRTC numbers them. */
@@ -77,7 +96,10 @@ export class WeriftClient {
 		// without a stream werift writes no a=msid; its track id there is the sender's, not the MediaStreamTrack's
 		const { sender } = this.#connection.addTransceiver(this.#track, { direction: "sendonly", streams: [new MediaStream({ id: "call" })] });
 		for (let i = 0; i < places; i++) this.#connection.addTransceiver("audio", { direction: "recvonly" });
-		this.#send({ case: "addTrack", value: new AddTrackRequest({ cid: sender.trackId, name: "call", type: TrackType.AUDIO, source: TrackSource.MICROPHONE }) });
+		this.#send({
+			case: "addTrack",
+			value: new AddTrackRequest({ cid: sender.trackId, name: "call", type: TrackType.AUDIO, source: TrackSource.MICROPHONE }),
+		});
 		const connected = this.#connection.connectionStateChange.watch((state) => state === "connected", 5_000);
 		await Promise.all([connected, this.#negotiate()]);
 	}
@@ -91,7 +113,10 @@ export class WeriftClient {
 			const answered = new Promise<SessionDescription>((resolve) => {
 				this.#answered = resolve;
 			});
-			this.#send({ case: "offer", value: new SessionDescription({ type: "offer", sdp: this.#connection.localDescription?.sdp ?? "", id: 1 }) });
+			this.#send({
+				case: "offer",
+				value: new SessionDescription({ type: "offer", sdp: this.#connection.localDescription?.sdp ?? "", id: 1 }),
+			});
 			const answer = await answered;
 			for (const [mid, trackId] of Object.entries(answer.midToTrackId)) this.#midToTrackId.set(mid, trackId);
 			await this.#connection.setRemoteDescription({ type: "answer", sdp: answer.sdp });

@@ -32,7 +32,12 @@ export class DataChannels {
 	#early: Uint8Array[] = [];
 	#closed = false;
 
-	constructor(remotePort: number, remoteMaxMessageSize: number, sendData: (data: Buffer) => Promise<void>, onMessage: (kind: DataKind, message: Buffer) => void) {
+	constructor(
+		remotePort: number,
+		remoteMaxMessageSize: number,
+		sendData: (data: Buffer) => Promise<void>,
+		onMessage: (kind: DataKind, message: Buffer) => void,
+	) {
 		this.#bridge = new DtlsBridge(sendData);
 		this.#onMessage = onMessage;
 		this.#sctp = new RTCSctpTransport(5000, limits.dataPacketBytes);
@@ -93,7 +98,14 @@ export class DataChannels {
 	}
 
 	#create(kind: DataKind, id: number, options: { ordered?: boolean; maxRetransmits?: number }): void {
-		const parameters = new RTCDataChannelParameters({ label: labels[kind], ordered: true, protocol: "", negotiated: false, id, ...options });
+		const parameters = new RTCDataChannelParameters({
+			label: labels[kind],
+			ordered: true,
+			protocol: "",
+			negotiated: false,
+			id,
+			...options,
+		});
 		this.#adopt(new RTCDataChannel(this.#sctp, parameters));
 	}
 

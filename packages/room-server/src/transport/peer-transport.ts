@@ -45,7 +45,12 @@ export class PeerTransport implements IcePeer {
 	#channels: DataChannels | undefined;
 	#heard = false;
 
-	constructor(endpoint: UdpEndpoint, certificate: RTCCertificate, handlers: PeerTransportHandlers, options: { opensChannels: boolean } = { opensChannels: false }) {
+	constructor(
+		endpoint: UdpEndpoint,
+		certificate: RTCCertificate,
+		handlers: PeerTransportHandlers,
+		options: { opensChannels: boolean } = { opensChannels: false },
+	) {
 		this.#endpoint = endpoint;
 		this.#handlers = handlers;
 		this.#opensChannels = options.opensChannels;

@@ -22,7 +22,8 @@ describe("RFC 5769 §2.1 sample request", () => {
 	});
 
 	it("cut at any length or with any byte changed is never more than refused", () => {
-		for (let length = 0; length < sampleRequest.length; length++) expect(parseBindingRequest(sampleRequest.subarray(0, length))).toBeUndefined();
+		for (let length = 0; length < sampleRequest.length; length++)
+			expect(parseBindingRequest(sampleRequest.subarray(0, length))).toBeUndefined();
 		for (let at = 0; at < sampleRequest.length; at++) {
 			const changed = Buffer.from(sampleRequest);
 			changed[at] = (changed[at] ?? 0) ^ 0xff;

@@ -25,7 +25,8 @@ export interface BindingRequest {
 
 /** Reads a STUN binding request; undefined for anything else (other methods, broken lengths, no integrity). */
 export function parseBindingRequest(packet: Buffer): BindingRequest | undefined {
-	if (packet.length < HEADER_BYTES || packet.readUInt16BE(0) !== BINDING_REQUEST || packet.readUInt32BE(4) !== MAGIC_COOKIE) return undefined;
+	if (packet.length < HEADER_BYTES || packet.readUInt16BE(0) !== BINDING_REQUEST || packet.readUInt32BE(4) !== MAGIC_COOKIE)
+		return undefined;
 	if (packet.readUInt16BE(2) + HEADER_BYTES !== packet.length) return undefined;
 	let username = "";
 	let useCandidate = false;
