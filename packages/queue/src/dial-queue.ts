@@ -120,10 +120,16 @@ export class SqsDialQueue implements DialQueue {
 		try {
 			return await request();
 		} catch (error) {
-			const name = error instanceof Error ? error.name : "unknown error";
-			throw new DomainError("unavailable", `The SQS queue ${this.#queueUrl} cannot be reached (${name}); try again`, {}, { cause: error });
+			const why = nameOf(error);
+			throw new DomainError("unavailable", `The SQS queue ${this.#queueUrl} cannot be reached (${why}); try again`, {}, { cause: error });
 		}
 	}
+}
+
+/** ECONNREFUSED and the like say more than the name "Error" they come with. */
+function nameOf(error: unknown): string {
+	if (!(error instanceof Error)) return "unknown error";
+	return "code" in error && typeof error.code === "string" ? error.code : error.name;
 }
 
 /** The message, or which field is wrong with it; never its content, which may be anything. */

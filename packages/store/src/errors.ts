@@ -43,7 +43,12 @@ function unreachable(table: string, error: unknown): DomainError {
 	// A transaction that may pass later has been tried again before it comes here.
 	if (name === "ValidationException" || error instanceof TransactionCanceledException)
 		return new DomainError("internal", `The DynamoDB table ${table} refused a request as malformed`, {}, options);
-	return new DomainError("unavailable", `The DynamoDB table ${table} cannot be reached (${name}); try again`, {}, options);
+	return new DomainError("unavailable", `The DynamoDB table ${table} cannot be reached (${codeOf(error) ?? name}); try again`, {}, options);
+}
+
+/** ECONNREFUSED and the like say more than the name "Error" they come with. */
+function codeOf(error: unknown): string | undefined {
+	return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
 function reasonMessages(error: Error): string[] {

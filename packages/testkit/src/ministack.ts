@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -30,9 +30,9 @@ export async function ministackMissing(): Promise<string | undefined> {
 	const python = await run("python3", ["-c", "import sys, venv, ensurepip; assert sys.version_info >= (3, 10)"]).catch(() => undefined);
 	if (!python) return "Python 3.10 or later with venv (python3) is not available";
 	// Made beside its place and moved there when whole: two test runs may do this at once.
-	const unfinished = `${VENV}.${process.pid}`;
+	await mkdir(CACHE, { recursive: true });
+	const unfinished = await mkdtemp(`${VENV}.`);
 	try {
-		await mkdir(CACHE, { recursive: true });
 		await run("python3", ["-m", "venv", unfinished], { timeout: INSTALL_LIMIT_MS });
 		const pip = [
 			"-m",
