@@ -1,0 +1,94 @@
+import { type BenchOptions, HELP, readOptions } from "./options.ts";
+import { measureOpus } from "./opus.ts";
+import { measureOutbound } from "./outbound.ts";
+import { measurePairs, provisionPairs } from "./pairs.ts";
+import { Program } from "./processes.ts";
+import { report, type Shape } from "./report.ts";
+import { startRooms, startSystem, type System } from "./systems.ts";
+import { watch } from "./window.ts";
+
+const IDLE_MS = 2_000;
+/** The first calls of a process also pay for the compiler. */
+const WARM_UP = { calls: 4, ms: 2_000 };
+
+const say = (line: string): boolean => process.stderr.write(`bench: ${line}\n`);
+
+async function main(): Promise<void> {
+	const options = readOptions(process.argv.slice(2));
+	if (options.help) {
+		process.stdout.write(HELP);
+		return;
+	}
+	// first, so that the folders of the programs are removed after them
+	process.once("exit", () => Program.killAll());
+	stopWhenAsked();
+	try {
+		const shapes = [await separate(options)];
+		// With a server from outside, the rows without it tell nothing about it.
+		if (options.whole && !process.env["LIVEKIT_URL"]) shapes.push(await whole(options));
+		process.stdout.write(report(shapes, new Date()));
+	} finally {
+		await Program.stopAll();
+	}
+}
+
+/** The system in one process, rooms in another: what compares with LiveKit's SIP service beside a LiveKit server. */
+async function separate(options: BenchOptions): Promise<Shape> {
+	const rooms = await startRooms(process.env);
+	const name = rooms.program === undefined ? "rooms on LIVEKIT_URL" : "rooms in another process";
+	const shape = await measure(name, await startSystem(rooms, options.profile), options, options.opus);
+	await rooms.program?.stop();
+	return shape;
+}
+
+async function whole(options: BenchOptions): Promise<Shape> {
+	return measure("all of `npm start` in one process", await startSystem(undefined, options.profile), options, false);
+}
+
+async function measure(name: string, system: System, options: BenchOptions, opus: boolean): Promise<Shape> {
+	try {
+		say(`${name}, process ${system.program.pid}: idle`);
+		const { cpuPercent: idlePercent } = await watch(system, IDLE_MS);
+		const numbers = await provisionPairs(system, Math.max(WARM_UP.calls, ...options.calls) / 2);
+		say(`${WARM_UP.calls} calls to warm up`);
+		await measurePairs(system, numbers, WARM_UP.calls, WARM_UP.ms);
+		const shape: Shape = { name, idlePercent, pairs: [], outbound: undefined, opus: undefined };
+		for (const calls of options.calls) {
+			say(`${calls} calls for ${options.seconds} s`);
+			shape.pairs.push(await measurePairs(system, numbers, calls, options.seconds * 1_000));
+		}
+		if (options.dials > 0) {
+			say(`${options.dials} outbound calls`);
+			shape.outbound = await measureOutbound(system, options.dials);
+		}
+		if (opus) {
+			say(`a call with an Opus participant for ${options.seconds} s`);
+			shape.opus = await measureOpus(system, numbers[0] ?? "", "bench-0", options.seconds * 1_000);
+		}
+		return shape;
+	} finally {
+		await system.stop();
+	}
+}
+
+/** Ctrl-C: what was started is ended first. A second one means now. */
+function stopWhenAsked(): void {
+	let asked = false;
+	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+		process.on(signal, () => {
+			if (asked) process.exit(130);
+			asked = true;
+			say("stopping");
+			void Program.stopAll().finally(() => process.exit(130));
+		});
+	}
+}
+
+try {
+	await main();
+	// rtc-node's threads would keep the process
+	process.exit(0);
+} catch (error) {
+	process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+	process.exit(1);
+}
