@@ -2,6 +2,7 @@
 import { randomInt } from "node:crypto";
 import { DisconnectReason } from "@livekit/protocol";
 import type { JoinResponse } from "@livekit/protocol";
+import { RTCDtlsTransport } from "werift";
 import { type JoinOptions, type RoomCodec, type RoomConnector, type RoomEvent, RoomJoinError, type RoomSession } from "../call/ports.ts";
 import { DualConnection } from "./dual-connection.ts";
 import { dualConnectionUrl, singleConnectionUrl } from "./join-url.ts";
@@ -31,6 +32,8 @@ export class LiveKitRoomConnector implements RoomConnector {
 	constructor(options: LiveKitRoomConnectorOptions = {}) {
 		this.#joinTimeoutMs = options.joinTimeoutMs ?? DEFAULT_JOIN_TIMEOUT_MS;
 		this.#path = options.path ?? "auto";
+		// werift makes one certificate per process for all connections; made now, no call waits for it
+		RTCDtlsTransport.SetupCertificate().catch(() => undefined);
 	}
 
 	async join(options: JoinOptions, signal?: AbortSignal): Promise<RoomSession> {
@@ -78,6 +81,8 @@ class Join {
 	#socket: SignalConnection | undefined;
 	#media: MediaConnection | undefined;
 	#session: LiveKitRoomSession | undefined;
+	/** the attempt has failed */
+	#over = false;
 	/** messages between the join response and the session */
 	readonly #early: SignalResponseMessage[] = [];
 
@@ -117,6 +122,7 @@ class Join {
 		try {
 			return await Promise.race([attempt(), this.#failed.promise]);
 		} catch (error) {
+			this.#over = true;
 			await Promise.allSettled([this.#session?.close(), this.#socket?.close(), this.#media?.close()]);
 			throw error;
 		} finally {
@@ -126,7 +132,10 @@ class Join {
 
 	async #open(url: URL): Promise<void> {
 		const events = { message: (message: SignalResponseMessage) => this.#onMessage(message), closed: (text: string) => this.#onLost(text) };
-		this.#socket = await SignalConnection.open(url, this.#options.token, events, this.#signal);
+		const socket = await SignalConnection.open(url, this.#options.token, events, this.#signal);
+		this.#socket = socket;
+		// the media may have failed while the WebSocket opened, and what had been opened by then is closed already
+		if (this.#over) await socket.close();
 	}
 
 	async #complete(join: JoinResponse, media: MediaConnection): Promise<RoomSession> {

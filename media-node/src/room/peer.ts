@@ -3,7 +3,6 @@
  * no STUN or TURN, one UDP socket, audio only, and an RTP path that goes around werift's router, statistics and packet copies.
  */
 import { createSecretKey } from "node:crypto";
-import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { type RTCDataChannel, RTCPeerConnection, type RTCDtlsTransport, type RtcpPacket, type RtpHeader, type RtpPacket } from "werift";
 import { MediaStreamTrack, useAudioLevelIndication, useOPUS, usePCMA, usePCMU } from "werift";
@@ -242,7 +241,7 @@ function isCandidateInit(value: unknown): value is { candidate: string } {
 /** Our sockets are UDP only, and a name (RFC 8839 §5.1 allows one) would be looked up: servers have addresses. */
 function isUsable(candidate: string): boolean {
 	const [, , transport = "", , address = ""] = candidate.split(" ");
-	return transport.toLowerCase() === "udp" && isIP(address) !== 0;
+	return transport.toLowerCase() === "udp" && /^(\d+\.){3}\d+$|:/.test(address);
 }
 
 /** RFC 7983 §7 */
