@@ -53,6 +53,7 @@ export type SipInput =
 	| { kind: "received"; bytes: Uint8Array; remote: Address; local?: Address }
 	/** The socket says that this address cannot be reached (ICMP, closed connection): RFC 3261 §18.4. */
 	| { kind: "transport-error"; remote: Address; message: string }
+	/** Sends INVITE. Once a 1xx has come nothing limits the ringing: the driver gives up with `cancel`. */
 	| {
 			kind: "call";
 			leg: LegId;

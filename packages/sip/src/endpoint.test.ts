@@ -128,8 +128,13 @@ describe("requests from strangers (RFC 3261 §8.2)", () => {
 		["Max-Forwards 256 → 400", incoming("INVITE", { headers: "Max-Forwards: 256\n" }), 400],
 		["version 7.0 → 505", incoming("INVITE").replace("SIP/2.0\n", "SIP/7.0\n"), 505],
 		["white space in the Request-URI → 400", incoming("INVITE", { uri: "sip:us@192.0.2.1; lr" }), 400],
+		["a Request-URI of 3000 characters → 414", incoming("INVITE", { uri: `sip:${"a".repeat(3000)}@h` }), 414],
+		["201 header fields → 400", incoming("INVITE", { headers: "X: y\n".repeat(201) }), 400],
+		["a header value of 9000 characters → 400", incoming("INVITE", { headers: `X: ${"y".repeat(9000)}\n` }), 400],
+		["a NUL in a header value → 400", incoming("INVITE", { headers: "X: a\0b\n" }), 400],
 		["negative Content-Length → 400", incoming("INVITE", { headers: "Content-Length: -999\n" }), 400],
 		["two Content-Lengths that differ → 400", incoming("INVITE", { headers: "Content-Length: 0\nl: 1\n" }), 400],
+		["a broken Via → 400", incoming("INVITE", { via: "SIP/2.0/UDP" }), 400],
 		["a body cut short → 400", incoming("INVITE", { headers: "Content-Length: 5\n" }), 400],
 		["a header line without a name → 400", incoming("INVITE", { headers: "no colon here\n" }), 400],
 		["an unterminated quote in To → 400", incoming("INVITE").replace("To: <", 'To: "x <'), 400],
@@ -144,7 +149,6 @@ describe("requests from strangers (RFC 3261 §8.2)", () => {
 	});
 
 	it.each<[string, string]>([
-		["a broken Via", incoming("INVITE", { via: "SIP/2.0/UDP" })],
 		["no Via", incoming("INVITE").replace(/Via:.*\n/, "")],
 		["an ACK to nothing", incoming("ACK", { toTag: "x" })],
 		["a malformed ACK", incoming("ACK", { cseq: "x" })],
@@ -194,6 +198,15 @@ describe("requests from strangers (RFC 3261 §8.2)", () => {
 		expect(host.machine.stats().transactions).toBe(2);
 		receive(incoming("CANCEL", { branch: "n1", cseq: "1 CANCEL" }).replace("in@", "1@"));
 		expect(host.of("cancelled")).toHaveLength(1);
+	});
+
+	it("a flood of OPTIONS takes half of the transactions at most", () => {
+		const { receive, host, lastSent } = alone({ maxTransactions: 6 });
+		for (let n = 0; n < 9; n++) receive(incoming("OPTIONS", { branch: `n${n}` }).replace("in@", `${n}@`));
+		expect(host.machine.stats()).toMatchObject({ transactions: 3, unanswered: 3 });
+		expect(lastSent()).toMatchObject({ status: 503 });
+		receive(incoming("INVITE"));
+		expect(host.of("incoming")).toHaveLength(1);
 	});
 
 	it("RFC 4475 §3.3.11: Max-Forwards 0 is processed by the user agent that is the target", () => {
@@ -433,6 +446,31 @@ describe("calling", () => {
 		clock.runFor(40_000);
 		host.handle({ kind: "bye", leg: "out" });
 		expect(sent().at(-1)).toMatchObject({ method: "BYE", uri: two });
+	});
+
+	it("a BYE on an early dialog, which no callee may send, does not spoil the answer that follows", () => {
+		const { host, sent, answer, receive } = alone();
+		host.handle(call({ callId: "in@192.0.2.2", localTag: "us" }));
+		const invite = sent()[0] as SipMessage;
+		answer(invite, "180 Ringing", "peer");
+		receive(incoming("BYE", { toTag: "us" }));
+		answer(invite, "200 OK", "peer");
+		expect(host.machine.stats()).toMatchObject({ dialogs: 1, legs: 1 });
+		receive(incoming("BYE", { branch: "again", toTag: "us", cseq: "2 BYE" }));
+		expect(host.of("ended")).toMatchObject([{ by: "remote" }]);
+		expect(host.machine.stats()).toMatchObject({ dialogs: 0, legs: 0 });
+	});
+
+	it("an option that could not be written is refused at once", () => {
+		for (const bad of [
+			{ userAgent: "a\r\nb" },
+			{ contact: { host: "a b", port: 5060 } },
+			{ contact: { host: "h", port: 0 } },
+			{ allow: ["IN FO"] },
+		]) {
+			expect(() => alone(bad), JSON.stringify(bad)).toThrow(SipUsageError);
+		}
+		expect(() => alone({ contact: { host: "2001:db8::1", port: 5060 } })).not.toThrow();
 	});
 
 	it("§22: the challenged INVITE comes again with credentials: same Call-ID and From tag, CSeq one higher, new branch; the ACK of its 2xx has them too", () => {

@@ -14,7 +14,7 @@ import { RFC3261_TIMERS, TimerQueue } from "./timers.ts";
 import { TransactionLayer } from "./transaction/layer.ts";
 import type { Transaction } from "./transaction/transaction.ts";
 import { type Refusal, refuse } from "./ua/admission.ts";
-import { assertCommand } from "./ua/assert.ts";
+import { assertCommand, assertOptions } from "./ua/assert.ts";
 import { buildResponse } from "./ua/build.ts";
 import { CalleeLeg } from "./ua/callee.ts";
 import { CallerLeg } from "./ua/caller.ts";
@@ -34,6 +34,7 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 	#nextOutput = 0;
 
 	constructor(options: EndpointOptions) {
+		assertOptions(options);
 		const constants = { t1: options.t1 ?? RFC3261_TIMERS.t1, t2: options.t2 ?? RFC3261_TIMERS.t2, t4: options.t4 ?? RFC3261_TIMERS.t4 };
 		this.#layer = new TransactionLayer(this.#timers, constants, (bytes, to) => this.#outputs.push({ kind: "transmit", bytes, to }));
 		this.#core = new Core(options, this.#layer, (event) => this.#emit(event));
@@ -166,7 +167,9 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 		// RFC 3261 §8.2.2.2: the same request by another way.
 		if (this.#layer.matchMerged(envelope) !== undefined) return { status: 482 };
 		// RFC 3261 §21.5.4
-		if (this.#layer.size >= this.#maxTransactions) return { status: 503, headers: [["Retry-After", "5"]] };
+		// Half of the room is for calls alone, so that a flood of OPTIONS keeps nobody from calling.
+		const most = envelope.cseqMethod === "INVITE" ? this.#maxTransactions : this.#maxTransactions / 2;
+		if (this.#layer.size >= most) return { status: 503, headers: [["Retry-After", "5"]] };
 		return undefined;
 	}
 
@@ -200,11 +203,9 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 
 	#capabilities(): [string, string][] {
 		// RFC 3261 §11.2
-		return [
-			["Allow", this.#core.allowed.join(", ")],
-			["Accept", "application/sdp"],
-			["Supported", (this.#core.options.supported ?? []).join(", ")],
-		];
+		const { allowed, options } = this.#core;
+		const supported: [string, string][] = options.supported?.length ? [["Supported", options.supported.join(", ")]] : [];
+		return [["Allow", allowed.join(", ")], ["Accept", "application/sdp"], ...supported];
 	}
 
 	/** Answers without keeping anything (RFC 3261 §8.2.7): what strangers get wrong costs us no memory. */
@@ -214,16 +215,21 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 		this.#layer.transmit(writeMessage(buildResponse(this.#core, request, { ...refusal, toTag })), responseTo);
 	}
 
-	/** Whatever can be read of a broken request is echoed, when its Via says whom to answer. */
+	/** Whatever can be read of a broken request is echoed; without any Via no client could match the answer. */
 	#refuseMalformed(request: SipRequest, remote: Address, code: ParseErrorCode, detail: string): void {
-		const via = parseVia(topVia(header(request, "via") ?? ""));
-		if (via === undefined || request.method === "ACK") return;
-		const refusal = code === "version" ? { status: 505 } : { status: 400, reason: `Bad Request (${detail})` };
-		const written = stampVia(via, remote);
+		const value = header(request, "via");
+		if (value === undefined || request.method === "ACK") return;
+		const via = parseVia(topVia(value));
+		const refusal = REFUSAL_OF[code] ?? { status: 400, reason: `Bad Request (${detail})` };
+		const written = via && stampVia(via, remote);
 		const headers = written === undefined ? request.headers : replaceTopVia(request.headers, writeVia(written));
-		this.#layer.transmit(writeMessage(buildResponse(this.#core, { ...request, headers }, refusal)), responseAddress(via, remote));
+		// A Via that says nothing is echoed as it is; where the request came from is then the best address.
+		const to = via === undefined ? remote : responseAddress(via, remote);
+		this.#layer.transmit(writeMessage(buildResponse(this.#core, { ...request, headers }, refusal)), to);
 	}
 }
+
+const REFUSAL_OF: Readonly<Partial<Record<ParseErrorCode, Refusal>>> = { version: { status: 505 }, "uri-length": { status: 414 } };
 
 /** The request as it is from here on: with the source in its topmost Via (RFC 3261 §18.2.1, RFC 3581 §4). */
 function stamped(request: SipRequest, envelope: Envelope, remote: Address): SipRequest {

@@ -64,7 +64,7 @@ function readCseq(value: string): { cseq: number; cseqMethod: string } | undefin
 
 /** RFC 3261 §20.22: 0..255; a missing one is how RFC 2543 peers write. */
 function isHopCount(value: string | undefined): boolean {
-	return value === undefined || (/^\d{1,3}$/.test(value) && Number(value) <= 255);
+	return value === undefined || (/^\d{1,10}$/.test(value) && Number(value) <= 255);
 }
 
 /** The first element of the first Via line. */

@@ -5,7 +5,16 @@ import { LIMITS } from "./limits.ts";
 import type { HeaderField, SipMessage, SipRequest } from "./message.ts";
 
 /** "keep-alive": only line ends or zero bytes (RFC 5626 §3.5.1), nothing to answer. "truncated": the body is shorter than Content-Length. */
-export type ParseErrorCode = "keep-alive" | "too-large" | "start-line" | "version" | "header" | "content-length" | "truncated" | "utf8";
+export type ParseErrorCode =
+	| "keep-alive"
+	| "too-large"
+	| "start-line"
+	| "uri-length"
+	| "version"
+	| "header"
+	| "content-length"
+	| "truncated"
+	| "utf8";
 
 export type ParseResult =
 	| { readonly ok: true; readonly message: SipMessage }
@@ -23,7 +32,8 @@ export function parseMessage(bytes: Uint8Array): ParseResult {
 	const strict = utf8Decode(headBytes);
 	const head = strict ?? utf8DecodeLossy(headBytes);
 	const lineEnd = head.indexOf("\r\n");
-	const begun = parseStartLine(lineEnd < 0 ? head : head.slice(0, lineEnd));
+	// RFC 4475 §3.1.2.10: white space after the version may be ignored.
+	const begun = parseStartLine((lineEnd < 0 ? head : head.slice(0, lineEnd)).trimEnd());
 	if (begun.kind === "error") return { ok: false, code: begun.code, detail: begun.detail };
 
 	const fields: HeaderField[] = [];
@@ -38,10 +48,8 @@ export function parseMessage(bytes: Uint8Array): ParseResult {
 			request: { kind: "request", method: begun.method, uri: begun.uri, headers: fields, body: rest.subarray(0, 0) },
 		};
 	};
-	// RFC 3261 §7.1: no white space in the Request-URI; and nothing anywhere that could not be written again.
-	if (begun.kind === "request" && /[\s\0]/.test(begun.uri)) return fail("start-line", "white space in the Request-URI");
-	if (begun.kind === "response" && /[\0\r\n]/.test(begun.reason)) return fail("start-line", "control character in the reason phrase");
-	if (begun.version !== "SIP/2.0") return fail("version", "version is not SIP/2.0");
+	const fault = startLineFault(begun);
+	if (fault !== undefined) return fail(fault.code, fault.detail);
 	if (wrong !== undefined) return fail("header", wrong);
 	if (strict === undefined) return fail("utf8", "head is not UTF-8");
 	if (headEnd < 0) return fail("truncated", "no empty line after the header fields");
@@ -86,7 +94,7 @@ function parseStartLine(line: string): StartLine {
 	// RFC 3261 §7.1: single spaces, none in the URI. The version decides whether this is SIP at all.
 	if (last === first || !version.startsWith("SIP/")) return { kind: "error", code: "start-line", detail: "not a SIP request line" };
 	if (word.length > LIMITS.method || !isToken(word)) return { kind: "error", code: "start-line", detail: "method is not a token" };
-	if (uri === "" || uri.length > LIMITS.uri) return { kind: "error", code: "start-line", detail: "Request-URI is empty or too long" };
+	if (uri === "") return { kind: "error", code: "start-line", detail: "Request-URI is empty" };
 	return { kind: "request", method: word, uri, version };
 }
 
@@ -96,26 +104,43 @@ function parseStatusLine(version: string, rest: string): StartLine {
 	return { kind: "response", status: Number(rest.slice(0, 3)), reason: rest.slice(4), version };
 }
 
+/** What is wrong with a start line that was understood well enough to answer. */
+function startLineFault(line: Exclude<StartLine, { kind: "error" }>): { code: ParseErrorCode; detail: string } | undefined {
+	if (line.version !== "SIP/2.0") return { code: "version", detail: "version is not SIP/2.0" };
+	if (line.kind === "response") {
+		return /[\0\r\n]/.test(line.reason) ? { code: "start-line", detail: "control character in the reason phrase" } : undefined;
+	}
+	if (line.uri.length > LIMITS.uri) return { code: "uri-length", detail: `Request-URI is longer than ${LIMITS.uri}` };
+	// RFC 3261 §7.1: no white space in the Request-URI.
+	return /[\s\0]/.test(line.uri) ? { code: "start-line", detail: "white space in the Request-URI" } : undefined;
+}
+
 /** Appends to `fields`; gives the first fault in words. Faulty lines are left out, so that what remains is safe to echo. */
 function parseHeaders(head: string, from: number, fields: HeaderField[]): string | undefined {
 	let wrong: string | undefined;
 	let position = from;
 	while (position < head.length) {
 		if (fields.length >= LIMITS.headers) return `more than ${LIMITS.headers} header fields`;
-		let end = lineEndAt(head, position);
-		let line = head.slice(position, end);
-		position = end + 2;
-		// RFC 3261 §7.3.1: a line that begins with white space continues the one before; the fold reads as one space.
-		while (isFold(head.charCodeAt(position)) && line.length <= LIMITS.headerValue) {
-			end = lineEndAt(head, position);
-			line = `${line.trimEnd()} ${head.slice(position, end).trim()}`;
-			position = end + 2;
-		}
-		const field = parseHeader(line);
+		const unfolded = unfold(head, position);
+		position = unfolded.next;
+		const field = parseHeader(unfolded.line);
 		if (typeof field === "string") wrong ??= field;
 		else fields.push(field);
 	}
 	return wrong;
+}
+
+/** RFC 3261 §7.3.1: a line that begins with white space continues the one before; the fold reads as one space. */
+function unfold(head: string, from: number): { line: string; next: number } {
+	let end = lineEndAt(head, from);
+	if (!isFold(head.charCodeAt(end + 2))) return { line: head.slice(from, end), next: end + 2 };
+	const pieces = [head.slice(from, end).trimEnd()];
+	while (isFold(head.charCodeAt(end + 2))) {
+		const begin = end + 2;
+		end = lineEndAt(head, begin);
+		pieces.push(head.slice(begin, end).trim());
+	}
+	return { line: pieces.join(" "), next: end + 2 };
 }
 
 function lineEndAt(head: string, from: number): number {

@@ -109,7 +109,8 @@ function clientKey(branch: string, method: string): string {
 
 function serverKey(request: SipRequest, envelope: Envelope, method: string): string {
 	const { via } = envelope;
-	if (via.branch?.startsWith(MAGIC_COOKIE)) return `${via.branch} ${via.host}:${via.port ?? ""} ${method}`;
+	// A branch that is nothing but the cookie is unique to nobody (RFC 4475 §3.2.1).
+	if (via.branch?.startsWith(MAGIC_COOKIE) && via.branch !== MAGIC_COOKIE) return `${via.branch} ${via.host}:${via.port ?? ""} ${method}`;
 	// RFC 3261 §17.2.3, peers of RFC 2543: Request-URI, From tag, Call-ID, CSeq number and topmost Via. The To tag cannot be among them here
 	// because an ACK carries the one we gave and the INVITE did not.
 	return `2543 ${request.uri} ${envelope.fromTag} ${envelope.callId} ${envelope.cseq} ${via.host}:${via.port ?? ""};${via.branch ?? ""} ${method}`;

@@ -10,9 +10,14 @@ export interface Refusal {
 	readonly headers?: readonly HeaderInput[];
 }
 
+// Whoever requires hundreds of things learns enough from the first ones.
+const MOST_NAMED = 16;
+
 /** Option tags in Require that we do not have (RFC 3261 §8.2.2.3). */
 export function unsupportedExtensions(request: SipRequest, supported: readonly string[]): string[] {
-	return headerList(request, "require").filter((tag) => !supported.includes(tag.toLowerCase()));
+	return headerList(request, "require")
+		.filter((tag) => !supported.includes(tag.toLowerCase()))
+		.slice(0, MOST_NAMED);
 }
 
 /**

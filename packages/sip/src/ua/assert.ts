@@ -1,5 +1,6 @@
-import type { SipInput } from "../endpoint-types.ts";
+import type { EndpointOptions, SipInput } from "../endpoint-types.ts";
 import { SipUsageError } from "../errors.ts";
+import { parseHostPort, writeHost } from "../grammar/host.ts";
 import { isHeaderName, isHeaderValue, isToken } from "../grammar/tokens.ts";
 import { isReservedHeader } from "../message/header-names.ts";
 import type { Body, HeaderInput } from "../message/message.ts";
@@ -21,6 +22,16 @@ export function assertCommand(command: Command): void {
 		throw new SipUsageError("request: method is no token, or has a command of its own");
 	}
 	if (command.kind === "call") assertCall(command);
+}
+
+/** Throws SipUsageError when what the endpoint says of itself could not be written. */
+export function assertOptions(options: EndpointOptions): void {
+	const { userAgent, contact, allow = [], supported = [] } = options;
+	if (!isHeaderValue(userAgent)) throw new SipUsageError("userAgent cannot be written");
+	if (parseHostPort(writeHost(contact.host)) === undefined || !(contact.port > 0 && contact.port < 65_536)) {
+		throw new SipUsageError("contact is no host and port");
+	}
+	if (![...allow, ...supported].every(isToken)) throw new SipUsageError("allow or supported has what is no token");
 }
 
 function assertParts(parts: { headers?: readonly HeaderInput[]; body?: Body; reason?: string }): void {

@@ -67,6 +67,8 @@ export function buildResponse(core: Core, request: SipRequest, parts: ResponsePa
 		else if (parts.status === 100 && line.key === "timestamp") headers.push(line);
 	}
 	if (parts.contact !== undefined) headers.push(field("Contact", parts.contact));
+	// §13.3.1.4: a 2xx to INVITE SHOULD say what is served
+	if (request.method === "INVITE" && parts.status >= 200 && parts.status < 300) headers.push(field("Allow", core.allowed.join(", ")));
 	headers.push(field("Server", core.options.userAgent));
 	return {
 		kind: "response",

@@ -73,6 +73,7 @@ export class CallerLeg implements Leg, SessionOwner {
 
 	onSessionEnd(by: "remote" | "local", cause: EndCause, request: SipRequest | undefined, now: Millis): void {
 		// Only an answered dialog counts; an early one that goes leaves the INVITE to its final response.
+		for (const [tag, session] of this.#early) if (session.state === "ended") this.#early.delete(tag);
 		if (this.#state !== "answered") return;
 		this.#leave(now);
 		this.#core.emit({ type: "ended", leg: this.id, by, cause, ...(request && { request }) });

@@ -1,5 +1,6 @@
 import { DigestClient } from "../auth/client.ts";
 import type { Address, Credentials, EndpointOptions, LegId, SipEvent, SipInput } from "../endpoint-types.ts";
+import { SipUsageError } from "../errors.ts";
 import { hex } from "../grammar/text.ts";
 import type { Millis } from "../machine.ts";
 import type { Envelope } from "../message/envelope.ts";
@@ -9,6 +10,8 @@ import type { TransactionLayer } from "../transaction/layer.ts";
 
 /** Methods that the endpoint serves by itself. */
 const OWN_METHODS = ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"] as const;
+
+const ENTROPY = 512;
 
 export type LegInput = Extract<SipInput, { leg: LegId }>;
 
@@ -41,6 +44,7 @@ export class Core {
 	readonly pending = new Map<string, PendingRequest>();
 	readonly allowed: readonly string[];
 	readonly emit: (event: SipEvent) => void;
+	#entropy: Uint8Array = new Uint8Array(0);
 
 	constructor(options: EndpointOptions, layer: TransactionLayer, emit: (event: SipEvent) => void) {
 		this.options = options;
@@ -57,7 +61,12 @@ export class Core {
 
 	/** Hexadecimal digits of n random bytes. RFC 3261 §19.3: a tag needs at least 32 bits; ours have 64, so that no dialog can be guessed. */
 	token(n: number): string {
-		return hex(this.options.random(n));
+		// One draw serves many tokens: a call needs some ten, and each draw is a trip to the operating system.
+		if (this.#entropy.length < n) this.#entropy = this.options.random(ENTROPY);
+		const taken = this.#entropy.subarray(0, n);
+		if (taken.length < n) throw new SipUsageError("random gave fewer bytes than asked for");
+		this.#entropy = this.#entropy.subarray(n);
+		return hex(taken);
 	}
 
 	digest(credentials: Credentials | undefined): DigestClient {
