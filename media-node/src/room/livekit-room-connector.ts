@@ -146,7 +146,8 @@ class Join {
 		let phase: "joining" | "joined" | "announced" = "joining";
 		const session = new LiveKitRoomSession(join, socket, media, (event) => {
 			if (phase === "announced") this.#options.onEvent(event);
-			else if (phase === "joining" && event.type === "closed") this.#failed.reject(new RoomJoinError("refused", event.message));
+			else if (phase === "joining" && event.type === "closed")
+				this.#failed.reject(new RoomJoinError("refused", event.message, { closeReason: event.reason }));
 			else held.push(event);
 		});
 		this.#session = session;
