@@ -101,7 +101,9 @@ export class MediaNode {
 					apiSecret,
 					room: roomName,
 					...identity,
-					...(roomConfig === undefined ? {} : { roomConfig: RoomConfiguration.fromJson(roomConfig as JsonValue, { ignoreUnknownFields: true }) }),
+					...(roomConfig === undefined
+						? {}
+						: { roomConfig: RoomConfiguration.fromJson(roomConfig as JsonValue, { ignoreUnknownFields: true }) }),
 				}),
 			nodeId: this.nodeId,
 			region: options.region,

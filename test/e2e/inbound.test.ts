@@ -197,6 +197,8 @@ describe("ends", () => {
 		const { agent, call } = await activeCall(number, room);
 		call.abandon();
 		await until(() => agent.left.includes("sip_+15551111"), "the participant to leave");
+		await bed.idle();
+		expect(await participantsIn(room)).toEqual(["agent"]);
 	});
 });
 

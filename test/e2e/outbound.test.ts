@@ -55,7 +55,11 @@ describe("an outbound call", () => {
 			call.tone(440, -20);
 			answer(call);
 		});
-		const participant = await bed.sip.createSipParticipant(trunk, "+15550199", room, { participantIdentity: "callee", participantName: "Cal Lee", waitUntilAnswered: true });
+		const participant = await bed.sip.createSipParticipant(trunk, "+15550199", room, {
+			participantIdentity: "callee",
+			participantName: "Cal Lee",
+			waitUntilAnswered: true,
+		});
 		expect(participant).toMatchObject({ participantIdentity: "callee", roomName: room });
 		expect(participant.sipCallId).toMatch(/^SCL_/);
 		expect(participant.participantId).toMatch(/^PA_/);
@@ -147,8 +151,18 @@ describe("an outbound call", () => {
 		const send = async () => {
 			const response = await fetch(`${bed.local.url}/twirp/livekit.SIP/CreateSIPParticipant`, {
 				method: "POST",
-				headers: { "content-type": "application/json", authorization: `Bearer ${await token.toJwt()}`, "x-livekit-request-id": `same-${room}` },
-				body: JSON.stringify({ sip_trunk_id: trunk, sip_call_to: "+15550199", room_name: room, participant_identity: "callee", wait_until_answered: true }),
+				headers: {
+					"content-type": "application/json",
+					authorization: `Bearer ${await token.toJwt()}`,
+					"x-livekit-request-id": `same-${room}`,
+				},
+				body: JSON.stringify({
+					sip_trunk_id: trunk,
+					sip_call_to: "+15550199",
+					room_name: room,
+					participant_identity: "callee",
+					wait_until_answered: true,
+				}),
 			});
 			return (await response.json()) as { sip_call_id: string };
 		};
@@ -170,7 +184,9 @@ describe("calls that fail", () => {
 		const room = newRoom();
 		const agent = await bed.participant(room, "agent");
 		const { trunk } = await callee((call) => call.reject(status, reason));
-		const error = await sipError(bed.sip.createSipParticipant(trunk, "+15550199", room, { participantIdentity: "callee", waitUntilAnswered: true }));
+		const error = await sipError(
+			bed.sip.createSipParticipant(trunk, "+15550199", room, { participantIdentity: "callee", waitUntilAnswered: true }),
+		);
 		expect(error).toMatchObject({ sipStatusCode: status, sipStatus: reason, code });
 		await until(() => agent.left.includes("callee"), "the participant to leave");
 	});
@@ -179,7 +195,9 @@ describe("calls that fail", () => {
 		const room = newRoom();
 		const { trunk, calls } = await callee((call) => call.ring());
 		const began = performance.now();
-		await expect(bed.sip.createSipParticipant(trunk, "+15550199", room, { participantIdentity: "callee", ringingTimeout: 1, waitUntilAnswered: true })).rejects.toThrow(/time/i);
+		await expect(
+			bed.sip.createSipParticipant(trunk, "+15550199", room, { participantIdentity: "callee", ringingTimeout: 1, waitUntilAnswered: true }),
+		).rejects.toThrow(/time/i);
 		expect(performance.now() - began).toBeLessThan(4_000);
 		await until(() => calls[0]?.state === "ended", "the CANCEL");
 		expect(calls[0]?.end).toMatchObject({ status: 487, by: "remote" });
@@ -220,7 +238,14 @@ describe("a carrier that asks for credentials", () => {
 		phone.onIncoming((call) => {
 			const scope = { hashes, secret, realm: "carrier.example", now: Date.now() };
 			const values = headers(call.request, "proxy-authorization");
-			const verdict = verifyAuthorization({ ...scope, values, method: "INVITE", requestUri: call.request.uri, username: "carrier", password: "s3cret" });
+			const verdict = verifyAuthorization({
+				...scope,
+				values,
+				method: "INVITE",
+				requestUri: call.request.uri,
+				username: "carrier",
+				password: "s3cret",
+			});
 			verdicts.push(verdict);
 			if (verdict === "ok") return answer(call);
 			if (verdict !== "missing") return call.reject(403, "Forbidden");
@@ -243,7 +268,9 @@ describe("a carrier that asks for credentials", () => {
 	it("refuses wrong ones, which are not tried again", async () => {
 		const { phone, verdicts } = await carrier();
 		const trunk = await bed.outbound(phone, { authUsername: "carrier", authPassword: "wrong" });
-		const error = await sipError(bed.sip.createSipParticipant(trunk, "+15550199", newRoom(), { participantIdentity: "callee", waitUntilAnswered: true }));
+		const error = await sipError(
+			bed.sip.createSipParticipant(trunk, "+15550199", newRoom(), { participantIdentity: "callee", waitUntilAnswered: true }),
+		);
 		expect(error).toMatchObject({ sipStatusCode: 403 });
 		expect(verdicts).toEqual(["missing", "refused"]);
 	});

@@ -118,6 +118,7 @@ export class InboundCall extends CallRunner {
 	#createRecord(ended: CallEnd | undefined): void {
 		const now = this.deps.clock.now();
 		const { plan, steps = [], projectId = "", trunkId = "" } = this.#outcome ?? {};
+		const { roomName = "", identity = "" } = plan?.room ?? {};
 		const record: CallRecord = {
 			callId: this.callId,
 			projectId,
@@ -128,8 +129,8 @@ export class InboundCall extends CallRunner {
 			owner: this.deps.nodeId,
 			trunkId,
 			ruleId: plan?.ruleId ?? "",
-			roomName: plan?.room.roomName ?? "",
-			participantIdentity: plan?.room.identity ?? "",
+			roomName,
+			participantIdentity: identity,
 			participantId: "",
 			from: plan?.from ?? this.#invite.from.user,
 			to: plan?.to ?? this.#invite.to.user,
@@ -140,6 +141,11 @@ export class InboundCall extends CallRunner {
 			expiresAtSeconds: Math.floor(now / 1000) + RECORD_TTL_SECONDS,
 			...(ended === undefined ? {} : { endedAt: now, end: ended }),
 		};
+		this.records.create(record);
+		this.#logArrival(record, ended);
+	}
+
+	#logArrival(record: CallRecord, ended: CallEnd | undefined): void {
 		this.deps.log.info(
 			{
 				callId: this.callId,
@@ -151,9 +157,8 @@ export class InboundCall extends CallRunner {
 			},
 			ended === undefined ? "call received" : "call refused",
 		);
-		this.records.create(record);
 	}
 }
 
 /** Call records are kept for 30 days. */
-export const RECORD_TTL_SECONDS = 30 * 86_400;
+const RECORD_TTL_SECONDS = 30 * 86_400;

@@ -46,7 +46,7 @@ describe("an inbound call", () => {
 			for (const [place, index] of order.entries()) {
 				const event = events[index];
 				if (event !== undefined) run.feed(event);
-				expect(run.done("accept"), `order ${order}, after event ${place}`).toHaveLength(place === 2 ? 1 : 0);
+				expect(run.done("accept"), `order ${order.join()}, after event ${place}`).toHaveLength(place === 2 ? 1 : 0);
 			}
 			expect(run.phase()).toBe("answering");
 			expect(run.done("bridge")).toHaveLength(1);

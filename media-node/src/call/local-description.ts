@@ -50,7 +50,13 @@ export class LocalDescription {
 
 	#describe(media: MediaSession): LocalMedia {
 		this.#version += 1;
-		return { address: media.localAddress, port: media.localPort, codecs: CODECS, sessionId: this.#sessionId, sessionVersion: this.#version };
+		return {
+			address: media.localAddress,
+			port: media.localPort,
+			codecs: CODECS,
+			sessionId: this.#sessionId,
+			sessionVersion: this.#version,
+		};
 	}
 }
 

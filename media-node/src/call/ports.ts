@@ -93,9 +93,12 @@ export class RoomJoinError extends Error {
 	override readonly name = "RoomJoinError";
 	/** "unauthorized": key, secret or grants; "unreachable": no server there; "refused": the server said no; "timeout"; "aborted" by the caller */
 	readonly code: "unauthorized" | "unreachable" | "refused" | "timeout" | "aborted" | "media";
-	constructor(code: RoomJoinError["code"], message: string, options?: ErrorOptions) {
+	/** set when we were in already and were put out before all was connected */
+	readonly closeReason: RoomCloseReason | undefined;
+	constructor(code: RoomJoinError["code"], message: string, options?: ErrorOptions & { closeReason?: RoomCloseReason }) {
 		super(message, options);
 		this.code = code;
+		this.closeReason = options?.closeReason;
 	}
 }
 

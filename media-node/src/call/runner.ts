@@ -217,7 +217,8 @@ export abstract class CallRunner {
 		} catch (error) {
 			if (this.#roomLeft) return;
 			if (!(error instanceof RoomJoinError)) throw error;
-			this.dispatch({ type: "room-failed", message: error.message });
+			if (error.closeReason === undefined) this.dispatch({ type: "room-failed", message: error.message });
+			else this.dispatch({ type: "room-closed", reason: error.closeReason, message: error.message });
 		}
 	}
 

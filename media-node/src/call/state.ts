@@ -1,4 +1,4 @@
-import type { CallEnd, CallRecord, CallState as RecordState } from "@trunkline/contracts";
+import type { CallEnd, CallState as RecordState } from "@trunkline/contracts";
 import type { CallPatch } from "@trunkline/domain";
 import type { HeaderList, RoomCloseReason } from "./ports.ts";
 
@@ -148,5 +148,3 @@ export function roomCloseEnd(reason: RoomCloseReason, message: string): CallEnd 
 			return { by: "room", reason: "room-failed", message: `the connection to the room ended: ${message}` };
 	}
 }
-
-export type LiveRecordStates = readonly CallRecord["state"][];

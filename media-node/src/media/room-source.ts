@@ -7,7 +7,7 @@ const FRAME = 160;
 /** audio that is decoded but not played yet: the longest Opus packet (120 ms) and a frame */
 const MAX_QUEUED = 8_000 * 0.14;
 /** A track that has been still for so long does not keep another one from going straight through. */
-export const STILL_AFTER_MS = 500;
+const STILL_AFTER_MS = 500;
 
 interface Queued {
 	codec: RoomCodec;

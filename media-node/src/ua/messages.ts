@@ -1,4 +1,14 @@
-import { type Address, header, param, parseNameAddr, parseUri, type SipEvent, type SipMessage, type SipRequest } from "@trunkline/sip";
+import {
+	type Address,
+	header,
+	param,
+	parseNameAddr,
+	parseUri,
+	type SipEvent,
+	type SipMessage,
+	type SipRequest,
+	type SipResponse,
+} from "@trunkline/sip";
 import type { HeaderList, InboundInvite, SipLegEvent } from "../call/ports.ts";
 
 const encoder = new TextEncoder();
@@ -32,37 +42,13 @@ export function legEvent(
 ): SipLegEvent | undefined {
 	switch (event.type) {
 		case "provisional": {
-			const sdp = sdpOf(event.response);
-			return {
-				type: "provisional",
-				status: event.response.status,
-				reason: event.response.reason,
-				headers: headerList(event.response),
-				...(sdp === undefined ? {} : { sdp }),
-			};
+			const { status, reason } = event.response;
+			return { type: "provisional", status, reason, headers: headerList(event.response), ...withSdp(event.response) };
 		}
-		case "answered": {
-			const sdp = sdpOf(event.response);
-			const remoteTag = party(event.response, "to")?.tag ?? "";
-			const sipCallId = header(event.response, "call-id") ?? "";
-			return {
-				type: "answered",
-				headers: headerList(event.response),
-				sipCallId,
-				remoteTag,
-				source: target,
-				...(sdp === undefined ? {} : { sdp }),
-			};
-		}
+		case "answered":
+			return answeredEvent(event.response, target);
 		case "failed":
-			return {
-				type: "failed",
-				cause: event.cause,
-				message: event.message,
-				headers: event.response === undefined ? [] : headerList(event.response),
-				...(event.status === undefined ? {} : { status: event.status }),
-				...(event.response === undefined ? {} : { reason: event.response.reason }),
-			};
+			return failedEvent(event);
 		case "cancelled":
 			return { type: "cancelled" };
 		case "acked":
@@ -73,10 +59,8 @@ export function legEvent(
 			return event.by === "remote"
 				? { type: "bye", headers: event.request === undefined ? [] : headerList(event.request) }
 				: { type: "bye-done" };
-		case "reinvite": {
-			const sdp = sdpOf(event.request);
-			return { type: "reinvite", transaction: event.transaction, ...(sdp === undefined ? {} : { sdp }) };
-		}
+		case "reinvite":
+			return { type: "reinvite", transaction: event.transaction, ...withSdp(event.request) };
 		case "in-dialog":
 			return { type: "in-dialog", transaction: event.transaction, method: event.request.method };
 		case "in-dialog-response":
@@ -84,7 +68,29 @@ export function legEvent(
 	}
 }
 
-export const headerList = (message: SipMessage): HeaderList => message.headers.map(({ name, value }) => [name, value] as const);
+function answeredEvent(response: SipResponse, source: string): SipLegEvent {
+	const remoteTag = party(response, "to")?.tag ?? "";
+	const sipCallId = header(response, "call-id") ?? "";
+	return { type: "answered", headers: headerList(response), sipCallId, remoteTag, source, ...withSdp(response) };
+}
+
+function failedEvent({ cause, message, status, response }: Extract<SipEvent, { type: "failed" }>): SipLegEvent {
+	return {
+		type: "failed",
+		cause,
+		message,
+		headers: response === undefined ? [] : headerList(response),
+		...(status === undefined ? {} : { status }),
+		...(response === undefined ? {} : { reason: response.reason }),
+	};
+}
+
+const headerList = (message: SipMessage): HeaderList => message.headers.map(({ name, value }) => [name, value] as const);
+
+function withSdp(message: SipMessage): { sdp?: string } {
+	const sdp = sdpOf(message);
+	return sdp === undefined ? {} : { sdp };
+}
 
 function sdpOf(message: SipMessage): string | undefined {
 	if (message.body.length === 0) return undefined;

@@ -1,5 +1,5 @@
 import type { CallRecord, DialMessage } from "@trunkline/contracts";
-import type { CallStore, DialQueue, Received } from "@trunkline/domain";
+import { type CallStore, claimDeadline, type DialQueue, type Received } from "@trunkline/domain";
 
 export interface IntakeOptions {
 	queue: DialQueue;
@@ -16,7 +16,7 @@ export interface IntakeOptions {
 }
 
 /** A node that claimed a call and then died may be replaced after this, as long as nothing was dialled. */
-export const LEASE_MS = 15_000;
+const LEASE_MS = 15_000;
 const LONG_POLL_MS = 20_000;
 const BUSY_PAUSE_MS = 200;
 const ERROR_PAUSE_MS = 1_000;
@@ -67,6 +67,12 @@ export class Intake {
 		try {
 			if (this.#stop.signal.aborted || received.message.region !== region) return await received.release();
 			const at = now();
+			const queued = await calls.getCall(callId);
+			// The API gives up a call that nobody claimed in time; if it died meanwhile, the call must not ring minutes later all the same.
+			if (queued?.state === "queued" && at > claimDeadline(queued)) {
+				await calls.endCall(callId, at, { by: "node", reason: "not-claimed", message: "no media node took the call in time" });
+				return await received.ack();
+			}
 			const record = await calls.claimCall(callId, nodeId, at, at + LEASE_MS);
 			if (record !== undefined) return run(record, () => this.#ack(received));
 			const current = await calls.getCall(callId);

@@ -34,6 +34,6 @@ export function banner(config: LocalConfig, running: Running): string {
 
 export const DEMO_ROOM = "hello";
 
-export const isLoopback = (host: string): boolean => host.startsWith("127.") || host === "::1";
+const isLoopback = (host: string): boolean => host.startsWith("127.") || host === "::1";
 
 const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);

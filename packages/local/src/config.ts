@@ -1,5 +1,6 @@
 import { networkInterfaces } from "node:os";
 import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import * as z from "zod";
 
 /** A setting that cannot be used; the message is the one line that the user sees. */
@@ -56,7 +57,7 @@ const schema = z.object({
 	PORT: port(7880),
 	SIP_PORT: port(5060),
 	RTP_PORT_RANGE: portRange,
-	DATA_DIR: z.string().min(1).default(".trunkline"),
+	DATA_DIR: z.string().min(1).optional(),
 	LIVEKIT_URL: z
 		.string()
 		.regex(/^(wss?|https?):\/\/[^\s]+$/, "must be the server's URL, such as wss://example.livekit.cloud")
@@ -71,6 +72,9 @@ const schema = z.object({
 		.default("500")
 		.transform(Number),
 });
+
+/** In the repository, whatever directory the start is typed in. */
+const DEFAULT_DATA_DIR = fileURLToPath(new URL("../../../.trunkline", import.meta.url));
 
 /** Reads the settings from the environment. Throws SettingError with one clear line. */
 export function readConfig(env: Record<string, string | undefined>, cwd: string): LocalConfig {
@@ -94,7 +98,7 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 		port: settings.PORT,
 		sipPort: settings.SIP_PORT,
 		rtpPortRange: settings.RTP_PORT_RANGE,
-		dataDir: resolve(cwd, settings.DATA_DIR),
+		dataDir: settings.DATA_DIR === undefined ? DEFAULT_DATA_DIR : resolve(cwd, settings.DATA_DIR),
 		apiKey: settings.LIVEKIT_API_KEY ?? "devkey",
 		apiSecret: settings.LIVEKIT_API_SECRET ?? "secret",
 		logLevel: settings.LOG_LEVEL,

@@ -24,6 +24,7 @@ Example:
 
 /** Longer than every step of closing together; the user asked for the prompt back. */
 const EXIT_WITHIN_MS = 4_800;
+const SAME_KEY_PRESS_MS = 700;
 
 async function main(): Promise<void> {
 	if (process.argv.slice(2).some((argument) => argument === "--help" || argument === "-h")) {
@@ -40,14 +41,17 @@ async function main(): Promise<void> {
 
 function untilStopped(): Promise<void> {
 	return new Promise((resolve) => {
-		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
+		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
 	});
 }
 
 async function stop(local: Local): Promise<void> {
 	setTimeout(() => process.exit(0), EXIT_WITHIN_MS).unref();
-	// A second Ctrl-C means now.
-	process.once("SIGINT", () => process.exit(130));
+	// A second Ctrl-C means now; but one key press may reach us twice, from the terminal and from npm.
+	const began = performance.now();
+	process.on("SIGINT", () => {
+		if (performance.now() - began > SAME_KEY_PRESS_MS) process.exit(130);
+	});
 	await local.close();
 	process.exit(0);
 }

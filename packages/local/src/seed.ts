@@ -1,7 +1,7 @@
 import type { ConfigStore } from "@trunkline/domain";
 import { DEMO_ROOM } from "./banner.ts";
 
-export const DEMO_NUMBER = "+15550100";
+const DEMO_NUMBER = "+15550100";
 
 /**
  * Two things so that the first call works with no set-up: a trunk for +15550100 and a rule to the room "hello". Only for a project that

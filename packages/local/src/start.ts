@@ -2,10 +2,9 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
-import { createApp } from "@trunkline/functions";
+import { createApp, forwardTo, sleep } from "@trunkline/functions";
 import { MediaNode, type NodeStats } from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { createSqsClient, ensureQueues, SqsDialQueue } from "@trunkline/queue";
@@ -13,7 +12,6 @@ import { RoomServer, type RoomServerStats } from "@trunkline/room-server";
 import { createDynamoClient, createTables, DynamoCallStore, DynamoConfigStore } from "@trunkline/store";
 import { Closing } from "./closing.ts";
 import type { LocalConfig } from "./config.ts";
-import { passThrough } from "./pass-through.ts";
 import { seed } from "./seed.ts";
 
 export const LOCAL_REGION = "local";
@@ -83,11 +81,9 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		keys: { lookup: (key) => (key === config.apiKey ? { secret: config.apiSecret, projectId: LOCAL_PROJECT } : undefined) },
 		regions: [LOCAL_REGION],
 		clock: Date.now,
-		sleep: async (ms, signal) => {
-			await delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => {});
-		},
+		sleep,
 		random: (length) => randomBytes(length),
-		roomService: rooms === undefined ? passThrough(config.livekitUrl ?? "") : notHere,
+		roomService: rooms === undefined ? forwardTo(config.livekitUrl ?? "") : notHere,
 		log,
 	});
 	serve(http, app, rooms);
