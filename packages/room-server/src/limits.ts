@@ -8,6 +8,8 @@ export const limits = {
 	tracksPerParticipant: 8,
 	/** bytes of one signalling message */
 	signalMessageBytes: 512 * 1024,
+	/** bytes of signalling that wait for a client that does not read; beyond it the client is cut off */
+	signalBacklogBytes: 4 * 1024 * 1024,
 	/** bytes of an unpacked join request; it holds an SDP offer */
 	joinRequestBytes: 512 * 1024,
 	/** bytes of one data packet */

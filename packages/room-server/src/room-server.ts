@@ -22,8 +22,8 @@ import { UdpEndpoint } from "./transport/udp-endpoint.ts";
 
 /** ms between two looks at who speaks; LiveKit's default is 500 */
 const SPEAKER_INTERVAL_MS = 400;
-/** ms after which a connection that sent nothing (not even a connectivity check) is given up */
-const SILENCE_MS = 15_000;
+/** ms between two looks for silent connections; one that two looks find silent is given up (RFC 7675 §5.1 lets consent last 30 s) */
+const SILENCE_CHECK_MS = 15_000;
 /** sockets that connections are spread over, so that a burst to many does not overflow one buffer */
 const MAX_ENDPOINTS = 4;
 
@@ -77,7 +77,7 @@ export class RoomServer {
 		});
 		this.#timers = [
 			setInterval(() => this.#rooms.updateSpeakers(), SPEAKER_INTERVAL_MS).unref(),
-			setInterval(() => this.#dropSilent(), SILENCE_MS).unref(),
+			setInterval(() => this.#dropSilent(), SILENCE_CHECK_MS).unref(),
 		];
 	}
 

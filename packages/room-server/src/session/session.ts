@@ -72,6 +72,8 @@ export class Session implements ParticipantLink {
 	/** sections already asked for since the last answer */
 	#sectionsRequested = 0;
 	#negotiationQueued = false;
+	#silentRounds = 0;
+	#connected = false;
 	#closed = false;
 
 	constructor(options: SessionOptions) {
@@ -129,10 +131,12 @@ export class Session implements ParticipantLink {
 		this.#subscriber?.start();
 	}
 
-	/** False when a whole round has passed without a packet from the client (RFC 7675 §5.1: 30 s at most; clients check every few). */
+	/** To be asked at a steady pace: false when no packet (not even a connectivity check) has come since the last but one time. */
 	isAlive(): boolean {
 		// both are asked: each forgets what it has heard
-		return [this.#transport.takeHeard(), this.#subscriber?.takeHeard() ?? false].includes(true);
+		const heard = [this.#transport.takeHeard(), this.#subscriber?.takeHeard() ?? false].includes(true);
+		this.#silentRounds = heard ? 0 : this.#silentRounds + 1;
+		return this.#silentRounds < 2;
 	}
 
 	/** The connection has gone silent. */
@@ -190,6 +194,8 @@ export class Session implements ParticipantLink {
 	/** Others see the participant once it can hear: with two connections that is the subscriber's. */
 	#onConnected(): void {
 		if (this.#subscriber === undefined) this.#options.room.activate(this.participant);
+		this.#connected = true;
+		if (this.#negotiation.waiting().length > 0) this.#negotiate();
 	}
 
 	#onTransportFailed(reason: string): void {
@@ -359,7 +365,8 @@ export class Session implements ParticipantLink {
 	 * What changes in one turn is negotiated at once.
 	 */
 	#negotiate(): void {
-		if (this.#negotiationQueued || this.#closed || !this.#transport.started) return;
+		// a new offer in the midst of the first connectivity checks upsets clients; what waits is asked for once they are through
+		if (this.#negotiationQueued || this.#closed || !this.#connected) return;
 		this.#negotiationQueued = true;
 		setImmediate(() => {
 			this.#negotiationQueued = false;

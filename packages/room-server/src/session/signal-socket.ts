@@ -1,5 +1,6 @@
 import { SignalRequest, SignalResponse } from "@livekit/protocol";
 import type { RawData, WebSocket } from "ws";
+import { limits } from "../limits.ts";
 import type { SignalMessage } from "../room/participant.ts";
 
 /** LiveKit signalling on a WebSocket: protobuf in binary frames, JSON in text frames for clients that speak it. */
@@ -11,8 +12,13 @@ export class SignalSocket {
 		this.#socket = socket;
 		socket.on("message", (data, isBinary) => {
 			const request = this.#read(data, isBinary);
-			if (request === undefined) this.close(1003, "not a SignalRequest");
-			else handlers.onRequest(request);
+			if (request !== undefined) {
+				handlers.onRequest(request);
+				return;
+			}
+			this.close(1003, "not a SignalRequest");
+			// it may never answer the close
+			handlers.onClosed();
 		});
 		socket.on("close", () => handlers.onClosed());
 		// "close" follows; the reason (a reset, an oversized frame) changes nothing
@@ -21,6 +27,10 @@ export class SignalSocket {
 
 	send(message: SignalMessage): void {
 		if (this.#socket.readyState !== this.#socket.OPEN) return;
+		if (this.#socket.bufferedAmount > limits.signalBacklogBytes) {
+			this.#socket.terminate();
+			return;
+		}
 		const response = new SignalResponse({ message });
 		this.#socket.send(this.#json ? response.toJsonString() : response.toBinary());
 	}

@@ -28,6 +28,8 @@ export const werift = {
 	opus: new Codec({ mimeType: "audio/opus", clockRate: 48_000, channels: 2, payloadType: 111 }),
 };
 
+const CONNECT_TIMEOUT_MS = 3_000;
+
 /**
  * The least of a LiveKit client on werift, single-connection: what the media node's room client is made of. It publishes one track of the first
  * codec and hears up to `places` others.
@@ -40,10 +42,12 @@ export class WeriftClient {
 	readonly #connection: RTCPeerConnection;
 	readonly #midToTrackId = new Map<string, string>();
 	readonly #track = new MediaStreamTrack({ kind: "audio" });
+	readonly #forge: (sdp: string) => string;
 	#negotiating: Promise<void> = Promise.resolve();
 	#answered: ((answer: SessionDescription) => void) | undefined;
 
-	private constructor(socket: WebSocket, connection: RTCPeerConnection, join: JoinResponse) {
+	private constructor(socket: WebSocket, connection: RTCPeerConnection, join: JoinResponse, forge: (sdp: string) => string) {
+		this.#forge = forge;
 		this.#socket = socket;
 		this.#connection = connection;
 		this.join = join;
@@ -56,7 +60,13 @@ export class WeriftClient {
 		});
 	}
 
-	static async connect(url: string, token: string, codecs: RTCRtpCodecParameters[], places: number): Promise<WeriftClient> {
+	static async connect(
+		url: string,
+		token: string,
+		codecs: RTCRtpCodecParameters[],
+		places: number,
+		forge = (sdp: string): string => sdp,
+	): Promise<WeriftClient> {
 		const connection = new RTCPeerConnection({
 			iceServers: [],
 			iceInterfaceAddresses: { udp4: "127.0.0.1" },
@@ -75,7 +85,7 @@ export class WeriftClient {
 				else reject(new Error(`first message is ${message.case}`));
 			});
 		});
-		const client = new WeriftClient(socket, connection, join);
+		const client = new WeriftClient(socket, connection, join, forge);
 		socket.on("message", (data) => client.#onMessage(SignalResponse.fromBinary(data as Buffer)));
 		await client.#publish(places);
 		return client;
@@ -84,6 +94,18 @@ export class WeriftClient {
 	/** Sends one RTP packet of the published track. */
 	write(packet: RtpPacket): void {
 		this.#track.writeRtp(packet);
+	}
+
+	/** Sends any bytes from the address that the server knows this client by. */
+	async sendRaw(packet: Buffer): Promise<void> {
+		await this.#connection.iceTransports[0]?.connection.send(packet);
+	}
+
+	/** Where the server's media port is. */
+	remoteCandidate(): { host: string; port: number } {
+		const [candidate] = this.#connection.iceTransports[0]?.connection.remoteCandidates ?? [];
+		if (candidate === undefined) throw new Error("not connected");
+		return candidate;
 	}
 
 	async close(): Promise<void> {
@@ -100,7 +122,7 @@ export class WeriftClient {
 			case: "addTrack",
 			value: new AddTrackRequest({ cid: sender.trackId, name: "call", type: TrackType.AUDIO, source: TrackSource.MICROPHONE }),
 		});
-		const connected = this.#connection.connectionStateChange.watch((state) => state === "connected", 5_000);
+		const connected = this.#connection.connectionStateChange.watch((state) => state === "connected", CONNECT_TIMEOUT_MS);
 		await Promise.all([connected, this.#negotiate()]);
 	}
 
@@ -115,7 +137,7 @@ export class WeriftClient {
 			});
 			this.#send({
 				case: "offer",
-				value: new SessionDescription({ type: "offer", sdp: this.#connection.localDescription?.sdp ?? "", id: 1 }),
+				value: new SessionDescription({ type: "offer", sdp: this.#forge(this.#connection.localDescription?.sdp ?? ""), id: 1 }),
 			});
 			const answer = await answered;
 			for (const [mid, trackId] of Object.entries(answer.midToTrackId)) this.#midToTrackId.set(mid, trackId);

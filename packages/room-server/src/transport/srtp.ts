@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, createSecretKey, timingSafeEqual } from "node:crypto";
 
 /** The two DTLS-SRTP profiles offered (RFC 5764 §4.1.2, RFC 7714 §14.2), by their numbers on the wire. */
 export const AES_CM_128_HMAC_SHA1_80 = 0x0001;
@@ -126,7 +126,8 @@ function createCipher(profile: SrtpProfile, masterKey: Buffer, masterSalt: Buffe
 
 /** RFC 7714 §8.1: IV = (00 00 | SSRC | ROC | SEQ) XOR salt; the header is the associated data. */
 function gcmCipher(masterKey: Buffer, masterSalt: Buffer): Cipher {
-	const key = deriveSessionKey(masterKey, masterSalt, 0, 16);
+	// a key as bytes costs Node 24 three times as much per packet as a KeyObject (11 µs, 3 µs)
+	const key = createSecretKey(deriveSessionKey(masterKey, masterSalt, 0, 16));
 	const salt = deriveSessionKey(masterKey, masterSalt, 2, 12);
 	const iv = Buffer.alloc(12);
 	const setIv = (ssrc: number, rollover: number, sequence: number): void => {
@@ -163,8 +164,8 @@ function gcmCipher(masterKey: Buffer, masterSalt: Buffer): Cipher {
 
 /** RFC 3711 §4.1.1 (AES counter mode) and §4.2 (HMAC-SHA1 over packet and ROC, cut to 80 bits). */
 function counterModeCipher(masterKey: Buffer, masterSalt: Buffer): Cipher {
-	const key = deriveSessionKey(masterKey, masterSalt, 0, 16);
-	const authKey = deriveSessionKey(masterKey, masterSalt, 1, 20);
+	const key = createSecretKey(deriveSessionKey(masterKey, masterSalt, 0, 16));
+	const authKey = createSecretKey(deriveSessionKey(masterKey, masterSalt, 1, 20));
 	const salt = Buffer.concat([deriveSessionKey(masterKey, masterSalt, 2, 14), Buffer.alloc(2)]);
 	const iv = Buffer.alloc(16);
 	const rolloverBytes = Buffer.alloc(4);
