@@ -380,6 +380,16 @@ describe("dialogs (RFC 3261 §12)", () => {
 		expect(host.machine.stats()).toMatchObject({ dialogs: 0, legs: 0 });
 	});
 
+	it("a re-INVITE of ours that only ever got a 1xx ends with the dialog", () => {
+		const { clock, host, receive, lastSent, answer, leg, localTag } = established();
+		host.handle({ kind: "request", leg, transaction: "re", method: "INVITE" });
+		answer(lastSent(), "100 Trying", "peer");
+		receive(incoming("BYE", { branch: "b", toTag: localTag, cseq: "2 BYE" }));
+		expect(host.of("in-dialog-response")).toMatchObject([{ transaction: "re", cause: "ended" }]);
+		clock.runUntilIdle(64_000);
+		expect(host.machine.stats()).toEqual({ transactions: 0, dialogs: 0, legs: 0, unanswered: 0, timers: 0 });
+	});
+
 	it("both hang up at once: each gets 200, the leg ends once", () => {
 		const { clock, a, b } = pair();
 		a.handle(call());

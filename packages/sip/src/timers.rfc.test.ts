@@ -365,6 +365,7 @@ describe("RFC 3261 §9.1 CANCEL", () => {
 		expect(host.of("failed")).toMatchObject([{ status: 487, cause: "cancelled", provisionals: 1 }]);
 		expect(times("ACK")).toEqual([700]);
 		clock.runFor(40_000);
+		expect(host.of("failed")).toHaveLength(1);
 		expect(host.machine.stats()).toEqual(idle);
 	});
 

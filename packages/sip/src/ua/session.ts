@@ -158,6 +158,8 @@ export class Session implements DialogOwner {
 		for (const transaction of [...this.#unanswered.keys()]) this.#reply(transaction, { status: 487 }, now);
 		for (const [transaction, done] of [...this.#sent]) {
 			this.#sent.delete(transaction);
+			// An INVITE that got a 1xx has no timer any more: nothing else would ever end it.
+			if (transaction.state === "proceeding" && transaction.request.method === "INVITE") transaction.terminate(now);
 			done({ cause: "ended" }, now);
 		}
 	}
