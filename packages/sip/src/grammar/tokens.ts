@@ -8,7 +8,7 @@ export function isHeaderName(name: string): boolean {
 	return name.length <= 64 && isToken(name);
 }
 
-export const MAX_HEADER_VALUE = 8192;
+const MAX_HEADER_VALUE = 8192;
 
 /**
  * A header field value that can be written: no CR, LF, NUL or other control character but tab, no lone surrogate, at most 8192
