@@ -1,20 +1,17 @@
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
+import { createLogger } from "@trunkline/observability";
 import { RoomServer } from "./room-server.ts";
 
 /** The room server alone, for tests and measurements: `PORT` or --port (7880), key devkey, secret "secret". */
 const { values } = parseArgs({ options: { port: { type: "string" }, verbose: { type: "boolean" } } });
 const port = Number(values.port ?? process.env["PORT"] ?? 7880);
-const write = (line: string): boolean => process.stdout.write(`${line}\n`);
-const server = new RoomServer({
-	apiKeys: { devkey: "secret" },
-	...(values.verbose === true
-		? {
-				log: (message, fields) =>
-					void write(`${message} ${JSON.stringify(fields, (_key, value: unknown) => (value instanceof Error ? value.stack : value))}`),
-			}
-		: {}),
-});
+if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+	process.stderr.write(`${values.port ?? process.env["PORT"]} is no port\n`);
+	process.exit(1);
+}
+const logger = createLogger({ name: "room-server", level: values.verbose === true ? "debug" : "warn" });
+const server = new RoomServer({ apiKeys: { devkey: "secret" }, log: (message, fields) => logger.info(fields, message) });
 
 const http = createServer((request, response) => {
 	if (!server.handleHttp(request, response)) response.writeHead(404).end();
@@ -26,7 +23,7 @@ http.on("error", (error) => {
 	process.stderr.write(`cannot listen on port ${port}: ${error.message}\n`);
 	process.exit(1);
 });
-http.listen(port, "127.0.0.1", () => write(`room server on ws://127.0.0.1:${port}, key devkey, secret secret`));
+http.listen(port, "127.0.0.1", () => process.stdout.write(`room server on ws://127.0.0.1:${port}, key devkey, secret secret\n`));
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
 	process.once(signal, () => {

@@ -75,6 +75,8 @@ export class RoomServer {
 			departureTimeoutMs: options.departureTimeoutMs ?? 20_000,
 			now: Date.now,
 		});
+		// made now, so that the first participant does not wait for it; a failure comes up at the join
+		dtlsCertificate().catch(() => undefined);
 		this.#timers = [
 			setInterval(() => this.#rooms.updateSpeakers(), SPEAKER_INTERVAL_MS).unref(),
 			setInterval(() => this.#dropSilent(), SILENCE_CHECK_MS).unref(),
@@ -86,8 +88,12 @@ export class RoomServer {
 		const url = urlOf(request);
 		if (url.pathname !== "/rtc" && url.pathname !== "/rtc/v1") return false;
 		socket.on("error", () => undefined);
+		if (this.#closed) {
+			refuseUpgrade(socket, 503, "the server is shutting down");
+			return true;
+		}
 		this.#upgrade(request, url, socket, head).catch((error: unknown) => {
-			this.#log("join failed", { error });
+			this.#log("join failed", { err: error });
 			refuseUpgrade(socket, 500, "internal error");
 		});
 		return true;

@@ -26,13 +26,13 @@ export function handleRequest(context: RequestContext): boolean {
 	reply
 		.catch((error: unknown): HttpReply => {
 			if (error instanceof TwirpError) return twirpErrorReply(error);
-			context.log("request failed", { path: context.url.pathname, error });
+			context.log("request failed", { path: context.url.pathname, err: error });
 			return twirpErrorReply(new TwirpError("internal", "internal error"));
 		})
 		.then(({ status, contentType, body }) => {
 			context.response.writeHead(status, { "content-type": contentType, "access-control-allow-origin": "*" }).end(body);
 		})
-		.catch((error: unknown) => context.log("reply not sent", { error }));
+		.catch((error: unknown) => context.log("reply not sent", { err: error }));
 	return true;
 }
 

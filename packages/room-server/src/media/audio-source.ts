@@ -3,8 +3,10 @@ import type { AudioSink } from "./audio-sink.ts";
 import { findExtension } from "./rtp-header.ts";
 
 /** RFC 6464 §3: the level of a packet whose publisher says none */
-export const UNKNOWN_LEVEL = -1;
+const UNKNOWN_LEVEL = -1;
 const SILENCE = 127;
+/** -dBov: frames at least this loud count as speech; LiveKit's own default (`active_level` 35) */
+const SPEECH_LEVEL = 35;
 
 /** What a published section negotiated. */
 export interface AudioSourceFormat {
@@ -71,7 +73,7 @@ export class AudioSource {
 		for (const sink of this.#sinks) sink.write(codec, second >= 0x80, sequence, timestamp, level, payload);
 	}
 
-	/** What was heard since the last call: share of frames louder than `threshold` was set for, and the loudest level in -dBov. */
+	/** What was heard since the last call: frames that said their level, how many of them were speech, and the loudest, in -dBov. */
 	takeActivity(): { frames: number; loudFrames: number; loudest: number } {
 		const activity = { frames: this.#frames, loudFrames: this.#loudFrames, loudest: this.#loudest };
 		this.#frames = 0;
@@ -92,6 +94,3 @@ export class AudioSource {
 		return element;
 	}
 }
-
-/** -dBov: frames at least this loud count as speech; LiveKit's own default (`active_level` 35) */
-const SPEECH_LEVEL = 35;

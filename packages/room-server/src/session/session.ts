@@ -186,7 +186,7 @@ export class Session implements ParticipantLink {
 		this.#signal.close();
 		setTimeout(() => this.#signal.terminate(), CLOSE_GRACE_MS).unref();
 		Promise.all([this.#transport.close(), this.#subscriber?.close()]).catch((error: unknown) =>
-			this.#options.log("transport did not close", { error }),
+			this.#options.log("transport did not close", { err: error }),
 		);
 		this.#options.onClosed(this);
 	}

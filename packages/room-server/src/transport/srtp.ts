@@ -13,7 +13,7 @@ export function saltLength(profile: SrtpProfile): number {
 }
 
 /** Bytes that a protected packet is longer than a plain one. */
-export function overhead(profile: SrtpProfile): number {
+function overhead(profile: SrtpProfile): number {
 	return profile === AEAD_AES_128_GCM ? 16 : 10;
 }
 
