@@ -1,0 +1,106 @@
+import { createOffer, type Direction, type LocalMedia, readAnswer } from "@trunkline/sdp";
+import type { SipEvent } from "@trunkline/sip";
+import { afterEach, expect, it } from "vitest";
+import { Phone } from "./phone.ts";
+import { SipDriver } from "./sip-driver.ts";
+import { sdpBody, sdpOf } from "./text.ts";
+
+/** A peer that speaks bare SIP, for what a phone of ours does not do by itself: hold, offers that come late. */
+const closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+	for (const close of closers.splice(0)) await close();
+});
+
+async function peer(): Promise<{
+	driver: SipDriver;
+	event: <T extends SipEvent["type"]>(type: T) => Promise<Extract<SipEvent, { type: T }>>;
+}> {
+	const events: SipEvent[] = [];
+	const driver = await SipDriver.open({
+		host: "127.0.0.1",
+		port: 0,
+		address: "127.0.0.1",
+		user: "peer",
+		onEvent: (each) => events.push(each),
+		trace: () => {},
+	});
+	closers.push(() => driver.close());
+	const isOf =
+		<T extends SipEvent["type"]>(type: T) =>
+		(each: SipEvent): each is Extract<SipEvent, { type: T }> =>
+			each.type === type;
+	return {
+		driver,
+		event: async (type) => {
+			await expect.poll(() => events.some(isOf(type)), { timeout: 3000, interval: 2 }).toBe(true);
+			const found = events.find(isOf(type));
+			if (found === undefined) throw new Error(type);
+			events.splice(events.indexOf(found), 1);
+			return found;
+		},
+	};
+}
+
+const local = (direction: Direction, sessionVersion = 1): LocalMedia => ({
+	address: "127.0.0.1",
+	port: 9,
+	codecs: ["PCMU"],
+	sessionId: 1,
+	sessionVersion,
+	direction,
+});
+
+async function answeringPhone(): Promise<Phone> {
+	const phone = await Phone.open();
+	closers.push(() => phone.close());
+	phone.onIncoming((call) => void call.answer());
+	return phone;
+}
+
+function dial(driver: SipDriver, phone: Phone, body?: ReturnType<typeof sdpBody>): void {
+	const from = { uri: "sip:peer@127.0.0.1" };
+	const target = { host: "127.0.0.1", port: phone.port, transport: "UDP" } as const;
+	driver.feed({ kind: "call", leg: "a", requestUri: phone.uri, from, to: { uri: phone.uri }, target, ...(body && { body }) });
+}
+
+it("hold and resume: the phone stops sending, answers recvonly with a new version, and sends again", async () => {
+	const phone = await answeringPhone();
+	const { driver, event } = await peer();
+	dial(driver, phone, sdpBody(createOffer(local("sendrecv"))));
+	const first = sdpOf((await event("answered")).response) ?? "";
+	const call = phone.calls[0];
+	if (call === undefined) throw new Error("no call");
+
+	driver.feed({ kind: "request", leg: "a", transaction: "hold", method: "INVITE", body: sdpBody(createOffer(local("sendonly", 2))) });
+	const held = await event("in-dialog-response");
+	expect(held.response?.status).toBe(200);
+	const answer = (held.response && sdpOf(held.response)) ?? "";
+	expect(answer).toContain("a=recvonly");
+	const version = (sdp: string): number => Number(/^o=- \d+ (\d+) /m.exec(sdp)?.[1]);
+	expect(version(answer)).toBe(version(first) + 1);
+	expect(call.negotiated).toMatchObject({ onHold: true, direction: "recvonly" });
+	const sent = call.stats().packetsSent;
+	await new Promise((resolve) => setTimeout(resolve, 100));
+	expect(call.stats().packetsSent).toBe(sent);
+
+	driver.feed({ kind: "request", leg: "a", transaction: "resume", method: "INVITE", body: sdpBody(createOffer(local("sendrecv", 3))) });
+	expect((await event("in-dialog-response")).response?.status).toBe(200);
+	await expect.poll(() => call.stats().packetsSent, { timeout: 1000 }).toBeGreaterThan(sent + 2);
+});
+
+it("an INVITE without an offer gets ours in the 200 (RFC 3261 §13.2.1)", async () => {
+	const phone = await answeringPhone();
+	const { driver, event } = await peer();
+	dial(driver, phone);
+	const offer = sdpOf((await event("answered")).response) ?? "";
+	expect(readAnswer(offer, local("sendrecv"))).toMatchObject({ ok: true, negotiated: { codec: { name: "PCMU" } } });
+});
+
+it("OPTIONS is answered in a call", async () => {
+	const phone = await answeringPhone();
+	const { driver, event } = await peer();
+	dial(driver, phone, sdpBody(createOffer(local("sendrecv"))));
+	await event("answered");
+	driver.feed({ kind: "request", leg: "a", transaction: "ping", method: "OPTIONS" });
+	expect((await event("in-dialog-response")).response?.status).toBe(200);
+});
