@@ -1,7 +1,7 @@
 import { readUint16, readUint32, writeUint16, writeUint32 } from "./bytes.ts";
 
 /** RFC 3550 §5.1 */
-export const RTP_VERSION = 2;
+const RTP_VERSION = 2;
 export const RTP_FIXED_HEADER_BYTES = 12;
 /** RFC 8285 §4.2: the one-byte form */
 const ONE_BYTE_PROFILE = 0xbede;
