@@ -69,6 +69,8 @@ export class WeriftClient {
 	): Promise<WeriftClient> {
 		const connection = new RTCPeerConnection({
 			iceServers: [],
+			// else werift opens a socket per section and leaves those it does not use open for good
+			bundlePolicy: "max-bundle",
 			iceInterfaceAddresses: { udp4: "127.0.0.1" },
 			iceUseIpv6: false,
 			codecs: { audio: codecs, video: [] },
@@ -150,7 +152,8 @@ export class WeriftClient {
 		if (message.case === "answer") this.#answered?.(message.value);
 		else if (message.case === "mediaSectionsRequirement") {
 			for (let i = 0; i < message.value.numAudios; i++) this.#connection.addTransceiver("audio", { direction: "recvonly" });
-			void this.#negotiate();
+			// closed meanwhile
+			this.#negotiate().catch(() => undefined);
 		}
 	}
 
