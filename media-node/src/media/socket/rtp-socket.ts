@@ -21,9 +21,13 @@ export async function openRtpSocket(
 		lookup: (address, _options, callback) => callback(null, address, isIPv6(address) ? 6 : 4),
 	});
 	await new Promise<void>((resolve, reject) => {
-		socket.once("error", reject);
+		socket.once("error", (error) => {
+			// A socket that could not be bound holds its handle until it is closed.
+			socket.close();
+			reject(error);
+		});
 		socket.bind({ port, address: host, exclusive: true }, () => {
-			socket.off("error", reject);
+			socket.removeAllListeners("error");
 			resolve();
 		});
 	});
