@@ -1,38 +1,12 @@
 import { describe, expect, it, test } from "vitest";
 import type { DialRequest } from "@trunkline/contracts";
+import { dialRequest } from "@trunkline/testkit";
 import { initialOutbound, outbound } from "./outbound.ts";
 import { reducerRun } from "./reducer.testkit.ts";
 import type { CallEvent } from "./state.ts";
 
-const request = (changes: Partial<DialRequest> = {}): DialRequest => ({
-	trunkId: "ST_a",
-	address: "carrier.example",
-	transport: "AUTO",
-	callTo: "+15550199",
-	from: "+15550100",
-	fromHost: "",
-	authUsername: "",
-	authPassword: "",
-	toUserOverride: "",
-	roomName: "r",
-	participantIdentity: "sip_x",
-	participantName: "",
-	participantMetadata: "",
-	participantAttributes: {},
-	dtmf: "",
-	playDialtone: false,
-	hidePhoneNumber: false,
-	headers: {},
-	headersToAttributes: {},
-	attributesToHeaders: {},
-	includeHeaders: "NO",
-	ringingTimeoutMs: 30_000,
-	maxCallDurationMs: 3_600_000,
-	krispEnabled: false,
-	mediaEncryption: "DISABLE",
-	waitUntilAnswered: false,
-	...changes,
-});
+const request = (changes: Partial<DialRequest> = {}): DialRequest =>
+	dialRequest({ ringingTimeoutMs: 30_000, maxCallDurationMs: 3_600_000, ...changes });
 
 function dialledCall(changes: Partial<DialRequest> = {}) {
 	const run = reducerRun(initialOutbound(request(changes)), outbound);

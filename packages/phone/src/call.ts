@@ -1,7 +1,8 @@
 import { randomInt } from "node:crypto";
 import { EventEmitter } from "node:events";
-import type { EndCause, FailureCause, HeaderInput, SipEvent, SipInput, SipMessage, SipRequest, SipResponse } from "@trunkline/sip";
+import type { HeaderInput, SipEvent, SipInput, SipMessage, SipRequest, SipResponse } from "@trunkline/sip";
 import { answerOffer, type AudioCodec, createOffer, type LocalMedia, type Negotiated, readAnswer, type SdpProblem } from "@trunkline/sdp";
+import type { CallEnd } from "./call-end.ts";
 import { CallFailedError, PhoneError } from "./errors.ts";
 import type { CallMedia, MediaStats } from "./media.ts";
 import type { Recording } from "./recording.ts";
@@ -9,19 +10,6 @@ import { type AudioSource, pcmSource, silence, toneSource } from "./sources.ts";
 import { sdpBody, sdpOf } from "./text.ts";
 
 export type CallState = "calling" | "ringing" | "answered" | "ended";
-
-export interface CallEnd {
-	/** whether the call had been answered */
-	answered: boolean;
-	/** who ended it; of a call that failed, "remote" when the far side said so */
-	by: "local" | "remote";
-	/** "no-answer": `timeoutMs` ran out; "media": no common codec, or SDP that cannot be used */
-	cause: FailureCause | EndCause | "rejected" | "no-answer" | "media" | "closed";
-	/** SIP status of a call that was not answered, when there was one */
-	status?: number;
-	/** reason phrase or a sentence */
-	reason: string;
-}
 
 /** Instants of `performance.now()`. */
 export interface CallTiming {

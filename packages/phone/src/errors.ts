@@ -1,4 +1,4 @@
-import type { CallEnd } from "./call.ts";
+import type { CallEnd } from "./call-end.ts";
 
 /** What the phone's caller asked for cannot be done: a URI that is none, a file, a port, an option. The message is one line for a person. */
 export class PhoneError extends Error {

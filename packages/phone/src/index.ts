@@ -1,6 +1,7 @@
 export { CallFailedError, PhoneError } from "./errors.ts";
 export { IncomingCall, OutgoingCall, PhoneCall } from "./call.ts";
-export type { CallEnd, CallEvents, CallState, CallTiming } from "./call.ts";
+export type { CallEnd } from "./call-end.ts";
+export type { CallEvents, CallState, CallTiming } from "./call.ts";
 export type { MediaStats, PortRange } from "./media.ts";
 export { Phone } from "./phone.ts";
 export type { CallOptions, PhoneOptions } from "./phone.ts";

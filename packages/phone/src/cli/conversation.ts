@@ -1,4 +1,5 @@
-import type { CallEnd, PhoneCall } from "../call.ts";
+import type { PhoneCall } from "../call.ts";
+import type { CallEnd } from "../call-end.ts";
 import { PhoneError } from "../errors.ts";
 import { gentleSource, pcmSource, toneSource, type AudioSource } from "../sources.ts";
 import { numbered, readAudio, writeAudio } from "./audio-file.ts";

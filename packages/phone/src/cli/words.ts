@@ -1,4 +1,5 @@
-import type { CallEnd, PhoneCall } from "../call.ts";
+import type { PhoneCall } from "../call.ts";
+import type { CallEnd } from "../call-end.ts";
 
 const STATUS_WORDS: Record<number, string> = {
 	401: "it asks for a user name and password (--username, --password)",
