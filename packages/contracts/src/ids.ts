@@ -1,5 +1,5 @@
 /** Id prefixes are LiveKit's; 12 characters of base 58 follow (70 bits). */
-export type IdPrefix = "ST_" | "SDR_" | "SCL_" | "STR_" | "ND_";
+export type IdPrefix = "ST_" | "SDR_" | "SCL_" | "STR_" | "ND_" | "p_" | "API";
 
 const BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 

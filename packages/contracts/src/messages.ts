@@ -15,3 +15,16 @@ export const dialMessageSchema = z.object({
 	enqueuedAt: z.number().int().nonnegative(),
 });
 export type DialMessage = z.infer<typeof dialMessageSchema>;
+
+/** For the one node that owns a call, on that node's own queue. Each has an id and is applied once, however often it is delivered. */
+export const commandMessageSchema = z.object({
+	version: z.literal(1),
+	type: z.literal("hangup"),
+	commandId: z.string().min(1).max(64),
+	projectId: z.string().min(1),
+	callId: z.string().regex(/^SCL_[0-9A-Za-z]+$/),
+	nodeId: z.string().min(1),
+	/** ms since the epoch; the node drops what has been under way for too long */
+	sentAt: z.number().int().nonnegative(),
+});
+export type CommandMessage = z.infer<typeof commandMessageSchema>;

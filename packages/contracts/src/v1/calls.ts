@@ -1,0 +1,119 @@
+import * as z from "zod";
+import type { CallRecord, CallState, EndedBy, EndReason } from "../call.ts";
+import { callIdSchema, millisecondsSchema, ruleIdSchema, trunkIdSchema, V1_LIMITS } from "./common.ts";
+import { decisionStepSchema } from "./explain.ts";
+
+/** A Record, so that a state that is added to the type and not here is an error. */
+const words = <T extends string>(all: Record<T, true>): z.ZodEnum<{ [K in T]: K }> => z.enum(Object.keys(all) as T[]) as never;
+
+export const callStateSchema = words<CallState>({
+	queued: true,
+	claimed: true,
+	joining: true,
+	dialing: true,
+	received: true,
+	ringing: true,
+	active: true,
+	ended: true,
+	cancelled: true,
+}).meta({
+	description: "outbound: queued → claimed → joining → dialing → ringing → active → ended; inbound: received → ringing → active → ended",
+});
+
+export const directionSchema = words<CallRecord["direction"]>({ inbound: true, outbound: true });
+const endedBySchema = words<EndedBy>({ peer: true, room: true, api: true, node: true }).meta({
+	description: "peer: the telephone side; room: somebody in the room; api: a request; node: time-outs, shutdown, faults",
+});
+export const endReasonSchema: z.ZodString = z.string().meta({ description: "why, in a word", examples: ["busy" satisfies EndReason] });
+
+/** One call in a list. */
+const callFields = {
+	id: callIdSchema,
+	direction: directionSchema,
+	state: callStateSchema,
+	region: z.string(),
+	trunkId: trunkIdSchema,
+	ruleId: ruleIdSchema,
+	roomName: z.string(),
+	participant: z.object({ identity: z.string(), id: z.string().meta({ description: "PA_…, empty until it has joined" }) }),
+	from: z.string().meta({ description: "the caller's number or SIP user" }),
+	to: z.string().meta({ description: "the called number or SIP user" }),
+	sipCallId: z.string().meta({ description: "Call-ID header" }),
+	createdAt: millisecondsSchema,
+	answeredAt: millisecondsSchema.optional(),
+	endedAt: millisecondsSchema.optional(),
+	end: z
+		.object({
+			by: endedBySchema,
+			reason: endReasonSchema,
+			sipStatus: z.int().optional(),
+			sipReason: z.string().optional(),
+			message: z.string().optional().meta({ description: "details" }),
+			text: z.string().meta({ description: "in words", examples: ["the line was busy (SIP 486 Busy Here; ended by the telephone side)"] }),
+		})
+		.optional(),
+};
+
+export const callSummarySchema = z.object(callFields).meta({ id: "CallSummary" });
+export type CallSummary = z.infer<typeof callSummarySchema>;
+
+export const callDetailsSchema = z
+	.object({
+		...callFields,
+		timeline: z.array(z.object({ at: millisecondsSchema, event: z.string(), detail: z.string().optional() })),
+		decision: z
+			.object({ summary: z.string(), steps: z.array(decisionStepSchema) })
+			.optional()
+			.meta({ description: "inbound: how trunk and rule were found, or why not" }),
+	})
+	.meta({ id: "Call" });
+export type CallDetails = z.infer<typeof callDetailsSchema>;
+
+const queryNumber = (maximum: number) =>
+	z
+		.string()
+		.regex(/^\d{1,16}$/, "must be a whole number")
+		.transform(Number)
+		.pipe(z.int().min(0).max(maximum));
+
+export const listCallsQuerySchema = z.strictObject({
+	since: queryNumber(8_640_000_000_000_000).optional().meta({ description: "created at or after, milliseconds since the epoch" }),
+	until: queryNumber(8_640_000_000_000_000).optional().meta({ description: "created before, milliseconds since the epoch" }),
+	room: z.string().min(1).max(V1_LIMITS.text).optional().meta({ description: "name of the room" }),
+	trunk: z.string().min(1).max(V1_LIMITS.text).optional().meta({ description: "id of the trunk" }),
+	state: z
+		.union([callStateSchema, z.literal("live")])
+		.optional()
+		.meta({ description: "a state, or live: every call that has not ended" }),
+	direction: directionSchema.optional(),
+	limit: z
+		.string()
+		.regex(/^\d{1,3}$/, `must be a number from 1 to ${V1_LIMITS.pageSize}`)
+		.transform(Number)
+		.pipe(z.int().min(1).max(V1_LIMITS.pageSize))
+		.optional()
+		.meta({ description: `calls on a page, ${V1_LIMITS.defaultPageSize} when not said` }),
+	cursor: z.string().min(1).max(512).optional().meta({ description: "nextCursor of the page before" }),
+});
+export type ListCallsQuery = z.infer<typeof listCallsQuerySchema>;
+
+export const callPageSchema = z
+	.object({
+		calls: z.array(callSummarySchema),
+		nextCursor: z.string().optional().meta({
+			description:
+				"give it as `cursor` for the next page; absent on the last one. A page may be short or even empty and still have a next one.",
+		}),
+	})
+	.meta({ id: "CallPage", description: "newest first" });
+export type CallPage = z.infer<typeof callPageSchema>;
+
+export const hangUpResultSchema = z
+	.object({
+		outcome: z.enum(["ended", "already-ended", "requested"]).meta({
+			description: "requested: the media node has been told, the call had not ended yet when this was answered",
+		}),
+		call: callDetailsSchema,
+	})
+	.meta({ id: "HangUpResult" });
+export type HangUpResult = z.infer<typeof hangUpResultSchema>;

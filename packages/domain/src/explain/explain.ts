@@ -1,0 +1,96 @@
+import type { DispatchRule, Explanation, InboundTrunk, RandomBytes } from "@trunkline/contracts";
+import { attributesFromHeaders, type SipHeader } from "../participant/headers.ts";
+import { participantForInbound, roomForCall } from "../participant/inbound.ts";
+import { asksForCredentials, callerOf, decideRule, decideTrunk } from "./inbound.ts";
+import { summarizeDecision } from "./summary.ts";
+
+export interface WouldBeCall {
+	from: string;
+	to: string;
+	/** IP address without port */
+	source: string;
+	headers: readonly SipHeader[];
+	pin?: string;
+}
+
+/** What is stored that a call can meet; each read is bounded, whatever is stored. */
+export interface ExplainSources {
+	trunksFor(calledNumber: string): Promise<InboundTrunk[]>;
+	rulesFor(trunkId: string | undefined): Promise<DispatchRule[]>;
+	strict: boolean;
+	random: RandomBytes;
+}
+
+/** What would become of a call that came now, by the steps that the media node takes. No secret is in it. */
+export async function explainInbound(call: WouldBeCall, sources: ExplainSources): Promise<Explanation> {
+	const from = callerOf(call.from);
+	const { to } = call;
+	const { trunk, ...byTrunk } = decideTrunk(await sources.trunksFor(to), { from, to, sourceAddress: call.source });
+	const steps = [...byTrunk.steps];
+	const base = {
+		asksForCredentials: asksForCredentials(trunk),
+		asksForPin: false,
+		steps,
+		...(trunk === undefined ? {} : { trunk: { id: trunk.trunkId, name: trunk.name } }),
+	};
+	const told = { from, to, steps, ruleId: "", roomName: "", participantIdentity: "" };
+	if (byTrunk.refusal !== undefined) return { ...base, ...refused(told, byTrunk.refusal) };
+
+	const question = { from, to, trunk, strict: sources.strict, ...(call.pin === undefined ? {} : { pin: call.pin }) };
+	const byRule = decideRule(await sources.rulesFor(trunk?.trunkId), question);
+	steps.push(...byRule.steps);
+	const { rule } = byRule;
+	const ruled = {
+		...base,
+		asksForPin: rule !== undefined && rule.rule.pin !== "",
+		...(rule === undefined ? {} : { rule: { id: rule.ruleId, name: rule.name } }),
+	};
+	if (byRule.refusal !== undefined) return { ...ruled, ...refused(told, byRule.refusal) };
+	const place = placeOf(byRule.rule, trunk, { ...call, from }, sources.random);
+	return {
+		...ruled,
+		...place,
+		outcome: "accepted",
+		sip: { status: 200, reason: "OK" },
+		summary: summarizeDecision({
+			...told,
+			ruleId: byRule.rule.ruleId,
+			roomName: place.room.name,
+			participantIdentity: place.participant.identity,
+		}),
+	};
+}
+
+function refused(
+	told: Parameters<typeof summarizeDecision>[0],
+	{ status, reason, end }: NonNullable<ReturnType<typeof decideRule>["refusal"]>,
+): Pick<Explanation, "outcome" | "sip" | "endReason" | "summary"> {
+	return { outcome: "refused", sip: { status, reason }, endReason: end.reason, summary: summarizeDecision({ ...told, end }) };
+}
+
+/** Attributes that a call has and a would-be call has not. */
+const OF_A_REAL_CALL = new Set(["sip.callID", "sip.callIDFull", "sip.callTag", "sip.hostname"]);
+
+function placeOf(
+	rule: DispatchRule,
+	trunk: InboundTrunk | undefined,
+	{ from, to, headers }: WouldBeCall,
+	random: RandomBytes,
+): { room: NonNullable<Explanation["room"]>; participant: NonNullable<Explanation["participant"]> } {
+	const facts = { callId: "", sipCallId: "", remoteTag: "", fromHost: "", from, to, trunkId: trunk?.trunkId ?? "" };
+	const { attributes, ...participant } = participantForInbound(rule, facts, "ringing");
+	const mapped = attributesFromHeaders(headers, {
+		includeHeaders: trunk?.includeHeaders ?? "NO",
+		headersToAttributes: trunk?.headersToAttributes ?? {},
+		hidePhoneNumber: rule.hidePhoneNumber,
+	});
+	const known = Object.entries(attributes).filter(([name]) => !OF_A_REAL_CALL.has(name));
+	return {
+		room: { name: roomForCall(rule, { from, to, random }), isRandom: isRandom(rule) },
+		participant: { ...participant, attributes: { ...Object.fromEntries(known), ...mapped } },
+	};
+}
+
+function isRandom({ rule }: DispatchRule): boolean {
+	return (rule.type === "individual" && !rule.noRandomness) || (rule.type === "callee" && rule.randomize);
+}
