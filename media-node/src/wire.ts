@@ -59,7 +59,11 @@ export class MediaNode {
 	readonly #transport: DatagramTransport;
 	readonly #intake: Intake;
 	#draining = false;
-	#emptied: (() => void) | undefined;
+	/** calls that still come are hung up at once */
+	#hangingUp = false;
+	#intakeStopped: Promise<void> | undefined;
+	#closing: Promise<void> | undefined;
+	readonly #whenEmpty = new Set<() => void>();
 
 	/** Binds the SIP port; rejects with the system's error when it cannot be had. */
 	static async start(options: MediaNodeOptions): Promise<MediaNode> {
@@ -72,7 +76,12 @@ export class MediaNode {
 				if (node !== undefined) node.#userAgent.unreachable(remote, message);
 			},
 		});
-		node = new MediaNode(options, transport);
+		try {
+			node = new MediaNode(options, transport);
+		} catch (error) {
+			await transport.close();
+			throw error;
+		}
 		node.#intake.start();
 		return node;
 	}
@@ -94,6 +103,7 @@ export class MediaNode {
 			media: this.#media,
 			rooms: options.rooms ?? new LiveKitRoomConnector(),
 			calls: options.callStore,
+			projectId: options.projectId,
 			roomUrl,
 			token: ({ roomName, roomConfig, ...identity }) =>
 				joinToken({
@@ -121,6 +131,7 @@ export class MediaNode {
 			nonceSecret: options.nonceSecret ?? randomBytes(32),
 			random: randomBytes,
 			now: clock.now,
+			log,
 		});
 		this.#userAgent = new SipUserAgent({
 			endpoint: {
@@ -146,7 +157,7 @@ export class MediaNode {
 			nodeId: this.nodeId,
 			region: options.region,
 			room: () => (this.#draining ? 0 : options.maxCalls - this.#calls.size),
-			run: (record, dialled) => this.#run(new OutboundCall(deps, record, outboundPlan(record), this.#userAgent, dialled)),
+			run: (record, dialled) => this.#run(new OutboundCall(deps, record, outboundPlan(record, log), this.#userAgent, dialled)),
 			now: clock.now,
 			sleep: async (ms, signal) => {
 				await delay(ms, undefined, { signal }).catch(() => {});
@@ -163,30 +174,69 @@ export class MediaNode {
 		return { calls: this.#calls.size, rtpPorts: this.#media.portsInUse, ...this.#userAgent.stats() };
 	}
 
-	/** Hangs up every call, waits up to `withinMs` for their BYEs and records, then closes everything. Idempotent. */
-	async close(withinMs: number): Promise<void> {
-		if (this.#draining) return;
-		this.#draining = true;
-		const intake = this.#intake.stop();
-		const empty = new Promise<void>((resolve) => {
-			this.#emptied = resolve;
-			if (this.#calls.size === 0) resolve();
-		});
+	get draining(): boolean {
+		return this.#draining;
+	}
+
+	/**
+	 * Takes no more calls: INVITE and OPTIONS get 503, no dial request is taken. Resolves with true when the last call is over, or with false after
+	 * `graceMs`; calls go on meanwhile.
+	 */
+	async drain(graceMs: number): Promise<boolean> {
+		void this.#stopTaking();
+		return this.#emptyWithin(graceMs);
+	}
+
+	/** Hangs up every call, waits up to `withinMs` for their BYEs and records, then closes everything. Every caller gets the same end. */
+	close(withinMs: number): Promise<void> {
+		this.#closing ??= this.#close(withinMs);
+		return this.#closing;
+	}
+
+	async #close(withinMs: number): Promise<void> {
+		const intake = this.#stopTaking();
+		this.#hangingUp = true;
 		for (const call of [...this.#calls.values()]) call.dispatch({ type: "shutdown" });
-		await Promise.race([empty, delay(withinMs, undefined, { ref: false })]);
+		if (!(await this.#emptyWithin(withinMs)))
+			this.#options.log.warn({ calls: this.#calls.size }, "calls were not over in time and are cut off");
 		await Promise.race([intake, delay(500, undefined, { ref: false })]);
 		this.#userAgent.close();
 		await this.#transport.close();
 	}
 
+	#stopTaking(): Promise<void> {
+		this.#draining = true;
+		this.#intakeStopped ??= this.#intake.stop();
+		return this.#intakeStopped;
+	}
+
+	async #emptyWithin(ms: number): Promise<boolean> {
+		if (this.#calls.size === 0) return true;
+		const late = new AbortController();
+		let emptied = (): void => {};
+		const empty = new Promise<boolean>((resolve) => {
+			emptied = () => resolve(true);
+			this.#whenEmpty.add(emptied);
+		});
+		const timeout = delay(ms, false, { signal: late.signal }).catch(() => false);
+		try {
+			return await Promise.race([empty, timeout]);
+		} finally {
+			this.#whenEmpty.delete(emptied);
+			late.abort();
+		}
+	}
+
 	#run(call: LiveCall): void {
 		this.#calls.set(call.callId, call);
 		call.dispatch({ type: "start" });
+		if (this.#hangingUp) call.dispatch({ type: "shutdown" });
 	}
 
 	#onOver(callId: string): void {
 		this.#calls.delete(callId);
-		if (this.#calls.size === 0) this.#emptied?.();
+		if (this.#calls.size > 0) return;
+		for (const emptied of this.#whenEmpty) emptied();
 	}
 
 	#refusal(): { reason: string; retryAfterSeconds: number } | undefined {

@@ -15,6 +15,7 @@ import {
 import { challenge, type Hashes, headers, type SipRequest, verifyAuthorization } from "@trunkline/sip";
 import type { InboundOutcome, InboundPlan } from "./inbound-call.ts";
 import type { HeaderList, InboundInvite } from "./ports.ts";
+import { sendableHeaders } from "./sendable-headers.ts";
 import type { Decision } from "./state.ts";
 
 export interface DecideOptions {
@@ -26,6 +27,7 @@ export interface DecideOptions {
 	nonceSecret: Uint8Array;
 	random(length: number): Uint8Array;
 	now(): number;
+	log: { warn(fields: Record<string, unknown>, message: string): void };
 }
 
 const DEFAULT_REALM = "Trunkline";
@@ -42,7 +44,7 @@ export function decideWith(
 		const matched = matchInboundTrunk(trunks, { from, to, sourceAddress: invite.source.address });
 		const steps: DecisionStep[] = [...matched.steps];
 		const { trunk } = matched;
-		const refused = (decision: Decision): InboundOutcome => ({ decision, steps, projectId, trunkId: trunk?.trunkId ?? "" });
+		const refused = (decision: Decision): InboundOutcome => ({ decision, steps, trunkId: trunk?.trunkId ?? "" });
 		if (matched.problem !== undefined)
 			return refused(reject(500, "Ambiguous Trunk", { by: "node", reason: "no-trunk", message: matched.problem }));
 		if (trunk !== undefined) {
@@ -58,6 +60,7 @@ export function decideWith(
 		});
 		steps.push(...dispatch.steps);
 		if (dispatch.outcome !== "accept") return refused(refusal(dispatch, trunk));
+		if (trunk?.mediaEncryption === "REQUIRE" || dispatch.rule.mediaEncryption === "REQUIRE") return refused(ENCRYPTION_REQUIRED);
 		const plan = await planFor(options, invite, callId, { trunk, rule: dispatch.rule, from, to });
 		return {
 			decision: {
@@ -66,7 +69,6 @@ export function decideWith(
 				maxCallDurationMs: trunk?.maxCallDurationMs ?? MAX_CALL_DURATION_MS,
 			},
 			steps,
-			projectId,
 			trunkId: plan.trunkId,
 			plan,
 		};
@@ -120,6 +122,13 @@ function refusal(dispatch: Exclude<DispatchDecision, { outcome: "accept" }>, tru
 
 const reject = (status: number, reason: string, end: CallEnd): Decision => ({ kind: "reject", status, reason, end });
 
+/** Nothing fails open: who asks for encryption is not given a call that anybody on the way can hear. */
+const ENCRYPTION_REQUIRED = reject(488, "Not Acceptable Here", {
+	by: "node",
+	reason: "media-mismatch",
+	message: "the trunk or rule requires encrypted media (SRTP), which this node does not have",
+});
+
 async function planFor(
 	options: DecideOptions,
 	invite: InboundInvite,
@@ -155,6 +164,8 @@ async function planFor(
 	const fromAttributes = headersFromAttributes(attributes, trunk?.attributesToHeaders ?? {}).map(
 		({ name, value }) => [name, value] as const,
 	);
+	const { headers: acceptHeaders, refused } = sendableHeaders([...fixed, ...fromAttributes]);
+	if (refused.length > 0) options.log.warn({ callId, refused }, "headers that cannot be sent were left out");
 	return {
 		trunkId: trunk?.trunkId ?? "",
 		ruleId: rule.ruleId,
@@ -169,6 +180,6 @@ async function planFor(
 		},
 		from,
 		to,
-		acceptHeaders: [...fixed, ...fromAttributes],
+		acceptHeaders,
 	};
 }

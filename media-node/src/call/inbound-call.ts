@@ -21,7 +21,6 @@ export interface InboundOutcome {
 	decision: Decision;
 	steps: DecisionStep[];
 	plan?: InboundPlan;
-	projectId: string;
 	/** known even for a refused call, "" otherwise */
 	trunkId: string;
 }
@@ -117,11 +116,11 @@ export class InboundCall extends CallRunner {
 
 	#createRecord(ended: CallEnd | undefined): void {
 		const now = this.deps.clock.now();
-		const { plan, steps = [], projectId = "", trunkId = "" } = this.#outcome ?? {};
+		const { plan, steps = [], trunkId = "" } = this.#outcome ?? {};
 		const { roomName = "", identity = "" } = plan?.room ?? {};
 		const record: CallRecord = {
 			callId: this.callId,
-			projectId,
+			projectId: this.deps.projectId,
 			region: this.deps.region,
 			direction: "inbound",
 			state: ended === undefined ? "received" : "ended",

@@ -1,7 +1,15 @@
 import type { CallRecord, DialRequest } from "@trunkline/contracts";
 import { LocalDescription } from "./local-description.ts";
 import { initialOutbound, outbound } from "./outbound.ts";
-import { type HeaderList, type MediaSession, type SipLeg, type SipLegEvent, UnreachableError, type UserAgent } from "./ports.ts";
+import {
+	type HeaderList,
+	type MediaSession,
+	type OutgoingInvite,
+	type SipLeg,
+	type SipLegEvent,
+	UnreachableError,
+	type UserAgent,
+} from "./ports.ts";
 import { type CallDeps, CallRunner, type RoomIdentity } from "./runner.ts";
 import type { Effect } from "./state.ts";
 
@@ -25,8 +33,10 @@ export class OutboundCall extends CallRunner {
 	#offer = "";
 	#peerAddress = "";
 	readonly #local: LocalDescription;
-	/** CANCEL or BYE was wanted while the INVITE was still on its way out */
-	#cancelled = false;
+	/** "begun": the record is being written or the address resolved; nobody can tell yet whether an INVITE will leave */
+	#dialling: "not-yet" | "begun" | "done" = "not-yet";
+	/** CANCEL was wanted; before the INVITE has left it never leaves */
+	readonly #cancelling = new AbortController();
 
 	readonly #dialled: () => void;
 
@@ -77,43 +87,64 @@ export class OutboundCall extends CallRunner {
 		this.dispatch({ type: "media-opened" });
 	}
 
-	/** `dialing` is written before the INVITE leaves: from then on nobody else may ever dial this call. */
 	async #dial(): Promise<void> {
+		this.#dialling = "begun";
+		try {
+			await this.#invite();
+		} finally {
+			this.#dialling = "done";
+			this.#endUndialled();
+		}
+	}
+
+	/** `dialing` is written before the INVITE leaves: from then on nobody else may ever dial this call. */
+	async #invite(): Promise<void> {
+		const { request } = this.#plan;
+		if (request.mediaEncryption === "REQUIRE")
+			return this.dispatch({ type: "unreachable", message: "the call must have encrypted media (SRTP), which this node does not have" });
 		const { clock } = this.deps;
 		const ours = await this.records.decide(["claimed", "joining"], "dialing", clock.now(), "dialing");
 		this.#dialled();
 		if (!ours) return this.dispatch({ type: "dial-lost" });
-		if (this.#cancelled) return this.dispatch({ type: "failed", cause: "cancelled", message: "cancelled before the INVITE left" });
-		const { request } = this.#plan;
-		const host = request.address;
-		const fromHost = request.fromHost === "" ? this.#userAgent.advertisedHost : request.fromHost;
-		const displayName = request.displayName ?? request.from;
+		if (this.#cancelling.signal.aborted) return;
+		const { signal } = this.#cancelling;
 		try {
-			this.#leg = await this.#userAgent.invite(
-				request.address,
-				request.transport,
-				{
-					callId: this.#plan.sipCallId,
-					localTag: this.callId,
-					requestUri: `sip:${request.callTo}@${host}`,
-					from: { uri: `sip:${request.from}@${fromHost}`, ...(displayName === "" ? {} : { displayName }) },
-					to: { uri: `sip:${request.toUserOverride === "" ? request.callTo : request.toUserOverride}@${host}` },
-					headers: this.#plan.headers,
-					sdp: this.#offer,
-					...(request.authUsername === "" ? {} : { auth: { username: request.authUsername, password: request.authPassword } }),
-				},
-				(event) => this.onLeg(event),
-			);
+			this.#leg = await this.#userAgent.invite(request.address, request.transport, this.#outgoing(), (event) => this.onLeg(event), signal);
 		} catch (error) {
+			if (signal.aborted) return;
 			if (!(error instanceof UnreachableError)) throw error;
 			return this.dispatch({ type: "unreachable", message: error.message });
 		}
-		if (this.#cancelled) this.#leg.cancel();
+		if (signal.aborted) this.#leg.cancel();
+	}
+
+	#outgoing(): OutgoingInvite {
+		const { request, sipCallId, headers } = this.#plan;
+		const host = request.address;
+		const fromHost = request.fromHost === "" ? this.#userAgent.advertisedHost : request.fromHost;
+		const displayName = request.displayName ?? request.from;
+		return {
+			callId: sipCallId,
+			localTag: this.callId,
+			requestUri: `sip:${request.callTo}@${host}`,
+			from: { uri: `sip:${request.from}@${fromHost}`, ...(displayName === "" ? {} : { displayName }) },
+			to: { uri: `sip:${request.toUserOverride === "" ? request.callTo : request.toUserOverride}@${host}` },
+			headers,
+			sdp: this.#offer,
+			...(request.authUsername === "" ? {} : { auth: { username: request.authUsername, password: request.authPassword } }),
+		};
 	}
 
 	#cancel(): void {
-		this.#cancelled = true;
+		this.#cancelling.abort();
 		this.#leg?.cancel();
+		this.#endUndialled();
+	}
+
+	/** Cancelled, and no INVITE has left or ever will: no leg is there to report the end. */
+	#endUndialled(): void {
+		if (!this.#cancelling.signal.aborted || this.#dialling === "begun" || this.#leg !== undefined) return;
+		this.dispatch({ type: "failed", cause: "cancelled", message: "cancelled before the INVITE left" });
 	}
 
 	protected override onDialog(event: Extract<SipLegEvent, { type: "answered" | "reinvite" | "in-dialog" }>): void {

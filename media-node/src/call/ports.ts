@@ -212,8 +212,17 @@ export type SipLegEvent =
 	| { type: "in-dialog"; transaction: string; method: string };
 
 export interface UserAgent {
-	/** Resolves the address, sends the INVITE. Throws UnreachableError when the address cannot be resolved. */
-	invite(address: string, transport: string, invite: OutgoingInvite, onEvent: (event: SipLegEvent) => void): Promise<SipLeg>;
+	/**
+	 * Resolves the address, sends the INVITE. Rejects with UnreachableError when the address cannot be resolved, when the transport is not one that
+	 * this user agent has, and when `signal` was aborted before the INVITE left: it then never leaves.
+	 */
+	invite(
+		address: string,
+		transport: string,
+		invite: OutgoingInvite,
+		onEvent: (event: SipLegEvent) => void,
+		signal?: AbortSignal,
+	): Promise<SipLeg>;
 	/** host:port that SDP and Contact advertise */
 	readonly advertisedHost: string;
 }

@@ -1,10 +1,14 @@
 import type { CallEnd, CallRecord, CallState } from "@trunkline/contracts";
 import type { CallPatch, CallStore } from "@trunkline/domain";
+import type { Clock } from "./ports.ts";
 
 interface WriterLog {
 	warn(fields: Record<string, unknown>, message: string): void;
 	error(fields: Record<string, unknown>, message: string): void;
 }
+
+/** An end that is not written leaves a call that looks alive for as long as its record is kept; so it is tried again after these waits, ms. */
+const END_RETRY_MS = [1_000, 3_000];
 
 /**
  * Writes a call's record in order, off the call's path: a slow table delays the record, never the telephone. Only the write to `dialing` is
@@ -14,14 +18,16 @@ export class RecordWriter {
 	readonly #callId: string;
 	readonly #owner: string;
 	readonly #store: CallStore;
+	readonly #clock: Clock;
 	readonly #log: WriterLog;
 	#queue: Promise<void> = Promise.resolve();
 	#pending: CallPatch = {};
 
-	constructor(callId: string, owner: string, store: CallStore, log: WriterLog) {
+	constructor(callId: string, owner: string, store: CallStore, clock: Clock, log: WriterLog) {
 		this.#callId = callId;
 		this.#owner = owner;
 		this.#store = store;
+		this.#clock = clock;
 		this.#log = log;
 	}
 
@@ -37,23 +43,25 @@ export class RecordWriter {
 	}
 
 	transition(from: readonly CallState[], to: CallState, at: number, event: string, detail?: string, patch?: CallPatch): void {
-		const merged = this.#take(patch);
+		this.patch(patch ?? {});
 		this.#enqueue(to, async () => {
-			await this.#write(from, to, at, event, detail, merged);
+			await this.#write(from, to, at, event, detail);
 		});
 	}
 
-	/** Resolves to false when the record is not in `from` any more, or not ours. */
-	async decide(from: readonly CallState[], to: CallState, at: number, event: string): Promise<boolean> {
-		const merged = this.#take();
-		await this.#queue;
-		return this.#write(from, to, at, event, undefined, merged);
+	/** Resolves to false when the record is not in `from` any more, or not ours. Rejects with the store's error. */
+	decide(from: readonly CallState[], to: CallState, at: number, event: string): Promise<boolean> {
+		const decided = this.#queue.then(() => this.#write(from, to, at, event, undefined));
+		// What is written later waits for this one too, whatever comes of it.
+		this.#queue = decided.then(
+			() => {},
+			() => {},
+		);
+		return decided;
 	}
 
 	end(at: number, end: CallEnd): void {
-		this.#enqueue("ended", async () => {
-			await this.#store.endCall(this.#callId, at, end);
-		});
+		this.#enqueue("ended", () => this.#end(at, end, END_RETRY_MS));
 	}
 
 	/** All writes so far are done or given up. */
@@ -61,31 +69,38 @@ export class RecordWriter {
 		return this.#queue;
 	}
 
-	#take(patch?: CallPatch): CallPatch {
-		const merged = { ...this.#pending, ...patch };
-		this.#pending = {};
-		return merged;
+	async #end(at: number, end: CallEnd, [wait, ...later]: readonly number[]): Promise<void> {
+		try {
+			await this.#store.endCall(this.#callId, at, end);
+		} catch (error) {
+			if (wait === undefined) throw error;
+			await new Promise<void>((resolve) => {
+				this.#clock.wakeAt(this.#clock.now() + wait, resolve);
+			});
+			await this.#end(at, end, later);
+		}
 	}
 
-	async #write(
-		from: readonly CallState[],
-		to: CallState,
-		at: number,
-		event: string,
-		detail: string | undefined,
-		patch: CallPatch,
-	): Promise<boolean> {
-		const written = await this.#store.transitionCall(this.#callId, {
-			from,
-			to,
-			owner: this.#owner,
-			at,
-			event,
-			patch,
-			...(detail === undefined ? {} : { detail }),
-		});
-		if (written === undefined) this.#log.warn({ callId: this.#callId, to }, "the call's record was not where this node left it");
-		return written !== undefined;
+	async #write(from: readonly CallState[], to: CallState, at: number, event: string, detail: string | undefined): Promise<boolean> {
+		const patch = this.#pending;
+		this.#pending = {};
+		try {
+			const written = await this.#store.transitionCall(this.#callId, {
+				from,
+				to,
+				owner: this.#owner,
+				at,
+				event,
+				patch,
+				...(detail === undefined ? {} : { detail }),
+			});
+			if (written === undefined) this.#log.warn({ callId: this.#callId, to }, "the call's record was not where this node left it");
+			return written !== undefined;
+		} catch (error) {
+			// What this write should have brought goes out with the next one.
+			this.#pending = { ...patch, ...this.#pending };
+			throw error;
+		}
 	}
 
 	#enqueue(what: string, write: () => Promise<void>): void {

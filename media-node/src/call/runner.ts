@@ -8,6 +8,7 @@ import {
 	type MediaPort,
 	type MediaSession,
 	MediaUnavailableError,
+	type RemoteAudioTrack,
 	type RoomConnector,
 	type RoomEvent,
 	RoomJoinError,
@@ -38,6 +39,7 @@ export interface CallDeps {
 	media: MediaPort;
 	rooms: RoomConnector;
 	calls: CallStore;
+	projectId: string;
 	roomUrl: string;
 	token(identity: RoomIdentity): Promise<string>;
 	nodeId: string;
@@ -64,39 +66,70 @@ export abstract class CallRunner {
 	readonly #reduce: (state: CallState, event: CallEvent, now: number) => Step;
 	readonly #inbox: CallEvent[] = [];
 	#draining = false;
+	#faulted = false;
 	readonly #timers = new Map<TimerName, () => void>();
 	readonly #joining = new AbortController();
 	#attributes: Promise<void> = Promise.resolve();
 	#stopRingback: (() => void) | undefined;
 	#mediaClosed = false;
 	#roomLeft = false;
+	#leaving: Promise<void> = Promise.resolve();
+	readonly #tracks = new Map<string, RemoteAudioTrack>();
+	#bridged = false;
 
 	constructor(callId: string, deps: CallDeps, initial: CallState, reduce: (state: CallState, event: CallEvent, now: number) => Step) {
 		this.callId = callId;
 		this.deps = deps;
 		this.#state = initial;
 		this.#reduce = reduce;
-		this.records = new RecordWriter(callId, deps.nodeId, deps.calls, deps.log);
+		this.records = new RecordWriter(callId, deps.nodeId, deps.calls, deps.clock, deps.log);
 	}
 
 	get phase(): CallState["phase"] {
 		return this.#state.phase;
 	}
 
-	/** Feeds one event; effects run before it returns, what they start asynchronously comes back as events. */
+	/**
+	 * Feeds one event; effects run before it returns, what they start asynchronously comes back as events. Never throws: it is called from sockets
+	 * and timers, where nobody would catch. An effect that throws does not keep the ones after it from running, and ends the call.
+	 */
 	dispatch(event: CallEvent): void {
 		this.#inbox.push(event);
 		if (this.#draining) return;
 		this.#draining = true;
 		try {
 			for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) {
-				const { state, effects } = this.#reduce(this.#state, next, this.deps.clock.now());
-				this.#state = state;
-				for (const effect of effects) this.#perform(effect);
+				for (const effect of this.#step(next)) this.#attempt(`effect ${effect.do}`, () => this.#perform(effect));
 			}
 		} finally {
 			this.#draining = false;
 		}
+	}
+
+	#step(event: CallEvent): readonly Effect[] {
+		let effects: readonly Effect[] = [];
+		this.#attempt(`event ${event.type}`, () => {
+			const step = this.#reduce(this.#state, event, this.deps.clock.now());
+			this.#state = step.state;
+			effects = step.effects;
+		});
+		return effects;
+	}
+
+	#attempt(what: string, work: () => void): void {
+		try {
+			work();
+		} catch (error) {
+			this.#fault(what, error);
+		}
+	}
+
+	#fault(what: string, error: unknown): void {
+		this.deps.log.error({ callId: this.callId, what, err: error }, "a step of the call failed");
+		// Once: what fails again while the call is being ended for it has nothing more to say, and must not go round for ever.
+		if (this.#faulted) return;
+		this.#faulted = true;
+		this.dispatch({ type: "fault", message: `${what}: ${error instanceof Error ? error.message : String(error)}` });
 	}
 
 	/** SIP events common to both directions; the subclasses see them first. */
@@ -137,10 +170,7 @@ export abstract class CallRunner {
 
 	/** Starts work whose failure is a fault of ours (or of a service below): it ends the call with a reason instead of the process. */
 	protected run(what: string, work: Promise<unknown>): void {
-		work.catch((error: unknown) => {
-			this.deps.log.error({ callId: this.callId, what, err: error }, "a step of the call failed");
-			this.dispatch({ type: "fault", message: `${what}: ${error instanceof Error ? error.message : String(error)}` });
-		});
+		work.catch((error: unknown) => this.#fault(what, error));
 	}
 
 	#perform(effect: Effect): void {
@@ -198,6 +228,7 @@ export abstract class CallRunner {
 	async #joinRoom(): Promise<void> {
 		try {
 			const token = await this.deps.token(this.roomIdentity());
+			if (this.#roomLeft) return;
 			const room = await this.deps.rooms.join(
 				{
 					url: this.deps.roomUrl,
@@ -249,11 +280,8 @@ export abstract class CallRunner {
 		}
 	}
 
-	readonly #tracks = new Map<string, Parameters<MediaSession["addTrack"]>[0]>();
-	#bridged = false;
-
 	/** Before the bridge stands nobody is heard on the telephone. */
-	protected onTrack(track: Parameters<MediaSession["addTrack"]>[0]): void {
+	protected onTrack(track: RemoteAudioTrack): void {
 		this.#tracks.set(track.trackSid, track);
 		if (this.#bridged) this.media?.addTrack(track);
 	}
@@ -281,7 +309,7 @@ export abstract class CallRunner {
 
 	protected setAttributes(attributes: Record<string, string>): void {
 		const { room } = this;
-		if (room === undefined) return;
+		if (room === undefined || this.#roomLeft) return;
 		this.#attributes = this.#attributes
 			.then(() => room.setAttributes(attributes))
 			.catch((error: unknown) => this.deps.log.warn({ callId: this.callId, err: error }, "participant attributes could not be set"));
@@ -316,24 +344,39 @@ export abstract class CallRunner {
 		const { room } = this;
 		if (room === undefined) return;
 		// `sip.callStatus: hangup` should be seen before the participant goes; a server that does not answer must not hold it up.
-		const late = new Promise<void>((resolve) => {
-			this.deps.clock.wakeAt(this.deps.clock.now() + 300, resolve);
-		});
-		this.#leaving = Promise.race([this.#attributes, late])
+		this.#leaving = this.#within(HANGUP_SEEN_MS, this.#attributes)
 			.then(() => room.close())
 			.catch((error: unknown) => this.deps.log.warn({ callId: this.callId, err: error }, "leaving the room failed"));
 	}
 
-	#leaving: Promise<void> = Promise.resolve();
-
 	#closeMedia(): void {
 		this.#mediaClosed = true;
 		this.media?.close();
+		// Nothing may start it again.
+		this.media = undefined;
 	}
 
 	#over(): void {
 		for (const cancel of this.#timers.values()) cancel();
 		this.#timers.clear();
-		void Promise.allSettled([this.#leaving, this.records.settled()]).then(() => this.deps.onOver(this.callId));
+		const gone = Promise.allSettled([this.#leaving, this.records.settled()]);
+		// A table or a room server that never answers must not keep the call, nor the node's shutdown.
+		void this.#within(LAST_WRITES_MS, gone).then(() => {
+			this.#attempt("letting go of the call", () => this.deps.onOver(this.callId));
+		});
+	}
+
+	/** Resolves when `work` does, or after that time. */
+	async #within(ms: number, work: Promise<unknown>): Promise<void> {
+		let cancel = (): void => {};
+		const late = new Promise<void>((resolve) => {
+			cancel = this.deps.clock.wakeAt(this.deps.clock.now() + ms, resolve);
+		});
+		await Promise.race([work, late]);
+		cancel();
 	}
 }
+
+const HANGUP_SEEN_MS = 300;
+/** Longer than the retries of the record's end. */
+const LAST_WRITES_MS = 10_000;

@@ -5,7 +5,9 @@ import type { Address } from "@trunkline/sip";
 export interface DatagramTransport {
 	/** where the socket is bound */
 	readonly local: { host: string; port: number };
+	/** Never throws: what cannot be sent is reported to `onUnreachable` later. After `close` nothing is sent. */
 	send(bytes: Uint8Array, to: Address): void;
+	/** idempotent */
 	close(): Promise<void>;
 }
 
@@ -27,9 +29,13 @@ export async function openUdp(host: string, port: number, listener: DatagramList
 		sendBufferSize: 1 << 20,
 	});
 	await new Promise<void>((resolve, reject) => {
-		socket.once("error", reject);
+		socket.once("error", (error) => {
+			// A socket that could not be bound holds its handle until it is closed.
+			socket.close();
+			reject(error);
+		});
 		socket.bind(port, host, () => {
-			socket.off("error", reject);
+			socket.removeAllListeners("error");
 			resolve();
 		});
 	});
@@ -38,19 +44,25 @@ export async function openUdp(host: string, port: number, listener: DatagramList
 	socket.on("error", () => {});
 	const bound = socket.address();
 	let open = true;
+	let closed: Promise<void> | undefined;
 	return {
 		local: { host: bound.address, port: bound.port },
 		send: (bytes, to) => {
 			if (!open) return;
-			socket.send(bytes, to.port, to.host, (error) => {
-				if (error !== null) listener.onUnreachable(to, error.message);
-			});
+			const done = (error: Error | null): void => {
+				if (error !== null && open) listener.onUnreachable(to, error.message);
+			};
+			try {
+				socket.send(bytes, to.port, to.host, done);
+			} catch (error) {
+				// Such as port 0, which a peer's Via or Contact may name; reported like any other, not to the one who sends.
+				setImmediate(done, error instanceof Error ? error : new Error(String(error)));
+			}
 		},
-		close: () =>
-			new Promise((resolve) => {
-				if (!open) return resolve();
-				open = false;
-				socket.close(() => resolve());
-			}),
+		close: () => {
+			open = false;
+			closed ??= new Promise((resolve) => socket.close(() => resolve()));
+			return closed;
+		},
 	};
 }

@@ -8,7 +8,16 @@ import {
 	type SipInput,
 	type SipRequest,
 } from "@trunkline/sip";
-import type { Clock, HeaderList, InboundInvite, OutgoingInvite, SipLeg, SipLegEvent, UserAgent } from "../call/ports.ts";
+import {
+	type Clock,
+	type HeaderList,
+	type InboundInvite,
+	type OutgoingInvite,
+	type SipLeg,
+	type SipLegEvent,
+	UnreachableError,
+	type UserAgent,
+} from "../call/ports.ts";
 import { inboundInvite, legEvent, textBytes } from "./messages.ts";
 import { type Lookup, resolveTarget } from "./resolve.ts";
 
@@ -24,6 +33,14 @@ export interface UserAgentOptions {
 	log: { warn(fields: Record<string, unknown>, message: string): void; error(fields: Record<string, unknown>, message: string): void };
 }
 
+interface Leg {
+	listener: (event: SipLegEvent) => void;
+	/** IP address of the other side */
+	target: string;
+	/** an INVITE came in and has no final response yet */
+	unanswered: boolean;
+}
+
 /**
  * Runs the SIP endpoint: the only place where it meets a clock. One timer whatever the number of calls; outputs are drained after every
  * input.
@@ -32,11 +49,12 @@ export class SipUserAgent implements UserAgent {
 	readonly advertisedHost: string;
 	readonly #options: UserAgentOptions;
 	readonly #endpoint: SipEndpoint;
-	readonly #legs = new Map<string, { listener: (event: SipLegEvent) => void; target: string }>();
+	readonly #legs = new Map<string, Leg>();
 	#cancelWake: (() => void) | undefined;
 	#wakeAt = Number.POSITIVE_INFINITY;
 	#nextLeg = 0;
 	#draining = false;
+	#closed = false;
 
 	constructor(options: UserAgentOptions) {
 		this.#options = options;
@@ -47,48 +65,77 @@ export class SipUserAgent implements UserAgent {
 	}
 
 	received(bytes: Uint8Array, remote: Address): void {
-		this.#feed({ kind: "received", bytes, remote });
+		this.#guard("received", () => this.#feed({ kind: "received", bytes, remote }));
 	}
 
 	unreachable(remote: Address, message: string): void {
-		this.#feed({ kind: "transport-error", remote, message });
+		this.#guard("unreachable", () => this.#feed({ kind: "transport-error", remote, message }));
 	}
 
 	stats(): EndpointStats {
 		return this.#endpoint.stats();
 	}
 
-	async invite(address: string, _transport: string, invite: OutgoingInvite, onEvent: (event: SipLegEvent) => void): Promise<SipLeg> {
+	async invite(
+		address: string,
+		transport: string,
+		invite: OutgoingInvite,
+		onEvent: (event: SipLegEvent) => void,
+		signal?: AbortSignal,
+	): Promise<SipLeg> {
+		// Never another transport than the one asked for: over UDP everybody on the way could read what was to go over TLS.
+		if (transport !== "AUTO" && transport !== "UDP")
+			throw new UnreachableError(`SIP over ${transport} cannot be sent; this node has UDP only`);
 		const { host, port } = await resolveTarget(address, this.#options.lookup);
+		if (signal?.aborted === true || this.#closed) throw new UnreachableError("given up before the INVITE left");
 		this.#nextLeg += 1;
 		const leg = `out-${this.#nextLeg}`;
-		this.#legs.set(leg, { listener: onEvent, target: host });
-		this.#feed({
-			kind: "call",
-			leg,
-			requestUri: invite.requestUri,
-			from: invite.from,
-			to: invite.to,
-			target: { host, port, transport: "UDP" },
-			callId: invite.callId,
-			localTag: invite.localTag,
-			headers: invite.headers,
-			body: sdpBody(invite.sdp),
-			...(invite.auth === undefined ? {} : { auth: invite.auth }),
-		});
+		this.#legs.set(leg, { listener: onEvent, target: host, unanswered: false });
+		try {
+			this.#feed({
+				kind: "call",
+				leg,
+				requestUri: invite.requestUri,
+				from: invite.from,
+				to: invite.to,
+				target: { host, port, transport: "UDP" },
+				callId: invite.callId,
+				localTag: invite.localTag,
+				headers: invite.headers,
+				body: sdpBody(invite.sdp),
+				...(invite.auth === undefined ? {} : { auth: invite.auth }),
+			});
+		} catch (error) {
+			// The endpoint could not write it: no event will ever come for this leg.
+			this.#legs.delete(leg);
+			throw error;
+		}
 		return this.#leg(leg);
 	}
 
-	/** Stops the timer; live legs are not told. */
+	/** Stops the timer and takes nothing more; live legs are not told. Idempotent. */
 	close(): void {
+		this.#closed = true;
+		this.#legs.clear();
 		this.#cancelWake?.();
 		this.#cancelWake = undefined;
 		this.#wakeAt = Number.POSITIVE_INFINITY;
 	}
 
+	/** Throws SipUsageError for a command of ours that cannot be written; nothing has changed then. */
 	#feed(input: SipInput): void {
+		if (this.#closed) return;
 		this.#endpoint.handle(input, this.#options.clock.now());
 		this.#drain();
+	}
+
+	/** For what comes from sockets and timers: nobody there could catch. */
+	#guard(what: string, work: () => void): void {
+		try {
+			work();
+		} catch (error) {
+			this.#options.log.error({ err: error, what }, "the SIP endpoint failed");
+		}
 	}
 
 	#drain(): void {
@@ -97,24 +144,39 @@ export class SipUserAgent implements UserAgent {
 		this.#draining = true;
 		try {
 			for (let output = this.#endpoint.pollOutput(); output !== undefined; output = this.#endpoint.pollOutput()) {
-				if (output.kind === "transmit") this.#options.send(output.bytes, output.to);
+				if (output.kind === "transmit") this.#transmit(output.bytes, output.to);
 				else this.#onEvent(output.event);
 			}
 		} finally {
 			this.#draining = false;
 		}
-		const next = this.#endpoint.nextTimeout() ?? Number.POSITIVE_INFINITY;
+		this.#sleep();
+	}
+
+	#transmit(bytes: Uint8Array, to: Address): void {
+		try {
+			this.#options.send(bytes, to);
+		} catch (error) {
+			// One destination's fault must not keep the packets behind it from leaving (RFC 3261 §18.4: the transaction hears of it).
+			this.#endpoint.handle(
+				{ kind: "transport-error", remote: to, message: error instanceof Error ? error.message : String(error) },
+				this.#options.clock.now(),
+			);
+		}
+	}
+
+	#sleep(): void {
+		const next = this.#closed ? Number.POSITIVE_INFINITY : (this.#endpoint.nextTimeout() ?? Number.POSITIVE_INFINITY);
 		if (next === this.#wakeAt) return;
 		this.#cancelWake?.();
+		this.#cancelWake = undefined;
 		this.#wakeAt = next;
-		if (next === Number.POSITIVE_INFINITY) {
-			this.#cancelWake = undefined;
-			return;
-		}
+		if (next === Number.POSITIVE_INFINITY) return;
 		this.#cancelWake = this.#options.clock.wakeAt(next, () => {
+			this.#cancelWake = undefined;
 			this.#wakeAt = Number.POSITIVE_INFINITY;
-			this.#endpoint.handleTimeout(this.#options.clock.now());
-			this.#drain();
+			this.#guard("timer", () => this.#endpoint.handleTimeout(this.#options.clock.now()));
+			this.#guard("timer", () => this.#drain());
 		});
 	}
 
@@ -128,31 +190,30 @@ export class SipUserAgent implements UserAgent {
 			const translated = legEvent(event, leg.target);
 			if (translated !== undefined) leg.listener(translated);
 		} catch (error) {
-			// One call's fault must not stop the loop that serves all the others.
+			// One call's fault must not stop the loop that serves all the others; and its peer must not wait for an answer in vain.
 			this.#options.log.error({ err: error, event: event.type }, "handling a SIP event failed");
+			if (event.type === "incoming") this.#reject(event.leg, 500, "Server Internal Error");
+			if (event.type === "reinvite" || event.type === "in-dialog")
+				this.#feed({ kind: "respond", transaction: event.transaction, status: 500 });
 		}
 	}
 
 	#onIncoming(event: Extract<SipEvent, { type: "incoming" }>): void {
 		const refusal = this.#options.refusal();
 		if (refusal !== undefined) {
-			this.#feed({
-				kind: "reject",
-				leg: event.leg,
-				status: 503,
-				reason: refusal.reason,
-				headers: [["Retry-After", String(refusal.retryAfterSeconds)]],
-			});
-			return;
+			return this.#reject(event.leg, 503, refusal.reason, [["Retry-After", String(refusal.retryAfterSeconds)]]);
 		}
 		const invite = inboundInvite(event.request, event.localTag, event.remote);
-		if (invite === undefined) {
-			this.#feed({ kind: "reject", leg: event.leg, status: 400, reason: "Bad From or To" });
-			return;
-		}
-		const leg = { listener: (_event: SipLegEvent) => {}, target: event.remote.host };
+		if (invite === undefined) return this.#reject(event.leg, 400, "Bad From or To");
+		const leg: Leg = { listener: () => {}, target: event.remote.host, unanswered: true };
 		this.#legs.set(event.leg, leg);
 		leg.listener = this.#options.onInvite(invite, event.request, this.#leg(event.leg));
+	}
+
+	/** The last word to an INVITE: the endpoint reports nothing more of the leg. */
+	#reject(leg: string, status: number, reason: string, headers?: HeaderList): void {
+		this.#legs.delete(leg);
+		this.#feed({ kind: "reject", leg, status, reason, ...withHeaders(headers) });
 	}
 
 	#onOutOfDialog(event: Extract<SipEvent, { type: "out-of-dialog" }>): void {
@@ -176,13 +237,21 @@ export class SipUserAgent implements UserAgent {
 		const feed = (input: SipInput): void => this.#feed(input);
 		return {
 			ring: (status, headers) => feed({ kind: "ring", leg, status, ...withHeaders(headers) }),
-			accept: (sdp, headers) => feed({ kind: "accept", leg, body: sdpBody(sdp), ...withHeaders(headers) }),
-			reject: (status, reason, headers) => {
-				this.#legs.delete(leg);
-				feed({ kind: "reject", leg, status, reason, ...withHeaders(headers) });
+			accept: (sdp, headers) => {
+				feed({ kind: "accept", leg, body: sdpBody(sdp), ...withHeaders(headers) });
+				const accepted = this.#legs.get(leg);
+				if (accepted !== undefined) accepted.unanswered = false;
 			},
+			reject: (status, reason, headers) => this.#reject(leg, status, reason, headers),
 			cancel: (headers) => feed({ kind: "cancel", leg, ...withHeaders(headers) }),
-			bye: (headers) => feed({ kind: "bye", leg, ...withHeaders(headers) }),
+			bye: (headers) => {
+				const ending = this.#legs.get(leg);
+				feed({ kind: "bye", leg, ...withHeaders(headers) });
+				if (ending?.unanswered !== true) return;
+				// The endpoint has answered 480 and has nothing more to report; the call waits for an end all the same.
+				this.#legs.delete(leg);
+				ending.listener({ type: "bye-done" });
+			},
 			respond: (transaction, status, reason, sdp, headers) => {
 				// A 200 with SDP answers a re-INVITE: the endpoint sends it again until the ACK comes (RFC 3261 §13.3.1.4).
 				if (status === 200 && sdp !== undefined)

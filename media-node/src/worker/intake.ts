@@ -8,7 +8,7 @@ export interface IntakeOptions {
 	region: string;
 	/** how many more calls this node takes now; nothing is received while it is 0 */
 	room(): number;
-	/** Runs the call; calls `dialled` once it can no longer be lost (the INVITE may leave, or the call is over). */
+	/** Runs the call; calls `dialled` once it can no longer be lost (the INVITE may leave, or the call is over). A throw ends the call. */
 	run(record: CallRecord, dialled: () => void): void;
 	now(): number;
 	sleep(ms: number, signal: AbortSignal): Promise<void>;
@@ -26,6 +26,8 @@ export class Intake {
 	readonly #options: IntakeOptions;
 	readonly #stop = new AbortController();
 	#running: Promise<void> = Promise.resolve();
+	/** calls that this node runs and whose message is not acknowledged yet */
+	readonly #taken = new Set<string>();
 
 	constructor(options: IntakeOptions) {
 		this.#options = options;
@@ -62,27 +64,64 @@ export class Intake {
 	}
 
 	async #take(received: Received<DialMessage>): Promise<void> {
-		const { calls, nodeId, region, now, run, log } = this.#options;
+		const { region, log } = this.#options;
 		const { callId } = received.message;
 		try {
-			if (this.#stop.signal.aborted || received.message.region !== region) return await received.release();
-			const at = now();
-			const queued = await calls.getCall(callId);
-			// The API gives up a call that nobody claimed in time; if it died meanwhile, the call must not ring minutes later all the same.
-			if (queued?.state === "queued" && at > claimDeadline(queued)) {
-				await calls.endCall(callId, at, { by: "node", reason: "not-claimed", message: "no media node took the call in time" });
-				return await received.ack();
+			if (this.#stop.signal.aborted) return await received.release();
+			if (received.message.region !== region) {
+				// Left to the visibility time-out, and after a few rounds to the dead-letter queue: given back it would be here again at once.
+				log.error({ callId, messageRegion: received.message.region, region }, "a dial request of another region is in this region's queue");
+				return;
 			}
-			const record = await calls.claimCall(callId, nodeId, at, at + LEASE_MS);
-			if (record !== undefined) return run(record, () => this.#ack(received));
-			const current = await calls.getCall(callId);
-			const leased =
-				current !== undefined && (current.state === "claimed" || current.state === "joining") && (current.leaseUntil ?? 0) > at;
-			// Somebody else is at it and may yet die: the message comes back when its visibility time-out ends.
-			if (leased && current.owner !== nodeId) return;
-			await received.ack();
+			await this.#claim(received);
 		} catch (error) {
 			log.error({ callId, err: error }, "claiming a call failed; the queue delivers it again");
+		}
+	}
+
+	async #claim(received: Received<DialMessage>): Promise<void> {
+		const { calls, nodeId, now } = this.#options;
+		const { callId } = received.message;
+		// Delivered twice: the call is being prepared right here, and acknowledges its first message.
+		if (this.#taken.has(callId)) return;
+		const at = now();
+		const queued = await calls.getCall(callId);
+		// The API gives up a call that nobody claimed in time; if it died meanwhile, the call must not ring minutes later all the same.
+		if (queued?.state === "queued" && at > claimDeadline(queued)) {
+			await calls.endCall(callId, at, { by: "node", reason: "not-claimed", message: "no media node took the call in time" });
+			return received.ack();
+		}
+		const claimed = await calls.claimCall(callId, nodeId, at, at + LEASE_MS);
+		if (claimed !== undefined) return this.#run(claimed, received);
+		const current = await calls.getCall(callId);
+		const preparing = current?.state === "claimed" || current?.state === "joining";
+		if (current === undefined || !preparing) return received.ack();
+		// Somebody else is at it and may yet die: the message comes back when its visibility time-out ends.
+		if (current.owner !== nodeId) return;
+		// Ours, but we do not run it: the answer to our claim was lost on its way.
+		if (!this.#taken.has(callId)) await this.#run(current, received);
+	}
+
+	async #run(record: CallRecord, received: Received<DialMessage>): Promise<void> {
+		const { calls, nodeId, now, run, log } = this.#options;
+		const { callId } = record;
+		if (this.#stop.signal.aborted) {
+			// Nobody has heard of the call yet: another node may have it at once instead of when the lease is over.
+			await calls.transitionCall(callId, { from: ["claimed"], to: "queued", owner: nodeId, at: now(), event: "given-back" });
+			return received.release();
+		}
+		this.#taken.add(callId);
+		try {
+			run(record, () => {
+				this.#taken.delete(callId);
+				this.#ack(received);
+			});
+		} catch (error) {
+			this.#taken.delete(callId);
+			log.error({ callId, err: error }, "a claimed call could not be started");
+			const message = error instanceof Error ? error.message : String(error);
+			await calls.endCall(callId, now(), { by: "node", reason: "internal-error", message });
+			await received.ack();
 		}
 	}
 
