@@ -15,7 +15,7 @@ export class Ticker {
 	#next = 0;
 	#phase = 0;
 
-	/** Calls `tick` every 20 ms; gives the unsubscribe. */
+	/** Calls `tick` every 20 ms; gives the unsubscribe. One that throws is called no more; what it threw is for the process to tell. */
 	subscribe(tick: () => void): () => void {
 		const phase = this.#phases.reduce((least, set) => (set.size < least.size ? set : least));
 		phase.add(tick);
@@ -40,11 +40,23 @@ export class Ticker {
 		if (now - this.#next > MAX_CATCH_UP_MS) this.#next = now;
 		while (this.#next <= now) {
 			const phase = this.#phases[this.#phase];
-			if (phase !== undefined) for (const tick of phase) tick();
+			if (phase !== undefined) for (const tick of phase) call(tick, phase);
 			this.#phase = (this.#phase + 1) % PHASES;
 			this.#next += STEP_MS;
 		}
 		if (this.#phases.some((set) => set.size > 0)) this.#schedule();
 		else this.#timer = undefined;
+	}
+}
+
+/** One call's fault must not silence all the others. */
+function call(tick: () => void, phase: Set<() => void>): void {
+	try {
+		tick();
+	} catch (error) {
+		phase.delete(tick);
+		queueMicrotask(() => {
+			throw error;
+		});
 	}
 }

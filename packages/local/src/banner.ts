@@ -1,38 +1,56 @@
 import type { LocalConfig } from "./config.ts";
+import { DEMO_NUMBER, DEMO_ROOM } from "./seed.ts";
 
-export interface Running {
+interface Running {
 	httpPort: number;
 	sipPort: number;
-	seeded: boolean;
+	/** the trunk and the rule of the first start are there */
+	demo: boolean;
 }
 
-/** What a person sees after the start. */
-export function banner(config: LocalConfig, running: Running): string {
+/** What a person sees after the start. `problem`: what is wrong with the outside LiveKit server. */
+export function banner(config: LocalConfig, running: Running, problem?: string): string {
+	const isOpen = !isLoopback(config.host);
 	const shown = config.host === "0.0.0.0" || config.host === "::" ? config.advertisedAddress : config.host;
 	const url = `http://${bracketed(shown)}:${running.httpPort}`;
 	const sip = `${bracketed(config.advertisedAddress)}${running.sipPort === 5060 ? "" : `:${running.sipPort}`}`;
-	const rooms = config.livekitUrl === undefined ? `${url.replace("http", "ws")}  (embedded room server)` : config.livekitUrl;
+	const embedded = config.livekitUrl === undefined;
 	const lines = [
 		"",
 		"  Trunkline is running.",
 		"",
-		`  API      ${url}    key ${config.apiKey}  secret ${config.livekitUrl === undefined ? config.apiSecret : "(yours)"}`,
-		`  Rooms    ${rooms}`,
+		`  API      ${url}    key ${config.apiKey}  secret ${config.apiSecret === "secret" ? "secret" : "(yours)"}`,
+		`  Rooms    ${embedded ? `${url.replace("http", "ws")}  (embedded room server)` : config.livekitUrl}`,
 		`  SIP      sip:${sip} (UDP), audio on UDP ports ${config.rtpPortRange.join("-")}`,
 		`  Data     ${config.dataDir}`,
 		"",
-		`  Call     sip:+15550100@${sip}  from any SIP phone; you reach the room "${DEMO_ROOM}"${running.seeded ? "" : " unless you changed the first trunk or rule"}`,
-		`           no phone at hand?  npm run phone -- "sip:+15550100@${sip}"`,
+		...(running.demo ? firstCall(sip) : [`  Call     sip:<number>@${sip}  from any SIP phone, with a number of one of your trunks`]),
+		...(running.demo && embedded ? [`           nobody there?      ${greeter(url.replace("http", "ws"))}`] : []),
 		"  Stop     Ctrl-C",
 		"",
 	];
-	if (!isLoopback(config.host) && config.apiSecret === "secret") {
+	if (isOpen && config.apiSecret === "secret")
 		lines.push(`  Note     everyone who can reach ${bracketed(shown)} can use this API: the key and secret are the well-known ones.`, "");
-	}
+	if (problem !== undefined) lines.push(`  Warning  ${problem}.`, "");
 	return lines.join("\n");
 }
 
-export const DEMO_ROOM = "hello";
+function firstCall(sip: string): string[] {
+	const uri = `sip:${DEMO_NUMBER}@${sip}`;
+	return [
+		`  Call     ${uri}  from any SIP phone; you reach the room "${DEMO_ROOM}"`,
+		`           no phone at hand?  npm run phone -- ${quoted(uri)}`,
+	];
+}
+
+/** The example looks for the server where it is by default. */
+function greeter(rooms: string): string {
+	const server = rooms === "ws://127.0.0.1:7880" ? "" : `LIVEKIT_URL=${quoted(rooms)} `;
+	return `${server}npm run example examples/greeter.mjs`;
+}
+
+/** Shells take brackets for a pattern. */
+const quoted = (uri: string): string => (uri.includes("[") ? `"${uri}"` : uri);
 
 const isLoopback = (host: string): boolean => host.startsWith("127.") || host === "::1";
 

@@ -1,4 +1,5 @@
 import { networkInterfaces } from "node:os";
+import { isIPv6 } from "node:net";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
@@ -28,6 +29,11 @@ export interface LocalConfig {
 	mediaTimeoutMs?: { first: number; later: number };
 }
 
+const issue = (context: z.RefinementCtx, message: string): never => {
+	context.addIssue({ code: "custom", message });
+	return z.NEVER;
+};
+
 const port = (fallback: number) =>
 	z
 		.string()
@@ -35,8 +41,7 @@ const port = (fallback: number) =>
 		.transform((text, context) => {
 			const value = Number(text);
 			if (/^\d{1,5}$/.test(text) && value <= 65_535) return value;
-			context.addIssue({ code: "custom", message: "must be a port number, 0 to 65535 (0 = any free port)" });
-			return z.NEVER;
+			return issue(context, "must be a port number, 0 to 65535 (0 = any free port)");
 		});
 
 const portRange = z
@@ -47,32 +52,36 @@ const portRange = z
 		if (first !== undefined && last !== undefined && Number(first) >= 1024 && Number(last) <= 65_535 && Number(last) > Number(first)) {
 			return [Number(first), Number(last)];
 		}
-		context.addIssue({ code: "custom", message: "must be FIRST-LAST, two ports from 1024 to 65535, such as 10000-20000" });
-		return z.NEVER;
+		return issue(context, "must be FIRST-LAST, two ports from 1024 to 65535, such as 10000-20000");
 	});
 
+const ip = (message: string) => z.union([z.ipv4(), z.ipv6()], { error: message });
+
 const schema = z.object({
-	HOST: z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address of this machine, or 0.0.0.0 for all" }).default("127.0.0.1"),
-	ADVERTISED_ADDRESS: z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address" }).optional(),
+	HOST: ip("must be an IP address of this machine, or 0.0.0.0 for all").default("127.0.0.1"),
+	ADVERTISED_ADDRESS: ip("must be an IP address that others reach this machine at")
+		.refine((address) => !isWildcard(address), "must be an IP address that others reach this machine at, not the wildcard")
+		.optional(),
 	PORT: port(7880),
 	SIP_PORT: port(5060),
 	RTP_PORT_RANGE: portRange,
-	DATA_DIR: z.string().min(1).optional(),
+	DATA_DIR: z.string().optional(),
 	LIVEKIT_URL: z
 		.string()
-		.regex(/^(wss?|https?):\/\/[^\s]+$/, "must be the server's URL, such as wss://example.livekit.cloud")
+		.refine(isServerUrl, "must be the server's URL, such as wss://example.livekit.cloud or http://127.0.0.1:7880")
 		.optional(),
-	LIVEKIT_API_KEY: z.string().min(1, "must not be empty").optional(),
-	LIVEKIT_API_SECRET: z.string().min(1, "must not be empty").optional(),
+	LIVEKIT_API_KEY: z.string().optional(),
+	LIVEKIT_API_SECRET: z.string().optional(),
 	LOG_LEVEL: z.enum(["silent", "error", "warn", "info", "debug"], { error: "must be silent, error, warn, info or debug" }).default("warn"),
 	STRICT_DISPATCH: z.enum(["true", "false"], { error: "must be true or false" }).default("true"),
 	MAX_CALLS: z
 		.string()
 		.regex(/^[1-9]\d{0,4}$/, "must be a number from 1 to 99999")
-		.default("500")
-		.transform(Number),
+		.transform(Number)
+		.optional(),
 });
 
+const DEFAULT_MAX_CALLS = 500;
 /** In the repository, whatever directory the start is typed in. */
 const DEFAULT_DATA_DIR = fileURLToPath(new URL("../../../.trunkline", import.meta.url));
 
@@ -82,37 +91,87 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 	const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
 	const parsed = schema.safeParse(given);
 	if (!parsed.success) {
-		const [issue] = parsed.error.issues;
-		const name = String(issue?.path[0] ?? "a setting");
-		throw new SettingError(`${name}=${given[name] ?? ""}: ${issue?.message ?? "not usable"}`);
+		const [first] = parsed.error.issues;
+		const name = String(first?.path[0] ?? "a setting");
+		throw new SettingError(`${name}=${shown(given[name] ?? "")}: ${first?.message ?? "is not usable"}`);
 	}
 	const settings = parsed.data;
-	const livekit = [settings.LIVEKIT_URL, settings.LIVEKIT_API_KEY, settings.LIVEKIT_API_SECRET];
-	if (settings.LIVEKIT_URL !== undefined && livekit.includes(undefined)) {
-		throw new SettingError("LIVEKIT_URL is set, so LIVEKIT_API_KEY and LIVEKIT_API_SECRET must be set too");
-	}
-	const { HOST: host } = settings;
+	checkLivekit(settings);
+	const { RTP_PORT_RANGE: rtpPortRange } = settings;
+	const host = isWildcard(settings.HOST) && isIPv6(settings.HOST) ? "::" : settings.HOST;
+	const advertisedAddress = settings.ADVERTISED_ADDRESS ?? advertisedFor(host);
+	if (host !== "::" && isIPv6(host) !== isIPv6(advertisedAddress))
+		throw new SettingError(
+			`ADVERTISED_ADDRESS=${advertisedAddress}: must be an ${isIPv6(host) ? "IPv6" : "IPv4"} address, as HOST=${host} is`,
+		);
 	return {
 		host,
-		advertisedAddress: settings.ADVERTISED_ADDRESS ?? advertisedFor(host),
+		advertisedAddress,
 		port: settings.PORT,
 		sipPort: settings.SIP_PORT,
-		rtpPortRange: settings.RTP_PORT_RANGE,
+		rtpPortRange,
 		dataDir: settings.DATA_DIR === undefined ? DEFAULT_DATA_DIR : resolve(cwd, settings.DATA_DIR),
 		apiKey: settings.LIVEKIT_API_KEY ?? "devkey",
 		apiSecret: settings.LIVEKIT_API_SECRET ?? "secret",
 		logLevel: settings.LOG_LEVEL,
 		strictDispatch: settings.STRICT_DISPATCH === "true",
-		maxCalls: settings.MAX_CALLS,
+		maxCalls: maxCalls(settings.MAX_CALLS, rtpPortRange),
 		...(settings.LIVEKIT_URL === undefined ? {} : { livekitUrl: settings.LIVEKIT_URL }),
 	};
 }
 
+/** Half an access is a mistake that would only show with the first call. */
+function checkLivekit(settings: {
+	LIVEKIT_URL?: string | undefined;
+	LIVEKIT_API_KEY?: string | undefined;
+	LIVEKIT_API_SECRET?: string | undefined;
+}): void {
+	const { LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET } = settings;
+	const access = { LIVEKIT_API_KEY, LIVEKIT_API_SECRET };
+	const missing = Object.entries(access).flatMap(([name, value]) => (value === undefined ? [name] : []));
+	const [name] = missing;
+	if (name === undefined) return;
+	if (LIVEKIT_URL !== undefined)
+		throw new SettingError(
+			`${missing.join(" and ")} must be set, because LIVEKIT_URL is: the key and secret of the server at ${shown(LIVEKIT_URL)}`,
+		);
+	if (missing.length === 1) throw new SettingError(`${name} must be set, because its other half is; or neither, for devkey and secret`);
+}
+
+/** Each call takes one even port of the range. */
+function maxCalls(wanted: number | undefined, [first, last]: readonly [number, number]): number {
+	const ports = Math.floor(last / 2) - Math.ceil(first / 2) + 1;
+	if (wanted !== undefined && wanted > ports)
+		throw new SettingError(
+			`RTP_PORT_RANGE=${first}-${last}: has even ports for ${ports} calls, fewer than MAX_CALLS=${wanted}; make it larger`,
+		);
+	return wanted ?? Math.min(DEFAULT_MAX_CALLS, ports);
+}
+
+function isServerUrl(text: string): boolean {
+	if (!URL.canParse(text)) return false;
+	const { hostname, search, hash } = new URL(text);
+	return /^(wss?|https?):\/\//.test(text) && hostname !== "" && search === "" && hash === "";
+}
+
+/** One line, whatever the value is. */
+function shown(value: string): string {
+	const clipped = value.length > MAX_SHOWN ? `${value.slice(0, MAX_SHOWN)}…` : value;
+	return /^[\x21-\x7e…]+$/.test(clipped) ? clipped : JSON.stringify(clipped);
+}
+
+const MAX_SHOWN = 80;
+
+/** 0.0.0.0 or ::, in any spelling */
+function isWildcard(address: string): boolean {
+	return /^[0.:]+$/.test(address);
+}
+
 /** A wildcard address cannot be advertised: the first address of this machine that is not loopback stands for it. */
 function advertisedFor(host: string): string {
-	if (host !== "0.0.0.0" && host !== "::") return host;
-	const family = host === "::" ? "IPv6" : "IPv4";
+	if (!isWildcard(host)) return host;
+	const family = host.includes(":") ? "IPv6" : "IPv4";
 	const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
 	const found = addresses.find((address) => address.family === family && !address.internal && !address.address.startsWith("fe80"));
-	return found?.address ?? (host === "::" ? "::1" : "127.0.0.1");
+	return found?.address ?? (family === "IPv6" ? "::1" : "127.0.0.1");
 }

@@ -1,6 +1,9 @@
 import { EmulatorError } from "@trunkline/emulators";
+import { createLogger, type Logger } from "@trunkline/observability";
 import { banner } from "./banner.ts";
 import { readConfig, SettingError } from "./config.ts";
+import { FaultBudget } from "./faults.ts";
+import { livekitProblem } from "./livekit-check.ts";
 import { type Local, startLocal } from "./start.ts";
 
 const HELP = `npm start: Trunkline on this machine, with nothing but Node
@@ -31,29 +34,43 @@ async function main(): Promise<void> {
 		process.stdout.write(HELP);
 		return;
 	}
+	// A closed terminal or pipe must not keep calls from being hung up.
+	for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
 	const config = readConfig(process.env, process.env["INIT_CWD"] ?? process.cwd());
-	const local = await startLocal(config);
-	process.stdout.write(banner(config, local));
-	await untilStopped();
-	process.stdout.write("\n  Hanging up and stopping …\n");
-	await stop(local);
+	const log = createLogger({ name: "trunkline", level: config.logLevel, destination: process.stderr });
+	const [local, problem] = await Promise.all([startLocal(config, log), livekitProblem(config)]);
+	const stop = stopper(local);
+	surviveFaults(log, stop);
+	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop(0));
+	process.stdout.write(banner(config, local, problem));
 }
 
-function untilStopped(): Promise<void> {
-	return new Promise((resolve) => {
-		for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
-	});
+/** Hangs up, closes and exits; a second Ctrl-C means now. */
+function stopper(local: Local): (exitCode: number) => void {
+	let began: number | undefined;
+	return (exitCode) => {
+		if (began !== undefined) return;
+		began = performance.now();
+		process.stdout.write("\n  Hanging up and stopping …\n");
+		setTimeout(() => process.exit(exitCode), EXIT_WITHIN_MS).unref();
+		process.on("SIGINT", () => {
+			// One key press may reach us twice, from the terminal and from npm.
+			if (performance.now() - (began ?? 0) > SAME_KEY_PRESS_MS) process.exit(130);
+		});
+		void local.close().finally(() => process.exit(exitCode));
+	};
 }
 
-async function stop(local: Local): Promise<void> {
-	setTimeout(() => process.exit(0), EXIT_WITHIN_MS).unref();
-	// A second Ctrl-C means now; but one key press may reach us twice, from the terminal and from npm.
-	const began = performance.now();
-	process.on("SIGINT", () => {
-		if (performance.now() - began > SAME_KEY_PRESS_MS) process.exit(130);
+/** An exception that nobody caught belongs to one call or request: it is told, and the others are served on. */
+function surviveFaults(log: Logger, stop: (exitCode: number) => void): void {
+	const budget = new FaultBudget();
+	// A rejection that nobody caught comes here as well.
+	process.on("uncaughtException", (error, origin) => {
+		log.error({ err: error, origin }, "unexpected fault; serving goes on");
+		if (budget.allows(performance.now())) return;
+		process.stderr.write("trunkline: too many unexpected faults, stopping; they are in the lines above\n");
+		stop(1);
 	});
-	await local.close();
-	process.exit(0);
 }
 
 try {

@@ -1,8 +1,6 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import { join } from "node:path";
 import { randomBytes } from "node:crypto";
-import { getRequestListener } from "@hono/node-server";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { createApp, forwardTo, sleep } from "@trunkline/functions";
 import { MediaNode, type NodeStats } from "@trunkline/media-node";
@@ -12,7 +10,9 @@ import { RoomServer, type RoomServerStats } from "@trunkline/room-server";
 import { createDynamoClient, createTables, DynamoCallStore, DynamoConfigStore } from "@trunkline/store";
 import { Closing } from "./closing.ts";
 import type { LocalConfig } from "./config.ts";
-import { seed } from "./seed.ts";
+import { HttpServer } from "./http-server.ts";
+import { findRtpPort, portProblem } from "./ports.ts";
+import { isDemoThere, seed } from "./seed.ts";
 
 export const LOCAL_REGION = "local";
 export const LOCAL_PROJECT = "default";
@@ -23,8 +23,8 @@ export interface Local {
 	httpPort: number;
 	sipPort: number;
 	url: string;
-	/** the first start of this data directory */
-	seeded: boolean;
+	/** the trunk and the rule of the first start are there: +15550100 reaches the room "hello" */
+	demo: boolean;
 	stats(): { node: NodeStats; rooms: RoomServerStats | undefined };
 	/** Hangs up all calls and closes everything, within about 4 s. Idempotent. */
 	close(): Promise<void>;
@@ -48,10 +48,10 @@ export async function startLocal(
 }
 
 async function start(config: LocalConfig, log: Logger, closing: Closing): Promise<Local> {
-	mkdirSync(config.dataDir, { recursive: true });
 	// The port that users know first: when it is busy nothing else needs to start.
-	const http = await listen(config.host, config.port);
-	closing.add("HTTP", () => closeServer(http));
+	const http = await HttpServer.listen(config.host, config.port);
+	closing.add("HTTP", () => http.close());
+	await findRtpPort(config.host, config.rtpPortRange);
 
 	const dynamo = await startEmbeddedDynamo({ dataDir: join(config.dataDir, "dynamodb") });
 	closing.add("DynamoDB", () => dynamo.close());
@@ -70,10 +70,9 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const callStore = new DynamoCallStore({ client: dynamoClient, table: tables.calls });
 	const dialQueue = new SqsDialQueue(sqsClient, { url: queues.url, deadLetterUrl: queues.deadLetterUrl, log });
 
-	const httpPort = portOf(http);
 	const rooms = config.livekitUrl === undefined ? embeddedRooms(config, log) : undefined;
 	if (rooms !== undefined) closing.add("room server", () => rooms.close());
-	const url = `http://${bracketed(loopbackOf(config.host))}:${httpPort}`;
+	const url = `http://${bracketed(loopbackOf(config.host))}:${http.port}`;
 	const app = createApp({
 		configStore,
 		callStore,
@@ -86,15 +85,18 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		roomService: rooms === undefined ? forwardTo(config.livekitUrl ?? "") : notHere,
 		log,
 	});
-	serve(http, app, rooms);
 
 	const node = await startNode(config, { configStore, callStore, dialQueue, log, roomUrl: config.livekitUrl ?? url.replace("http", "ws") });
 	closing.add("media node", () => node.close(HANG_UP_MS));
+	await seedOnce(config, configStore);
+	const demo = await isDemoThere(configStore, LOCAL_PROJECT);
+	// Last: whoever finds the port serving finds everything serving.
+	http.serve(app, rooms);
 	return {
-		httpPort,
+		httpPort: http.port,
 		sipPort: node.sipPort,
 		url,
-		seeded: await seedOnce(config, configStore),
+		demo,
 		stats: () => ({ node: node.stats(), rooms: rooms?.stats() }),
 		close: () => closing.run(),
 	};
@@ -137,71 +139,12 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 	}
 }
 
-async function listen(host: string, port: number): Promise<Server> {
-	const server = createServer();
-	try {
-		await new Promise<void>((resolve, reject) => {
-			server.once("error", reject);
-			server.listen(port, host, () => {
-				server.off("error", reject);
-				resolve();
-			});
-		});
-	} catch (error) {
-		throw portProblem(error, "PORT", host, port, "TCP");
-	}
-	return server;
-}
-
-function serve(http: Server, app: { fetch: Parameters<typeof getRequestListener>[0] }, rooms: RoomServer | undefined): void {
-	const listener = getRequestListener(app.fetch);
-	http.on("request", (request, response) => {
-		if (rooms?.handleHttp(request, response) === true) return;
-		void listener(request, response);
-	});
-	http.on("upgrade", (request, socket, head) => {
-		if (rooms?.handleUpgrade(request, socket, head) === true) return;
-		socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-	});
-}
-
-/** What the system says about a port, as one line that names the setting. */
-function portProblem(error: unknown, setting: string, host: string, port: number, protocol: "TCP" | "UDP"): Error {
-	const code = error instanceof Error && "code" in error ? error.code : undefined;
-	const at = `${protocol} port ${port} on ${host}`;
-	switch (code) {
-		case "EADDRINUSE":
-			return new Error(`${at} is in use by another program; stop that, or choose another port: ${setting}=… npm start`, { cause: error });
-		case "EACCES":
-			return new Error(`${at} may not be used without more rights; choose one above 1023: ${setting}=… npm start`, { cause: error });
-		case "EADDRNOTAVAIL":
-			return new Error(`${host} is not an address of this machine; set HOST to one that is`, { cause: error });
-		default:
-			return error instanceof Error ? error : new Error(String(error));
-	}
-}
-
 /** A marker in the data directory, so that what a user deletes stays deleted. */
-async function seedOnce(config: LocalConfig, store: DynamoConfigStore): Promise<boolean> {
+async function seedOnce(config: LocalConfig, store: DynamoConfigStore): Promise<void> {
 	const marker = join(config.dataDir, "seeded");
-	if (existsSync(marker)) return false;
-	const seeded = await seed(store, LOCAL_PROJECT, Date.now());
+	if (existsSync(marker)) return;
+	await seed(store, LOCAL_PROJECT, Date.now());
 	writeFileSync(marker, `${new Date().toISOString()}\n`);
-	return seeded;
-}
-
-function portOf(server: Server): number {
-	const address = server.address();
-	if (address === null || typeof address === "string") throw new Error("the HTTP server has no port");
-	return address.port;
-}
-
-async function closeServer(server: Server): Promise<void> {
-	const closed = new Promise<void>((resolve) => {
-		server.close(() => resolve());
-	});
-	server.closeAllConnections();
-	await closed;
 }
 
 const loopbackOf = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host);

@@ -1,15 +1,29 @@
 import { constants } from "node:fs";
 import { access, mkdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
 import { EmulatorError } from "../errors.ts";
 
 /** Makes the directory (readable by its owner only: SIP passwords are in it) and sees that it can be written to. */
 export async function openDataDirectory(path: string): Promise<void> {
 	try {
-		await mkdir(path, { recursive: true, mode: 0o700 });
+		await makeDirectories(path);
 		if (!(await stat(path)).isDirectory()) throw new Error("it is not a directory");
 		await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
 	} catch (error) {
 		throw unusable(path, error);
+	}
+}
+
+/** Not mkdir's `recursive`: it never ends where a directory that exists takes no new ones and says ENOENT, as /proc does. */
+async function makeDirectories(path: string): Promise<void> {
+	const mode = 0o700;
+	try {
+		await mkdir(path, { mode });
+	} catch (error) {
+		if (codeOf(error) === "EEXIST") return;
+		if (codeOf(error) !== "ENOENT" || dirname(path) === path) throw error;
+		await makeDirectories(dirname(path));
+		await mkdir(path, { mode });
 	}
 }
 
