@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type BenchOptions, HELP, readOptions } from "./options.ts";
 import { measureOpus } from "./opus.ts";
 import { measureOutbound } from "./outbound.ts";
@@ -10,6 +11,8 @@ import { watch } from "./window.ts";
 const IDLE_MS = 2_000;
 /** The first calls of a process also pay for the compiler. */
 const WARM_UP = { calls: 4, ms: 2_000 };
+/** By then the calls before are over on their side, too: records written, rooms left. */
+const SETTLE_MS = 1_000;
 
 const say = (line: string): boolean => process.stderr.write(`bench: ${line}\n`);
 
@@ -54,10 +57,12 @@ async function measure(name: string, system: System, options: BenchOptions, opus
 		await measurePairs(system, numbers, WARM_UP.calls, WARM_UP.ms);
 		const shape: Shape = { name, idlePercent, pairs: [], outbound: undefined, opus: undefined };
 		for (const calls of options.calls) {
+			await delay(SETTLE_MS);
 			say(`${calls} calls for ${options.seconds} s`);
 			shape.pairs.push(await measurePairs(system, numbers, calls, options.seconds * 1_000));
 		}
 		if (options.dials > 0) {
+			await delay(SETTLE_MS);
 			say(`${options.dials} outbound calls`);
 			shape.outbound = await measureOutbound(system, options.dials);
 		}
