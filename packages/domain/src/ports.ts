@@ -9,7 +9,7 @@ export interface Page {
 
 /**
  * Trunks and rules. Every method is a bounded number of key reads and at most one transaction, whatever is stored.
- * Conflicts (LiveKit's rules, `domain/src/trunk/conflicts.ts`) are held by condition checks inside the create's transaction, never by
+ * Conflicts (LiveKit's rules, `domain/src/trunk/conflicts.ts`) are held by condition checks inside the write's transaction, never by
  * list-then-write; a conflict throws `DomainError("invalid_argument", …)` that names the other trunk or rule.
  */
 export interface ConfigStore {
@@ -18,17 +18,33 @@ export interface ConfigStore {
 	/** sorted by id; the list is paged by key, so cost grows with what is returned, not with what is stored */
 	listInboundTrunks(projectId: string, page: Page): Promise<InboundTrunk[]>;
 	listOutboundTrunks(projectId: string, page: Page): Promise<OutboundTrunk[]>;
+	/**
+	 * `next` in the place of `previous`, which the caller has read: only while that very version is stored, and with everything that belongs to it, all
+	 * or nothing. False when it is another version by now, or gone: read again. `next.version` is `previous.version` + 1, kind and id are the same.
+	 */
+	updateTrunk(projectId: string, previous: Trunk, next: Trunk): Promise<boolean>;
+	/** Those of these that exist and are of this kind, in any order; at most 100. */
+	inboundTrunksById(projectId: string, trunkIds: readonly string[]): Promise<InboundTrunk[]>;
+	outboundTrunksById(projectId: string, trunkIds: readonly string[]): Promise<OutboundTrunk[]>;
 	/** the deleted trunk, undefined when there was none */
 	deleteTrunk(projectId: string, trunkId: string): Promise<Trunk | undefined>;
 	/** Trunks that name this called number (normalised), and wildcard trunks; strongly consistent in the home region. */
 	inboundTrunksFor(projectId: string, calledNumber: string): Promise<InboundTrunk[]>;
+	/** Trunks that have this number (normalised) to call from, and those that have "*". */
+	outboundTrunksFor(projectId: string, number: string): Promise<OutboundTrunk[]>;
 
 	createRule(projectId: string, rule: DispatchRule): Promise<void>;
 	getRule(projectId: string, ruleId: string): Promise<DispatchRule | undefined>;
 	listRules(projectId: string, page: Page): Promise<DispatchRule[]>;
+	/** As `updateTrunk`. */
+	updateRule(projectId: string, previous: DispatchRule, next: DispatchRule): Promise<boolean>;
+	/** Those of these that exist, in any order; at most 100. */
+	rulesById(projectId: string, ruleIds: readonly string[]): Promise<DispatchRule[]>;
 	deleteRule(projectId: string, ruleId: string): Promise<DispatchRule | undefined>;
 	/** Rules that name the trunk, and rules that name none. */
 	rulesFor(projectId: string, trunkId: string | undefined): Promise<DispatchRule[]>;
+	/** Rules that name the trunk. */
+	rulesNaming(projectId: string, trunkId: string): Promise<DispatchRule[]>;
 }
 
 /** What a transition may change beside the state. */

@@ -12,7 +12,8 @@ import {
 import { reachable } from "./errors.ts";
 import { type Attributes, fromItem, getItems, type Item } from "./items.ts";
 import * as keys from "./keys.ts";
-import { isPending, type Owned, OwnedItems } from "./owned-items.ts";
+import type { Owned } from "./owned.ts";
+import { isPending, OwnedItems } from "./owned-items.ts";
 
 /** Trunks and dispatch rules in DynamoDB; keys.ts says where each is. Throws DomainError only. */
 export class DynamoConfigStore implements ConfigStore {
@@ -30,6 +31,21 @@ export class DynamoConfigStore implements ConfigStore {
 	async createTrunk(projectId: string, trunk: Trunk): Promise<void> {
 		const holder = await this.#reachable(() => this.#owned.create(ownedTrunk(projectId, trunk)));
 		if (holder) throw trunkConflictError(holder.conflictKey, holder.id);
+	}
+
+	async updateTrunk(projectId: string, previous: Trunk, next: Trunk): Promise<boolean> {
+		checkSuccession({ ...previous, id: previous.trunkId }, { ...next, id: next.trunkId });
+		const result = await this.#reachable(() => this.#owned.update(ownedTrunk(projectId, previous), ownedTrunk(projectId, next)));
+		if (typeof result === "object") throw trunkConflictError(result.conflictKey, result.id, next.trunkId);
+		return result !== "changed";
+	}
+
+	async inboundTrunksById(projectId: string, trunkIds: readonly string[]): Promise<InboundTrunk[]> {
+		return this.#byIds<InboundTrunk>(keys.inboundTrunks(projectId), trunkIds);
+	}
+
+	async outboundTrunksById(projectId: string, trunkIds: readonly string[]): Promise<OutboundTrunk[]> {
+		return this.#byIds<OutboundTrunk>(keys.outboundTrunks(projectId), trunkIds);
 	}
 
 	async getTrunk(projectId: string, trunkId: string): Promise<Trunk | undefined> {
@@ -61,9 +77,26 @@ export class DynamoConfigStore implements ConfigStore {
 		return this.#pointedTo<InboundTrunk>(pointers, keys.inboundTrunks(projectId));
 	}
 
+	async outboundTrunksFor(projectId: string, number: string): Promise<OutboundTrunk[]> {
+		const numbers = new Set([normalizeNumber(number), "*"]);
+		const pointers = [...numbers].map((one) => keys.outboundTrunksOfNumber(projectId, one));
+		return this.#pointedTo<OutboundTrunk>(pointers, keys.outboundTrunks(projectId));
+	}
+
 	async createRule(projectId: string, rule: DispatchRule): Promise<void> {
 		const holder = await this.#reachable(() => this.#owned.create(ownedRule(projectId, rule)));
 		if (holder) throw ruleConflictError(holder.id, holder.name);
+	}
+
+	async updateRule(projectId: string, previous: DispatchRule, next: DispatchRule): Promise<boolean> {
+		checkSuccession({ ...previous, id: previous.ruleId }, { ...next, id: next.ruleId });
+		const result = await this.#reachable(() => this.#owned.update(ownedRule(projectId, previous), ownedRule(projectId, next)));
+		if (typeof result === "object") throw ruleConflictError(result.id, result.name);
+		return result !== "changed";
+	}
+
+	async rulesById(projectId: string, ruleIds: readonly string[]): Promise<DispatchRule[]> {
+		return this.#byIds<DispatchRule>(keys.rules(projectId), ruleIds);
 	}
 
 	async getRule(projectId: string, ruleId: string): Promise<DispatchRule | undefined> {
@@ -88,18 +121,32 @@ export class DynamoConfigStore implements ConfigStore {
 		return this.#pointedTo<DispatchRule>(pointers, keys.rules(projectId));
 	}
 
-	/** The entities in `owners` that the items of these partitions point to. */
-	async #pointedTo<T>(pointers: readonly string[], owners: string): Promise<T[]> {
+	async rulesNaming(projectId: string, trunkId: string): Promise<DispatchRule[]> {
+		return this.#pointedTo<DispatchRule>([keys.rulesOfTrunk(projectId, trunkId)], keys.rules(projectId));
+	}
+
+	/** The entities in `owners` that the items of these partitions point to. A pointer that its owner does not know is a left-over. */
+	async #pointedTo<T extends Trunk | DispatchRule>(pointers: readonly string[], owners: string): Promise<T[]> {
 		return this.#reachable(async () => {
 			const found = await Promise.all(pointers.map((pk) => this.#query({ pk, only: "sk" })));
 			const ids = new Set(found.flat().map((pointer) => String(pointer["sk"])));
-			const items = await getItems(
-				this.#client,
-				this.#table,
-				[...ids].map((sk) => ({ pk: owners, sk })),
-			);
-			return items.filter((item) => !isPending(item)).map((item) => entityOf<T>(item));
+			const items = await this.#items(owners, ids);
+			return items.filter((item) => ownedOf(item).pointers.some(({ pk }) => pointers.includes(pk))).map((item) => entityOf<T>(item));
 		});
+	}
+
+	async #byIds<T>(owners: string, ids: readonly string[]): Promise<T[]> {
+		const items = await this.#reachable(() => this.#items(owners, new Set(ids.filter(keys.isId))));
+		return items.map((item) => entityOf<T>(item));
+	}
+
+	async #items(pk: string, ids: ReadonlySet<string>): Promise<Attributes[]> {
+		const items = await getItems(
+			this.#client,
+			this.#table,
+			[...ids].map((sk) => ({ pk, sk })),
+		);
+		return items.filter((item) => !isPending(item));
 	}
 
 	async #list<T>(pk: string, { afterId, limit }: Page): Promise<T[]> {
@@ -150,9 +197,11 @@ function ownedTrunk(projectId: string, trunk: Trunk): Owned {
 		// Beside the body, not in it: whoever prints a body prints no password.
 		item: { projectId, version: trunk.version, body, authPassword },
 	};
-	if (trunk.kind === "outbound")
-		return { ...common, key: { pk: keys.outboundTrunks(projectId), sk: trunk.trunkId }, claims: [], pointers: [] };
 	const numbers = new Set(trunk.numbers.map(normalizeNumber));
+	if (trunk.kind === "outbound") {
+		const pointers = [...numbers].map((number) => ({ pk: keys.outboundTrunksOfNumber(projectId, number), sk: trunk.trunkId }));
+		return { ...common, key: { pk: keys.outboundTrunks(projectId), sk: trunk.trunkId }, claims: [], pointers };
+	}
 	const pointedFrom =
 		numbers.size === 0 ? [keys.wildcardTrunks(projectId)] : [...numbers].map((number) => keys.trunksOfNumber(projectId, number));
 	return {
@@ -175,6 +224,18 @@ function ownedRule(projectId: string, rule: DispatchRule): Owned {
 		claims: ruleConflictKeys(rule).map((conflictKey) => ({ key: keys.ruleClaim(projectId, conflictKey), conflictKey })),
 		pointers: pointedFrom.map((pk) => ({ pk, sk: rule.ruleId })),
 	};
+}
+
+/** An update that is none is a fault of ours, not of a caller. */
+function checkSuccession(previous: Succession, next: Succession): void {
+	if (next.id === previous.id && next.kind === previous.kind && next.version === previous.version + 1) return;
+	throw new Error(`${next.id} version ${next.version} cannot follow ${previous.id} version ${previous.version}`);
+}
+
+interface Succession {
+	id: string;
+	kind?: string;
+	version: number;
 }
 
 function ownedOf(item: Attributes): Owned {

@@ -13,16 +13,20 @@ import type { CreateTableCommandInput } from "@aws-sdk/client-dynamodb";
  * | trunks of a kind in id order, paged | Query pk, sk > after_id                  | the same                        |          |
  * | inbound trunks for a called number  | 2 Query (number, wildcard) + 1 BatchGet  | <project>#number#<normalised>   | trunk id |
  * |                                     |                                          | <project>#wildcard              | trunk id |
+ * | outbound trunks with a number       | 2 Query (number, "*") + 1 BatchGet       | <project>#outbound-number#<norm.> | trunk id |
+ * | trunks or rules by up to 100 ids    | 1 BatchGet                               | as by id                        | id       |
  * | rule by id                          | GetItem                                  | <project>#rule                  | rule id  |
  * | rules in id order, paged            | Query pk, sk > after_id                  | the same                        |          |
  * | rules for a trunk                   | 2 Query (trunk, any) + 1 BatchGet        | <project>#rules-of-trunk#<id>   | rule id  |
  * |                                     |                                          | <project>#rules-of-any          | rule id  |
- * | who holds a conflict key            | condition in the create's transaction    | <project>#trunk-claim#<key>     | claim    |
+ * | rules that name a trunk             | 1 Query + 1 BatchGet                     | <project>#rules-of-trunk#<id>   | rule id  |
+ * | who holds a conflict key            | condition in the write's transaction     | <project>#trunk-claim#<key>     | claim    |
  * |                                     |                                          | <project>#rule-claim#<key>      | claim    |
+ * | where a project's events go         | GetItem, PutItem                         | <project>#webhooks              | settings |
  *
  * The trunk or rule item is the only copy of its contents. Number, wildcard and rules-of items are pointers to it and claims name it as their
- * holder; all of them count only while that item is there (owned-items.ts), so creating and deleting is decided by one item even when it takes
- * several transactions.
+ * holder; all of them count only while that item is there and has them (owned.ts), so creating, updating and deleting is decided by one item
+ * even when it takes several transactions.
  *
  * calls: one table per region, never replicated. Items expire by TTL (`expiresAtSeconds`).
  *
@@ -69,6 +73,11 @@ export const rulesOfAnyTrunk = partition("rules-of-any");
 /** `number` is normalised. */
 export function trunksOfNumber(projectId: string, number: string): string {
 	return `${project(projectId)}#number#${segment(number)}`;
+}
+
+/** `number` is normalised; "*" is a number like any other here. */
+export function outboundTrunksOfNumber(projectId: string, number: string): string {
+	return `${project(projectId)}#outbound-number#${segment(number)}`;
 }
 
 export function rulesOfTrunk(projectId: string, trunkId: string): string {

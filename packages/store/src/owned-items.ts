@@ -1,6 +1,5 @@
+import { randomUUID } from "node:crypto";
 import {
-	type AttributeValue,
-	type CancellationReason,
 	ConditionalCheckFailedException,
 	DeleteItemCommand,
 	type DynamoDBClient,
@@ -12,50 +11,18 @@ import {
 	UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import { DomainError } from "@trunkline/domain";
-import { isPassing, reasonsOf } from "./errors.ts";
+import { ClaimWrites } from "./claim-writes.ts";
 import { type Attributes, backOff, fromItem, keyItem, toItem } from "./items.ts";
 import type { Key } from "./keys.ts";
-
-/**
- * An item (trunk, rule) with the claims that keep others from conflicting with it and the pointers by which it is found.
- *
- * The rule that all rests on: claims and pointers count only while their owner's item is there and is not `pending`. DynamoDB's transactions end
- * at 100 actions, so what needs more is written in several, the owner first and `pending`; taking that mark off is the one write that creates
- * it. Whatever a crash leaves behind before that is nobody's, and the next one who wants the claim takes it.
- */
-export interface Owned {
-	key: Key;
-	id: string;
-	name: string;
-	version: number;
-	/** attributes of the item, without key */
-	item: Attributes;
-	claims: { key: Key; conflictKey: string }[];
-	pointers: Key[];
-}
-
-/** Who holds a claim that somebody else wants. */
-export interface Holder {
-	conflictKey: string;
-	id: string;
-	name: string;
-}
+import { busy, type Holder, type Owned } from "./owned.ts";
 
 /** DynamoDB's limit of one transaction. */
 const MAX_ACTIONS = 100;
 /** Claims and pointers of one item: 50 transactions, some seconds. */
 const MAX_OWNED = 5000;
-/** A creation that has not ended after this was cut off. */
+/** A creation or update in several transactions that has not ended after this was cut off. */
 const PENDING_MS = 60_000;
 const MAX_ATTEMPTS = 10;
-const PARALLEL_DELETES = 10;
-
-interface ClaimItem extends Key {
-	conflictKey: string;
-	holderKey: Key;
-	holderId: string;
-	holderName: string;
-}
 
 export class OwnedItems {
 	readonly #client: DynamoDBClient;
@@ -63,24 +30,47 @@ export class OwnedItems {
 	readonly #now: () => number;
 	/** the whole of an item that was read, to find what belongs to it */
 	readonly #ownedOf: (item: Attributes) => Owned;
+	readonly #writes: ClaimWrites;
 
 	constructor(options: { client: DynamoDBClient; table: string; now: () => number; ownedOf: (item: Attributes) => Owned }) {
 		this.#client = options.client;
 		this.#table = options.table;
 		this.#now = options.now;
 		this.#ownedOf = options.ownedOf;
+		this.#writes = new ClaimWrites({
+			client: options.client,
+			table: options.table,
+			isHeld: (claim) => this.#isHeld(claim),
+		});
 	}
 
 	/** All or nothing. Gives the holder of a claim that is in the way (then nothing was written). Throws `already_exists`, `invalid_argument`. */
 	async create(owned: Owned): Promise<Holder | undefined> {
-		const count = owned.claims.length + owned.pointers.length;
-		if (count > MAX_OWNED)
-			throw new DomainError(
-				"invalid_argument",
-				`${owned.id} has ${count} combinations of numbers, callers and trunks; ${MAX_OWNED} is the limit`,
-			);
-		if (count < MAX_ACTIONS) return this.#write(owned, owned.claims, owned.pointers, this.#putOwner(owned));
-		return this.#createInParts(owned);
+		checkSize(owned);
+		if (sizeOf(owned) >= MAX_ACTIONS) return this.#createInParts(owned);
+		const writeId = randomUUID();
+		const result = await this.#writes.write({ writeId, owned, first: this.#putNew(owned), claims: owned.claims, pointers: owned.pointers });
+		if (result === "refused") throw alreadyExists(owned);
+		return result;
+	}
+
+	/**
+	 * `next` in the place of `previous`, all or nothing: "changed" when the item is another version by now or gone, the holder of a claim that is in
+	 * the way; in both cases nothing was written. Throws `invalid_argument`.
+	 */
+	async update(previous: Owned, next: Owned): Promise<Holder | "changed" | undefined> {
+		checkSize(next);
+		const change = changeOf(previous, next);
+		if (sizeOf(change.added) + sizeOf(change.removed) >= MAX_ACTIONS) return this.#updateInParts(previous, next, change);
+		const result = await this.#writes.write({
+			writeId: randomUUID(),
+			owned: next,
+			first: this.#putVersion(next, "version = :previous", { ":previous": previous.version }),
+			...change.added,
+			// Nobody else can hold these claims while the owner has them, and it has: that is the condition of the first action.
+			removed: [...change.removed.claims.map(({ key }) => key), ...change.removed.pointers],
+		});
+		return result === "refused" ? "changed" : result;
 	}
 
 	/** The item as it was, undefined when there was none. */
@@ -90,7 +80,7 @@ export class OwnedItems {
 			if (!item) return undefined;
 			const owned = this.#ownedOf(item);
 			if (isPending(item)) {
-				if (!this.#isAbandoned(item)) return undefined;
+				if (!this.#isOverdue(item["pendingUntil"])) return undefined;
 				await this.#abandon(owned);
 				return undefined;
 			}
@@ -108,134 +98,150 @@ export class OwnedItems {
 	}
 
 	async #createInParts(owned: Owned): Promise<Holder | undefined> {
+		const writeId = randomUUID();
 		await this.#putPending(owned);
-		const stillPending: TransactWriteItem = {
-			ConditionCheck: { TableName: this.#table, Key: keyItem(owned.key), ConditionExpression: "attribute_exists(pendingUntil)" },
-		};
 		try {
-			const size = MAX_ACTIONS - 1;
-			for (let i = 0; i < owned.claims.length; i += size) {
-				const holder = await this.#write(owned, owned.claims.slice(i, i + size), [], stillPending);
-				if (holder) {
-					await this.#abandon(owned);
-					return holder;
-				}
-			}
-			for (let i = 0; i < owned.pointers.length; i += size) await this.#write(owned, [], owned.pointers.slice(i, i + size), stillPending);
-			await this.#commit(owned);
-			return undefined;
+			const first = this.#check(owned.key, "attribute_exists(pendingUntil)", {});
+			const result = await this.#writes.writeInParts({ writeId, owned, first, claims: owned.claims, pointers: owned.pointers });
+			// Taken for dead by somebody.
+			if (result === "refused") throw busy(owned.id);
+			if (result) await this.#abandon(owned);
+			else await this.#commit(owned);
+			return result;
 		} catch (error) {
 			await this.#abandon(owned).catch(() => undefined);
 			throw error;
 		}
 	}
 
-	/** One transaction: `first`, these claims, these pointers. */
-	async #write(owned: Owned, claims: Owned["claims"], pointers: readonly Key[], first: TransactWriteItem): Promise<Holder | undefined> {
-		/** claims whose holder is no more, and who that was */
-		const orphans = new Map<string, string>();
-		for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-			const TransactItems = [
-				first,
-				...claims.map((claim) => this.#putClaim(owned, claim, orphans.get(claim.key.pk))),
-				...pointers.map((pointer) => ({ Put: { TableName: this.#table, Item: keyItem(pointer) } })),
-			];
-			try {
-				await this.#client.send(new TransactWriteItemsCommand({ TransactItems }));
-				return undefined;
-			} catch (error) {
-				if (!(error instanceof TransactionCanceledException)) throw error;
-				const [ownReason, ...reasons] = reasonsOf(error);
-				// The owner that is put exists; the pending one, which is checked, has been taken for dead.
-				if (ownReason?.Code === "ConditionalCheckFailed") throw first.Put ? alreadyExists(owned) : busy(owned.id);
-				const holder = await this.#holderInTheWay(reasons, orphans);
-				if (!holder && ![ownReason, ...reasons].some((reason) => reason && (isPassing(reason) || reason.Item))) throw error;
-				if (holder) return holder;
-				await backOff(attempt);
-			}
+	async #updateInParts(previous: Owned, next: Owned, { added, removed }: Change): Promise<Holder | "changed" | undefined> {
+		const writeId = randomUUID();
+		const ours = { ":previous": previous.version, ":writeId": writeId };
+		const stillOurs = "version = :previous AND updateId = :writeId";
+		if (!(await this.#markUpdate(previous, writeId))) return "changed";
+		let result: Holder | "refused" | undefined;
+		try {
+			result = await this.#writes.writeInParts({ writeId, owned: next, first: this.#check(next.key, stillOurs, ours), ...added });
+			result ??= await this.#writes.write({
+				writeId,
+				owned: next,
+				first: this.#putVersion(next, stillOurs, ours),
+				claims: [],
+				pointers: [],
+			});
+		} catch (error) {
+			// The last write may have been carried out although its answer was lost.
+			if ((await this.get(next.key).catch(() => undefined))?.["writeId"] !== writeId)
+				await this.#takeBack(next.key, writeId, added).catch(() => undefined);
+			throw error;
 		}
-		throw busy(owned.id);
-	}
-
-	/** Whose claim made the transaction fail; holders that are no more are noted in `orphans` for the next attempt. */
-	async #holderInTheWay(reasons: readonly CancellationReason[], orphans: Map<string, string>): Promise<Holder | undefined> {
-		for (const { Code, Item } of reasons) {
-			if (Code !== "ConditionalCheckFailed" || !Item) continue;
-			const claim = fromItem(Item) as unknown as ClaimItem;
-			if (await this.#isLive(claim.holderKey)) return { conflictKey: claim.conflictKey, id: claim.holderId, name: claim.holderName };
-			orphans.set(claim.pk, claim.holderId);
+		if (result !== undefined) {
+			await this.#takeBack(next.key, writeId, added);
+			return result === "refused" ? "changed" : result;
 		}
+		await this.#writes.removeInParts(this.#check(next.key, "version = :version", { ":version": next.version }), [
+			...removed.claims.map(({ key }) => key),
+			...removed.pointers,
+		]);
 		return undefined;
 	}
 
-	/** An owner that was left pending is done away with here: its claims are free once its item is gone. */
-	async #isLive(holder: Key): Promise<boolean> {
-		const item = await this.get(holder, true);
-		if (!item) return false;
-		if (!this.#isAbandoned(item)) return true;
-		await this.#abandon(this.#ownedOf(item));
-		return (await this.get(holder, true)) !== undefined;
+	/** Somebody's claim is in the way: is it in force? When it is not, nothing can put it into force once this has answered. */
+	async #isHeld(claim: { key: Key; holderKey: Key; writeId: string }): Promise<Owned | undefined> {
+		const item = await this.get(claim.holderKey, true);
+		if (!item) return undefined;
+		const owned = this.#ownedOf(item);
+		if (isPending(item)) {
+			if (!this.#isOverdue(item["pendingUntil"])) return owned;
+			// An owner that was left pending is done away with here: its claims are free once its item is gone.
+			await this.#abandon(owned);
+			return (await this.get(claim.holderKey, true)) === undefined ? undefined : owned;
+		}
+		if (owned.claims.some(({ key }) => key.pk === claim.key.pk)) return owned;
+		// Left by an update of the holder: one that goes on, or one that was cut off and can no more be completed when its mark is gone.
+		if (item["updateId"] !== claim.writeId) return undefined;
+		if (!this.#isOverdue(item["updateUntil"])) return owned;
+		await this.#unmarkUpdate(claim.holderKey, claim.writeId);
+		return this.#isHeld(claim);
 	}
 
-	#isAbandoned(item: Attributes): boolean {
-		return typeof item["pendingUntil"] === "number" && item["pendingUntil"] <= this.#now();
+	#isOverdue(until: unknown): boolean {
+		return typeof until === "number" && until <= this.#now();
 	}
 
-	#putOwner(owned: Owned): TransactWriteItem {
+	#check(key: Key, ConditionExpression: string, values: Attributes): TransactWriteItem {
+		const ExpressionAttributeValues = Object.keys(values).length === 0 ? {} : { ExpressionAttributeValues: toItem(values) };
+		return { ConditionCheck: { TableName: this.#table, Key: keyItem(key), ConditionExpression, ...ExpressionAttributeValues } };
+	}
+
+	#putNew(owned: Owned): TransactWriteItem {
 		return {
 			Put: { TableName: this.#table, Item: toItem({ ...owned.item, ...owned.key }), ConditionExpression: "attribute_not_exists(pk)" },
 		};
 	}
 
-	#putClaim(owned: Owned, { key, conflictKey }: Owned["claims"][number], orphanOf: string | undefined): TransactWriteItem {
-		const claim: ClaimItem = { ...key, conflictKey, holderKey: owned.key, holderId: owned.id, holderName: owned.name };
-		return {
-			Put: {
-				TableName: this.#table,
-				Item: toItem(claim),
-				ConditionExpression: orphanOf === undefined ? "attribute_not_exists(pk)" : "attribute_not_exists(pk) OR holderId = :orphan",
-				...(orphanOf === undefined ? {} : { ExpressionAttributeValues: { ":orphan": { S: orphanOf } } }),
-				ReturnValuesOnConditionCheckFailure: "ALL_OLD",
-			},
-		};
+	/** Without the mark of an update in several transactions: one that goes on is refused from here on. */
+	#putVersion(next: Owned, ConditionExpression: string, values: Attributes): TransactWriteItem {
+		const writeId = values[":writeId"] === undefined ? {} : { writeId: values[":writeId"] };
+		const Item = toItem({ ...next.item, ...next.key, ...writeId });
+		return { Put: { TableName: this.#table, Item, ConditionExpression, ExpressionAttributeValues: toItem(values) } };
 	}
 
 	async #putPending(owned: Owned): Promise<void> {
 		const Item = toItem({ ...owned.item, ...owned.key, pendingUntil: this.#now() + PENDING_MS });
-		try {
-			await this.#client.send(new PutItemCommand({ TableName: this.#table, Item, ConditionExpression: "attribute_not_exists(pk)" }));
-		} catch (error) {
-			throw error instanceof ConditionalCheckFailedException ? alreadyExists(owned) : error;
-		}
+		const put = new PutItemCommand({ TableName: this.#table, Item, ConditionExpression: "attribute_not_exists(pk)" });
+		if (!(await conditional(this.#client.send(put)))) throw alreadyExists(owned);
 	}
 
 	async #commit(owned: Owned): Promise<void> {
-		try {
-			await this.#client.send(
-				new UpdateItemCommand({
-					TableName: this.#table,
-					Key: keyItem(owned.key),
-					UpdateExpression: "REMOVE pendingUntil",
-					ConditionExpression: "attribute_exists(pendingUntil)",
-				}),
-			);
-		} catch (error) {
-			if (!(error instanceof ConditionalCheckFailedException)) throw error;
-			// Committed by an attempt whose answer was lost, or taken for dead by somebody after PENDING_MS.
-			if (!(await this.get(owned.key))) throw busy(owned.id);
-		}
+		const update = new UpdateItemCommand({
+			TableName: this.#table,
+			Key: keyItem(owned.key),
+			UpdateExpression: "REMOVE pendingUntil",
+			ConditionExpression: "attribute_exists(pendingUntil)",
+		});
+		if (await conditional(this.#client.send(update))) return;
+		// Committed by an attempt whose answer was lost, or taken for dead by somebody after PENDING_MS.
+		if (!(await this.get(owned.key))) throw busy(owned.id);
 	}
 
 	/** Takes back a creation: first the item, on which all else depends. */
 	async #abandon(owned: Owned): Promise<void> {
-		try {
-			const ConditionExpression = "attribute_exists(pendingUntil)";
-			await this.#client.send(new DeleteItemCommand({ TableName: this.#table, Key: keyItem(owned.key), ConditionExpression }));
-		} catch (error) {
-			if (!(error instanceof ConditionalCheckFailedException)) throw error;
-			if (await this.get(owned.key)) return; // it was committed after all
-		}
-		await this.#sweep(owned);
+		const ConditionExpression = "attribute_exists(pendingUntil)";
+		const remove = new DeleteItemCommand({ TableName: this.#table, Key: keyItem(owned.key), ConditionExpression });
+		// It was committed after all.
+		if (!(await conditional(this.#client.send(remove))) && (await this.get(owned.key))) return;
+		await this.#writes.sweep(owned, { holderId: owned.id });
+	}
+
+	/** False when the item is another version by now, or gone. */
+	async #markUpdate({ key, version }: Owned, writeId: string): Promise<boolean> {
+		const update = new UpdateItemCommand({
+			TableName: this.#table,
+			Key: keyItem(key),
+			UpdateExpression: "SET updateId = :writeId, updateUntil = :until",
+			// By itself: the answer of an attempt that was carried out may have been lost.
+			ConditionExpression: "version = :version AND attribute_not_exists(pendingUntil)",
+			ExpressionAttributeValues: toItem({ ":writeId": writeId, ":until": this.#now() + PENDING_MS, ":version": version }),
+		});
+		return conditional(this.#client.send(update));
+	}
+
+	async #unmarkUpdate(key: Key, writeId: string): Promise<void> {
+		const update = new UpdateItemCommand({
+			TableName: this.#table,
+			Key: keyItem(key),
+			UpdateExpression: "REMOVE updateId, updateUntil",
+			ConditionExpression: "updateId = :writeId",
+			ExpressionAttributeValues: toItem({ ":writeId": writeId }),
+		});
+		await conditional(this.#client.send(update));
+	}
+
+	/** Undoes an update that did not come into force: its mark first, without which it cannot. */
+	async #takeBack(key: Key, writeId: string, added: Belongings): Promise<void> {
+		await this.#unmarkUpdate(key, writeId);
+		await this.#writes.sweep(added, { writeId });
 	}
 
 	/** False when the item is another version by now. */
@@ -245,16 +251,16 @@ export class OwnedItems {
 			TableName: this.#table,
 			Key: keyItem(owned.key),
 			ConditionExpression: "version = :version",
-			ExpressionAttributeValues: { ":version": { N: String(owned.version) } satisfies AttributeValue },
+			ExpressionAttributeValues: toItem({ ":version": owned.version }),
 		};
 		try {
-			if (owned.claims.length + owned.pointers.length < MAX_ACTIONS) {
+			if (sizeOf(owned) < MAX_ACTIONS) {
 				// Nobody else can hold these claims while the owner is there, and it is: that is its condition.
 				const owns = [...owned.claims.map(({ key }) => remove(key)), ...owned.pointers.map(remove)];
 				await this.#client.send(new TransactWriteItemsCommand({ TransactItems: [{ Delete: owner }, ...owns] }));
 			} else {
 				await this.#client.send(new DeleteItemCommand(owner));
-				await this.#sweep(owned);
+				await this.#writes.sweep(owned, { holderId: owned.id });
 			}
 			return true;
 		} catch (error) {
@@ -262,27 +268,48 @@ export class OwnedItems {
 			throw error;
 		}
 	}
+}
 
-	/** Removes claims and pointers of an owner that is gone; a claim that somebody has taken over by now stays. */
-	async #sweep(owned: Owned): Promise<void> {
-		const deletes = [
-			...owned.claims.map(({ key }) => ({
-				Key: keyItem(key),
-				ConditionExpression: "holderId = :id",
-				ExpressionAttributeValues: { ":id": { S: owned.id } },
-			})),
-			...owned.pointers.map((key) => ({ Key: keyItem(key) })),
-		];
-		const worker = async (): Promise<void> => {
-			for (let next = deletes.pop(); next; next = deletes.pop()) {
-				try {
-					await this.#client.send(new DeleteItemCommand({ TableName: this.#table, ...next }));
-				} catch (error) {
-					if (!(error instanceof ConditionalCheckFailedException)) throw error;
-				}
-			}
-		};
-		await Promise.all(Array.from({ length: PARALLEL_DELETES }, worker));
+type Belongings = Pick<Owned, "claims" | "pointers">;
+
+interface Change {
+	added: Belongings;
+	removed: Belongings;
+}
+
+function changeOf(previous: Belongings, next: Belongings): Change {
+	return { added: without(next, previous), removed: without(previous, next) };
+}
+
+function without(these: Belongings, those: Belongings): Belongings {
+	const claimed = new Set(those.claims.map(({ key }) => key.pk));
+	const pointedFrom = new Set(those.pointers.map(({ pk }) => pk));
+	return {
+		claims: these.claims.filter(({ key }) => !claimed.has(key.pk)),
+		pointers: these.pointers.filter(({ pk }) => !pointedFrom.has(pk)),
+	};
+}
+
+function sizeOf({ claims, pointers }: Belongings): number {
+	return claims.length + pointers.length;
+}
+
+function checkSize(owned: Owned): void {
+	if (sizeOf(owned) <= MAX_OWNED) return;
+	throw new DomainError(
+		"invalid_argument",
+		`${owned.id} has ${sizeOf(owned)} combinations of numbers, callers and trunks; ${MAX_OWNED} is the limit`,
+	);
+}
+
+/** False when the condition of a write failed. */
+async function conditional(write: Promise<unknown>): Promise<boolean> {
+	try {
+		await write;
+		return true;
+	} catch (error) {
+		if (error instanceof ConditionalCheckFailedException) return false;
+		throw error;
 	}
 }
 
@@ -292,8 +319,4 @@ export function isPending(item: Attributes): boolean {
 
 function alreadyExists(owned: Owned): DomainError {
 	return new DomainError("already_exists", `${owned.id} exists already`);
-}
-
-function busy(id: string): DomainError {
-	return new DomainError("aborted", `${id}: others are changing the same numbers or rules at this moment; try again`);
 }

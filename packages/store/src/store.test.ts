@@ -111,7 +111,14 @@ describe("requests", () => {
 		expect(await of(() => configStore.inboundTrunksFor(project, "+15550100"))).toBe("Query Query BatchGetItem");
 		expect(await of(() => configStore.inboundTrunksFor(project, "+15550199"))).toBe("Query Query");
 		expect(await of(() => configStore.listInboundTrunks(project, { limit: 10 }))).toBe("Query");
-		expect(await of(() => configStore.createRule(project, dispatchRule()))).toBe("TransactWriteItems");
+		const changed = { ...trunk, numbers: ["+15550100", "+15550101"], version: 2 };
+		expect(await of(() => configStore.updateTrunk(project, trunk, changed))).toBe("TransactWriteItems");
+		expect(await of(() => configStore.inboundTrunksById(project, many(100)))).toBe("BatchGetItem");
+		expect(await of(() => configStore.outboundTrunksById(project, many(100)))).toBe("BatchGetItem");
+		expect(await of(() => configStore.outboundTrunksFor(project, outboundTrunk().numbers[0] ?? ""))).toBe("Query Query BatchGetItem");
+		expect(await of(() => configStore.createRule(project, dispatchRule({ trunkIds: [trunk.trunkId] })))).toBe("TransactWriteItems");
+		expect(await of(() => configStore.rulesNaming(project, trunk.trunkId))).toBe("Query BatchGetItem");
+		expect(await of(() => configStore.rulesById(project, many(100)))).toBe("BatchGetItem");
 		expect(await of(() => configStore.rulesFor(project, trunk.trunkId))).toBe("Query Query BatchGetItem");
 		expect(await of(() => configStore.getRule(project, "SDR_x"))).toBe("GetItem");
 		expect(await of(() => configStore.deleteRule(project, dispatchRule().ruleId))).toBe("GetItem TransactWriteItems");
@@ -188,6 +195,14 @@ describe("an answer that is lost", () => {
 		loseAnswers("PutItemCommand", 1);
 		expect(await callStore.createCall(callRecord({ callId: "SCL_put", projectId: project, createdAt: now }))).toBe(true);
 		expect(await callStore.createCall(callRecord({ callId: "SCL_put", projectId: project, createdAt: now }))).toBe(false);
+	});
+
+	it("of an update's transaction does not make it one that came too late", async () => {
+		const trunk = inboundTrunk({ numbers: ["+15550100"] });
+		await configStore.createTrunk(project, trunk);
+		loseAnswers("TransactWriteItemsCommand", 1);
+		expect(await configStore.updateTrunk(project, trunk, { ...trunk, numbers: ["+15550101"], version: 2 })).toBe(true);
+		expect(await configStore.inboundTrunksFor(project, "+15550101")).toHaveLength(1);
 	});
 
 	it("of a trunk's transaction does not make the trunk conflict with itself", async () => {
@@ -284,6 +299,97 @@ describe("a trunk that needs several transactions", () => {
 			message: expect.stringContaining("5000"),
 		});
 		expect(sent).toEqual([]);
+	});
+});
+
+describe("an update that needs several transactions", () => {
+	const small = inboundTrunk({ trunkId: "ST_small", numbers: ["+15550100"] });
+	const big = { ...small, numbers: many(120), version: 2 };
+	/** the process dies before request `count` of this kind: nothing is taken back */
+	const dieAt = (command: string, count: number): void => {
+		let seen = 0;
+		client.middlewareStack.add(
+			(next, context) => async (args) => {
+				if (context["commandName"] === command) seen++;
+				if (seen >= count) throw new Error("killed");
+				return next(args);
+			},
+			{ step: "build" },
+		);
+	};
+	const other = (): DynamoConfigStore => new DynamoConfigStore({ client: plain, table: names.config, now: () => now });
+	const idsFor = async (number: string): Promise<string[]> =>
+		(await other().inboundTrunksFor(project, number)).map(({ trunkId }) => trunkId);
+
+	// 120 claims and 120 pointers: 2 + 2 transactions, then the one that puts them into force
+	it.each([2, 3, 4, 5])("and is cut off before transaction %i changes nothing, and stands in the way for a minute only", async (count) => {
+		await configStore.createTrunk(project, small);
+		dieAt("TransactWriteItemsCommand", count);
+		await expect(configStore.updateTrunk(project, small, big)).rejects.toMatchObject({ code: "unavailable" });
+		expect(await other().getTrunk(project, "ST_small")).toStrictEqual(small);
+		expect(await idsFor("+15550100")).toEqual(["ST_small"]);
+		expect(await idsFor("+1555100000")).toEqual([]);
+
+		const rival = inboundTrunk({ trunkId: "ST_rival", numbers: ["+1555100005"] });
+		await expect(other().createTrunk(project, rival)).rejects.toMatchObject({ message: expect.stringContaining('"ST_small"') });
+		now += 60_001;
+		await other().createTrunk(project, rival);
+		expect(await idsFor("+1555100005")).toEqual(["ST_rival"]);
+		// its own left-overs are in nobody's way, its own neither
+		const again = { ...big, numbers: [...many(5), ...many(120).slice(6)] };
+		expect(await other().updateTrunk(project, small, again)).toBe(true);
+		expect(await idsFor("+1555100119")).toEqual(["ST_small"]);
+	});
+
+	it("does not come into force after somebody took it for dead", async () => {
+		await configStore.createTrunk(project, small);
+		let transactions = 0;
+		client.middlewareStack.add(
+			(next, context) => async (args) => {
+				if (context["commandName"] === "TransactWriteItemsCommand" && ++transactions === 5) {
+					now += 60_001;
+					await other().createTrunk(project, inboundTrunk({ trunkId: "ST_rival", numbers: ["+1555100005"] }));
+				}
+				return next(args);
+			},
+			{ step: "build" },
+		);
+		expect(await configStore.updateTrunk(project, small, big)).toBe(false);
+		expect(await other().getTrunk(project, "ST_small")).toStrictEqual(small);
+		expect(await idsFor("+1555100005")).toEqual(["ST_rival"]);
+		// both trunks with their number and claim, and nothing else
+		expect(await everything(names.config)).toHaveLength(6);
+	});
+
+	it("is done when only the answer to its last step was lost", async () => {
+		await configStore.createTrunk(project, small);
+		let transactions = 0;
+		client.middlewareStack.add(
+			(next, context) => async (args) => {
+				const answer = await next(args);
+				if (context["commandName"] === "TransactWriteItemsCommand" && ++transactions === 5) throw new Error("answer lost");
+				return answer;
+			},
+			{ step: "build" },
+		);
+		await expect(configStore.updateTrunk(project, small, big)).rejects.toMatchObject({ code: "unavailable" });
+		expect(await other().getTrunk(project, "ST_small")).toStrictEqual(big);
+		expect(await idsFor("+1555100119")).toEqual(["ST_small"]);
+		expect(await idsFor("+15550100")).toEqual([]);
+		await other().createTrunk(project, inboundTrunk({ trunkId: "ST_next", numbers: ["+15550100"] }));
+	});
+
+	it("leaves to others what it gave up, even when it was cut off before it could remove that", async () => {
+		const before = inboundTrunk({ trunkId: "ST_before", numbers: many(120) });
+		await configStore.createTrunk(project, before);
+		dieAt("TransactWriteItemsCommand", 2);
+		const after = { ...before, numbers: ["+15550100"], version: 2 };
+		await expect(configStore.updateTrunk(project, before, after)).rejects.toMatchObject({ code: "unavailable" });
+		dieAt("TransactWriteItemsCommand", Infinity);
+		expect(await other().updateTrunk(project, before, after)).toBe(true);
+		expect(await idsFor("+1555100003")).toEqual([]);
+		await other().createTrunk(project, inboundTrunk({ trunkId: "ST_next", numbers: many(120) }));
+		expect(await idsFor("+1555100003")).toEqual(["ST_next"]);
 	});
 });
 

@@ -9,13 +9,12 @@ import {
 	trunkConflictError,
 	trunkConflictKeys,
 } from "@trunkline/domain";
+import { IndexedItems } from "./indexed-items.ts";
 
 interface Project {
-	trunks: Map<string, Trunk>;
-	rules: Map<string, DispatchRule>;
-	/** conflict key → id of the trunk or rule that holds it */
-	trunkClaims: Map<string, string>;
-	ruleClaims: Map<string, string>;
+	inbound: IndexedItems<InboundTrunk>;
+	outbound: IndexedItems<OutboundTrunk>;
+	rules: IndexedItems<DispatchRule>;
 }
 
 /** The configuration in memory; what goes in and out is copied, so that nobody shares an object with the store. */
@@ -23,97 +22,127 @@ export class MemoryConfigStore implements ConfigStore {
 	readonly #projects = new Map<string, Project>();
 
 	async createTrunk(projectId: string, trunk: Trunk): Promise<void> {
-		const project = this.#project(projectId);
-		if (project.trunks.has(trunk.trunkId)) throw new DomainError("already_exists", `Trunk ${trunk.trunkId} exists already`);
-		if (trunk.kind === "inbound") claim(project.trunkClaims, trunkConflictKeys(trunk), trunk.trunkId, trunkConflictError);
-		project.trunks.set(trunk.trunkId, structuredClone(trunk));
+		const { inbound, outbound } = this.#project(projectId);
+		const items = trunk.kind === "inbound" ? inbound : outbound;
+		if (items.get(trunk.trunkId)) throw new DomainError("already_exists", `Trunk ${trunk.trunkId} exists already`);
+		if (trunk.kind === "outbound") return outbound.put(trunk);
+		const taken = inbound.holderOf(trunk);
+		if (taken) throw trunkConflictError(taken.claim, taken.holder.trunkId);
+		inbound.put(trunk);
 	}
 
 	async getTrunk(projectId: string, trunkId: string): Promise<Trunk | undefined> {
-		return structuredClone(this.#project(projectId).trunks.get(trunkId));
+		const { inbound, outbound } = this.#project(projectId);
+		return inbound.get(trunkId) ?? outbound.get(trunkId);
+	}
+
+	async updateTrunk(projectId: string, previous: Trunk, next: Trunk): Promise<boolean> {
+		const { inbound, outbound } = this.#project(projectId);
+		if (next.kind === "outbound") return outbound.replace(previous.version, next);
+		if (inbound.get(next.trunkId)?.version !== previous.version) return false;
+		const taken = inbound.holderOf(next);
+		if (taken) throw trunkConflictError(taken.claim, taken.holder.trunkId, next.trunkId);
+		return inbound.replace(previous.version, next);
+	}
+
+	async inboundTrunksById(projectId: string, trunkIds: readonly string[]): Promise<InboundTrunk[]> {
+		return this.#project(projectId).inbound.some(trunkIds);
+	}
+
+	async outboundTrunksById(projectId: string, trunkIds: readonly string[]): Promise<OutboundTrunk[]> {
+		return this.#project(projectId).outbound.some(trunkIds);
 	}
 
 	async listInboundTrunks(projectId: string, page: Page): Promise<InboundTrunk[]> {
-		const trunks = [...this.#project(projectId).trunks.values()].filter((trunk) => trunk.kind === "inbound");
-		return paged(trunks, (trunk) => trunk.trunkId, page);
+		return this.#project(projectId).inbound.list(page);
 	}
 
 	async listOutboundTrunks(projectId: string, page: Page): Promise<OutboundTrunk[]> {
-		const trunks = [...this.#project(projectId).trunks.values()].filter((trunk) => trunk.kind === "outbound");
-		return paged(trunks, (trunk) => trunk.trunkId, page);
+		return this.#project(projectId).outbound.list(page);
 	}
 
 	async deleteTrunk(projectId: string, trunkId: string): Promise<Trunk | undefined> {
-		const project = this.#project(projectId);
-		const trunk = project.trunks.get(trunkId);
-		project.trunks.delete(trunkId);
-		release(project.trunkClaims, trunkId);
-		return trunk;
+		const { inbound, outbound } = this.#project(projectId);
+		return inbound.delete(trunkId) ?? outbound.delete(trunkId);
 	}
 
 	async inboundTrunksFor(projectId: string, calledNumber: string): Promise<InboundTrunk[]> {
-		const called = normalizeNumber(calledNumber);
-		const trunks = await this.listInboundTrunks(projectId, {});
-		return trunks.filter(({ numbers }) => numbers.length === 0 || numbers.some((number) => normalizeNumber(number) === called));
+		return this.#project(projectId).inbound.found([numbered(calledNumber), ANY]);
+	}
+
+	async outboundTrunksFor(projectId: string, number: string): Promise<OutboundTrunk[]> {
+		return this.#project(projectId).outbound.found([numbered(number), numbered("*")]);
 	}
 
 	async createRule(projectId: string, rule: DispatchRule): Promise<void> {
-		const project = this.#project(projectId);
-		if (project.rules.has(rule.ruleId)) throw new DomainError("already_exists", `Dispatch rule ${rule.ruleId} exists already`);
-		const nameOf = (id: string): string => project.rules.get(id)?.name ?? "";
-		claim(project.ruleClaims, ruleConflictKeys(rule), rule.ruleId, (_key, other) => ruleConflictError(other, nameOf(other)));
-		project.rules.set(rule.ruleId, structuredClone(rule));
+		const { rules } = this.#project(projectId);
+		if (rules.get(rule.ruleId)) throw new DomainError("already_exists", `Dispatch rule ${rule.ruleId} exists already`);
+		const taken = rules.holderOf(rule);
+		if (taken) throw ruleConflictError(taken.holder.ruleId, taken.holder.name);
+		rules.put(rule);
 	}
 
 	async getRule(projectId: string, ruleId: string): Promise<DispatchRule | undefined> {
-		return structuredClone(this.#project(projectId).rules.get(ruleId));
+		return this.#project(projectId).rules.get(ruleId);
+	}
+
+	async updateRule(projectId: string, previous: DispatchRule, next: DispatchRule): Promise<boolean> {
+		const { rules } = this.#project(projectId);
+		if (rules.get(next.ruleId)?.version !== previous.version) return false;
+		const taken = rules.holderOf(next);
+		if (taken) throw ruleConflictError(taken.holder.ruleId, taken.holder.name);
+		return rules.replace(previous.version, next);
+	}
+
+	async rulesById(projectId: string, ruleIds: readonly string[]): Promise<DispatchRule[]> {
+		return this.#project(projectId).rules.some(ruleIds);
 	}
 
 	async listRules(projectId: string, page: Page): Promise<DispatchRule[]> {
-		return paged([...this.#project(projectId).rules.values()], (rule) => rule.ruleId, page);
+		return this.#project(projectId).rules.list(page);
 	}
 
 	async deleteRule(projectId: string, ruleId: string): Promise<DispatchRule | undefined> {
-		const project = this.#project(projectId);
-		const rule = project.rules.get(ruleId);
-		project.rules.delete(ruleId);
-		release(project.ruleClaims, ruleId);
-		return rule;
+		return this.#project(projectId).rules.delete(ruleId);
 	}
 
 	async rulesFor(projectId: string, trunkId: string | undefined): Promise<DispatchRule[]> {
-		const rules = await this.listRules(projectId, {});
-		return rules.filter(({ trunkIds }) => trunkIds.length === 0 || (trunkId !== undefined && trunkIds.includes(trunkId)));
+		return this.#project(projectId).rules.found(trunkId === undefined ? [ANY] : [trunkId, ANY]);
+	}
+
+	async rulesNaming(projectId: string, trunkId: string): Promise<DispatchRule[]> {
+		return this.#project(projectId).rules.found([trunkId]);
 	}
 
 	#project(projectId: string): Project {
 		let project = this.#projects.get(projectId);
 		if (!project) {
-			project = { trunks: new Map(), rules: new Map(), trunkClaims: new Map(), ruleClaims: new Map() };
+			project = {
+				inbound: new IndexedItems<InboundTrunk>({
+					idOf: ({ trunkId }) => trunkId,
+					claimsOf: trunkConflictKeys,
+					pointersOf: ({ numbers }) => (numbers.length === 0 ? [ANY] : numbers.map(numbered)),
+				}),
+				outbound: new IndexedItems<OutboundTrunk>({
+					idOf: ({ trunkId }) => trunkId,
+					claimsOf: () => [],
+					pointersOf: ({ numbers }) => numbers.map(numbered),
+				}),
+				rules: new IndexedItems<DispatchRule>({
+					idOf: ({ ruleId }) => ruleId,
+					claimsOf: ruleConflictKeys,
+					pointersOf: ({ trunkIds }) => (trunkIds.length === 0 ? [ANY] : trunkIds),
+				}),
+			};
 			this.#projects.set(projectId, project);
 		}
 		return project;
 	}
 }
 
-function claim(
-	claims: Map<string, string>,
-	keys: readonly string[],
-	id: string,
-	conflict: (key: string, other: string) => DomainError,
-): void {
-	for (const key of keys) {
-		const other = claims.get(key);
-		if (other !== undefined) throw conflict(key, other);
-	}
-	for (const key of keys) claims.set(key, id);
-}
+/** where items are that name no number or trunk; no number and no id is empty */
+const ANY = "";
 
-function release(claims: Map<string, string>, id: string): void {
-	for (const [key, holder] of claims) if (holder === id) claims.delete(key);
-}
-
-function paged<T>(items: T[], idOf: (item: T) => string, { afterId, limit }: Page): T[] {
-	const sorted = items.filter((item) => afterId === undefined || idOf(item) > afterId).sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
-	return structuredClone(limit ? sorted.slice(0, limit) : sorted);
+function numbered(number: string): string {
+	return `number ${normalizeNumber(number)}`;
 }

@@ -11,7 +11,7 @@ import { normalizeNumber } from "../number.ts";
  * they can, when their networks differ; matching prefers the narrower one.
  */
 export function trunkConflictKeys(trunk: InboundTrunk): string[] {
-	const sources = [...new Set(trunk.allowedAddresses.map(canonicalSource))].sort().join(",");
+	const sources = canonicalSources(trunk).join(",");
 	const keys = new Set<string>();
 	for (const number of normalizedOrAny(trunk.numbers)) {
 		for (const caller of normalizedOrAny(trunk.allowedNumbers)) keys.add(JSON.stringify([number, caller, sources]));
@@ -19,21 +19,30 @@ export function trunkConflictKeys(trunk: InboundTrunk): string[] {
 	return [...keys];
 }
 
-/** The error for a key that another trunk holds; the text is LiveKit's. `key` is one of `trunkConflictKeys`. */
-export function trunkConflictError(key: string, otherTrunkId: string): DomainError {
+/** The networks that a trunk takes calls from, each in its one form, sorted; none = any. */
+export function canonicalSources({ allowedAddresses }: Pick<InboundTrunk, "allowedAddresses">): string[] {
+	return [...new Set(allowedAddresses.map(canonicalSource))].sort();
+}
+
+/** One form of an address or network, however it was written; what is neither stays as it is. */
+export function canonicalSource(entry: string): string {
+	const network = parseNetwork(entry);
+	return network === undefined ? entry : formatNetwork(network);
+}
+
+/**
+ * The error for a key that another trunk holds; the text is LiveKit's. `key` is one of `trunkConflictKeys`, `trunkId` the trunk's that is updated;
+ * LiveKit does not tell the id of one that is being created.
+ */
+export function trunkConflictError(key: string, otherTrunkId: string, trunkId = "<new>"): DomainError {
 	const [number = "", caller = ""] = JSON.parse(key) as string[];
 	const conflict = caller === "" ? "without AllowedNumbers set" : `and AllowedNumber ${JSON.stringify(caller)}`;
 	return new DomainError(
 		"invalid_argument",
-		`Conflicting inbound SIP Trunks: ${JSON.stringify("<new>")} and ${JSON.stringify(otherTrunkId)}, using the same number(s) [${JSON.stringify(number)}] ${conflict}`,
+		`Conflicting inbound SIP Trunks: ${JSON.stringify(trunkId)} and ${JSON.stringify(otherTrunkId)}, using the same number(s) [${JSON.stringify(number)}] ${conflict}`,
 	);
 }
 
 function normalizedOrAny(numbers: readonly string[]): string[] {
 	return numbers.length === 0 ? [""] : numbers.map(normalizeNumber);
-}
-
-function canonicalSource(entry: string): string {
-	const network = parseNetwork(entry);
-	return network === undefined ? entry : formatNetwork(network);
 }

@@ -1,6 +1,7 @@
 import type { DecisionStep, InboundTrunk } from "@trunkline/contracts";
 import { formatNetwork, networkContains, parseAddress, parseNetwork } from "../address.ts";
 import { includesNumber, normalizeNumber } from "../number.ts";
+import { canonicalSources } from "./conflicts.ts";
 
 export interface InboundCallOrigin {
 	/** caller: user part of From */
@@ -23,8 +24,9 @@ export interface TrunkMatch {
  * be read matches nobody, a source address that cannot be read passes no address filter. Entries are never compared with From's host, which the
  * caller writes.
  *
- * Of several trunks the narrowest wins: one that names the called number, then one that names the caller, then the longest address prefix. (LiveKit
- * fails such calls with "Multiple SIP Trunks matched", although its conflict check lets the two trunks be created.) Only a full tie is a problem.
+ * Of several trunks the narrowest wins: one that names the called number, then one that names the caller, then the longest address prefix, then the
+ * one with fewer networks; the last word has the text of the networks. (LiveKit fails such calls with "Multiple SIP Trunks matched", although its
+ * conflict check lets the two trunks be created.) Only a full tie is a problem, and just what the conflict keys (conflicts.ts) rule out.
  */
 export function matchInboundTrunk(trunks: readonly InboundTrunk[], call: InboundCallOrigin): TrunkMatch {
 	const steps: DecisionStep[] = [];
@@ -63,6 +65,7 @@ interface Rank {
 	caller: 0 | 1;
 	/** -1 = no address filter */
 	prefixLength: number;
+	sources: readonly string[];
 }
 
 interface Candidate {
@@ -88,7 +91,9 @@ function testTrunk(trunk: InboundTrunk, call: InboundCallOrigin): Tested {
 		const entries = trunk.allowedAddresses.map(describeEntry).join(", ");
 		return { pass: false, test: "allowed_addresses", detail: `source ${JSON.stringify(call.sourceAddress)} is not in [${entries}]` };
 	}
-	return { pass: true, rank: { number: trunk.numbers.length > 0 ? 1 : 0, caller: trunk.allowedNumbers.length > 0 ? 1 : 0, prefixLength } };
+	const number = trunk.numbers.length > 0 ? 1 : 0;
+	const caller = trunk.allowedNumbers.length > 0 ? 1 : 0;
+	return { pass: true, rank: { number, caller, prefixLength, sources: canonicalSources(trunk) } };
 }
 
 /** Length of the longest entry that contains the source, -1 when there are no entries, undefined when none contains it. */
@@ -106,7 +111,8 @@ function longestPrefix(entries: readonly string[], source: string): number | und
 }
 
 function compareRank(a: Rank, b: Rank): number {
-	return a.number - b.number || a.caller - b.caller || a.prefixLength - b.prefixLength;
+	const narrower = a.number - b.number || a.caller - b.caller || a.prefixLength - b.prefixLength || b.sources.length - a.sources.length;
+	return narrower || compareText(b.sources.join(","), a.sources.join(","));
 }
 
 function describeEntry(entry: string): string {

@@ -2,6 +2,7 @@ import type { InboundTrunk } from "@trunkline/contracts";
 import type { ConfigStore, DomainError } from "@trunkline/domain";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { dispatchRule, inboundTrunk, outboundTrunk } from "../records.ts";
+import { configUpdatesContract } from "./config-updates.ts";
 
 export interface ConfigStoreUnderTest {
 	store: ConfigStore;
@@ -278,5 +279,7 @@ export function configStoreContract(name: string, factory: () => Promise<ConfigS
 				expect(await ruleIdsFor("ST_same")).toHaveLength(1);
 			});
 		});
+
+		configUpdatesContract(() => ({ store, project }));
 	});
 }
