@@ -1,0 +1,42 @@
+import type { Project } from "@trunkline/contracts";
+import type { AdmissionRequest, Refusal } from "../policy/admission.ts";
+import type { Page } from "../ports.ts";
+
+/** Projects and their API keys. Each method is a bounded number of key reads and at most one transaction. */
+export interface ProjectStore {
+	/** Throws `already_exists` when the id or an API key is taken. */
+	createProject(project: Project): Promise<void>;
+	getProject(projectId: string): Promise<Project | undefined>;
+	/** The project of an API key; strongly consistent. */
+	findByApiKey(apiKey: string): Promise<Project | undefined>;
+	/** sorted by id */
+	listProjects(page: Page): Promise<Project[]>;
+	/**
+	 * Replaces the project's version `project.version - 1`; false when the stored one is another, or gone. Throws `already_exists` when an added API key
+	 * is taken.
+	 */
+	replaceProject(project: Project): Promise<boolean>;
+	/** The project that is deleted with its keys, undefined when there is none. */
+	deleteProject(projectId: string): Promise<Project | undefined>;
+}
+
+/** Encrypts what must not lie in a table as it is. `context` says what it belongs to; opening with another one fails. */
+export interface SecretBox {
+	seal(plain: string, context: string): Promise<string>;
+	/** Rejects when `sealed` is not what `seal` gave for this context. */
+	open(sealed: string, context: string): Promise<string>;
+}
+
+/** What counts against the limits of projects; exact at the cap however many ask at once. */
+export interface CallLimitStore {
+	/** Takes a slot for the call; the refusal when a limit is in the way. The same call id takes one slot however often it asks. */
+	admit(projectId: string, request: AdmissionRequest): Promise<Refusal | undefined>;
+	/** The call was answered. */
+	answered(projectId: string, callId: string, now: number): Promise<void>;
+	/** The call lasts: `leaseMs` more. */
+	renew(projectId: string, callId: string, now: number, leaseMs: number): Promise<void>;
+	/** The call is over; `usedMs` from the answer to the end, 0 without an answer. Idempotent. */
+	settle(projectId: string, callId: string, usedMs: number, now: number): Promise<void>;
+	/** Calls that hold a slot, oldest first. */
+	liveCalls(projectId: string): Promise<string[]>;
+}
