@@ -216,6 +216,7 @@ export abstract class CallRunner {
 			this.onMediaOpen(media);
 		} catch (error) {
 			if (!(error instanceof MediaUnavailableError)) throw error;
+			this.deps.log.warn({ callId: this.callId, err: error }, "no RTP port for the call");
 			const end: CallEnd = { by: "node", reason: "internal-error", message: error.message };
 			this.dispatch({ type: "media-failed", status: 503, reason: "Service Unavailable", end });
 		}
@@ -248,8 +249,10 @@ export abstract class CallRunner {
 		} catch (error) {
 			if (this.#roomLeft) return;
 			if (!(error instanceof RoomJoinError)) throw error;
-			if (error.closeReason === undefined) this.dispatch({ type: "room-failed", message: error.message });
-			else this.dispatch({ type: "room-closed", reason: error.closeReason, message: error.message });
+			if (error.closeReason === undefined) {
+				this.deps.log.warn({ callId: this.callId, err: error }, "the room cannot be joined");
+				this.dispatch({ type: "room-failed", message: error.message });
+			} else this.dispatch({ type: "room-closed", reason: error.closeReason, message: error.message });
 		}
 	}
 
