@@ -21,7 +21,7 @@ async function setUp(over: Partial<ApiDeps> = {}) {
 			requestId === undefined ? {} : { headers: { "x-livekit-request-id": requestId } },
 		);
 	const queued = () => dialQueue.receive(10, 0);
-	const calls = () => api.deps.callStore.listCalls("p_test", {});
+	const calls = async () => (await api.deps.callStore.findCalls("p_test", { limit: 100 })).calls;
 	return { ...api, log, dial, queued, calls, sip_trunk_id };
 }
 

@@ -1,4 +1,5 @@
 export * from "./call/dial.ts";
+export * from "./call/search.ts";
 export * from "./call/sip-status.ts";
 export * from "./dispatch-rule/conflicts.ts";
 export * from "./dispatch-rule/match.ts";

@@ -1,4 +1,14 @@
-import type { CallEnd, CallRecord, DialMessage, DispatchRule, InboundTrunk, OutboundTrunk, Trunk } from "@trunkline/contracts";
+import type {
+	CallEnd,
+	CallRecord,
+	CommandMessage,
+	DialMessage,
+	DispatchRule,
+	InboundTrunk,
+	OutboundTrunk,
+	Trunk,
+	WebhookSettings,
+} from "@trunkline/contracts";
 
 export interface Page {
 	/** exclusive: items whose id sorts after this */
@@ -99,8 +109,78 @@ export interface CallStore {
 	endCall(callId: string, at: number, end: CallEnd): Promise<CallRecord | undefined>;
 	/** Calls that have not ended, by room; newest first. */
 	liveCallsInRoom(projectId: string, roomName: string): Promise<CallRecord[]>;
-	/** Newest first. */
-	listCalls(projectId: string, page: Page): Promise<CallRecord[]>;
+	/**
+	 * A page of the project's calls, newest first. It reads a bounded number of calls, so a page may be short or empty and still have a next one.
+	 * Going on from `next` neither skips nor repeats a call, whatever is created meanwhile.
+	 */
+	findCalls(projectId: string, search: CallSearch): Promise<FoundCalls>;
+}
+
+/** A place between calls in the order of lists: after the call that was created then and has this id, which need not exist any more. */
+export interface CallCursor {
+	createdAt: number;
+	callId: string;
+}
+
+export interface CallSearch {
+	/** created at or after, ms */
+	since?: number;
+	/** created before, ms */
+	until?: number;
+	roomName?: string;
+	trunkId?: string;
+	direction?: CallRecord["direction"];
+	/** one of these; unset = any */
+	states?: readonly CallRecord["state"][];
+	after?: CallCursor;
+	/** at least 1 */
+	limit: number;
+}
+
+export interface FoundCalls {
+	calls: CallRecord[];
+	/** unset: this was the last page */
+	next?: CallCursor;
+}
+
+/** How far one receiver of a call's events is. */
+export interface EventDelivery {
+	/** timeline entries that are dealt with */
+	delivered: number;
+	/** failures in a row */
+	attempts: number;
+	/** ms; not tried again before */
+	nextAt: number;
+}
+
+/** A call's events in the hands of one deliverer. */
+export interface ClaimedEvents {
+	record: CallRecord;
+	/** by receiver; who is not in it has had nothing */
+	deliveries: Record<string, EventDelivery>;
+	claim: string;
+}
+
+/**
+ * Calls whose timeline has entries that are not delivered. Every write to a call record puts it there, in the same write; so a transition cannot be
+ * without its events, and one deliverer at a time keeps them in order.
+ */
+export interface EventOutbox {
+	/** Ids of at most `limit` calls whose time has come. */
+	dueCalls(now: number, limit: number): Promise<string[]>;
+	/** undefined: nothing is to be delivered, or somebody else is at it until his `until`. */
+	claimEvents(callId: string, now: number, until: number): Promise<ClaimedEvents | undefined>;
+	/**
+	 * Gives the call back. `nextAt` unset: all is delivered; unless the call has gone on meanwhile, it leaves the outbox. False when the claim was over and
+	 * somebody else has it.
+	 */
+	settleEvents(claimed: ClaimedEvents, deliveries: Record<string, EventDelivery>, nextAt: number | undefined): Promise<boolean>;
+}
+
+/** Where projects' events go. */
+export interface WebhookStore {
+	getWebhooks(projectId: string): Promise<WebhookSettings>;
+	putWebhooks(projectId: string, settings: WebhookSettings): Promise<void>;
 }
 
 export interface Received<T> {
@@ -116,6 +196,13 @@ export interface AbortSignalLike {
 	readonly aborted: boolean;
 	addEventListener(type: "abort", listener: () => void): void;
 	removeEventListener(type: "abort", listener: () => void): void;
+}
+
+/** Commands for one node, which alone receives from it; at least once, any order. */
+export interface CommandQueue {
+	send(message: CommandMessage): Promise<void>;
+	/** As `DialQueue.receive`. */
+	receive(max: number, waitMs: number, signal?: AbortSignalLike): Promise<Received<CommandMessage>[]>;
 }
 
 /** Work for the nodes of one region; at least once, any order. */

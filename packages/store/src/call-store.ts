@@ -9,14 +9,16 @@ import {
 	UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
-import { type CallPatch, type CallStore, DomainError, type Page } from "@trunkline/domain";
+import { type CallCursor, type CallPatch, type CallSearch, type CallStore, type FoundCalls, isLive, isWanted } from "@trunkline/domain";
 import { reachable } from "./errors.ts";
 import { type Attributes, fromItem, getItems, type Item, keyItem, toItem } from "./items.ts";
 import * as keys from "./keys.ts";
 
 type State = CallRecord["state"];
 
-const OVER: readonly State[] = ["ended", "cancelled"];
+/** Calls that one page of a list may look at, however few of them are wanted. */
+const MAX_LOOKED_AT = 500;
+const ENTRIES_PER_QUERY = 100;
 
 /** What is on the item beside the record itself. */
 interface CallItem extends Omit<CallRecord, "request">, keys.Key {
@@ -25,7 +27,12 @@ interface CallItem extends Omit<CallRecord, "request">, keys.Key {
 	authPassword?: string;
 	callsOf: string;
 	byTime: string;
+	liveOf?: string;
+	onTrunk?: string;
+	inRoom?: string;
 	liveRoom?: string;
+	outbox: string;
+	outboxDue: string;
 	/** of the last write: tells a write that was repeated after its answer was lost from somebody else's */
 	writeId: string;
 }
@@ -54,7 +61,7 @@ export class DynamoCallStore implements CallStore {
 	}
 
 	async createCall(call: CallRecord): Promise<boolean> {
-		const item = callItem(call);
+		const item = callItem(call, this.#now());
 		const written = await this.#conditional(item.writeId, async () => {
 			await this.#client.send(
 				new PutItemCommand({
@@ -111,7 +118,7 @@ export class DynamoCallStore implements CallStore {
 	}
 
 	async liveCallsInRoom(projectId: string, roomName: string): Promise<CallRecord[]> {
-		const room = keys.liveRoom(roomName);
+		const room = keys.indexed(roomName);
 		if (room === undefined) return [];
 		const found = await this.#indexed({
 			IndexName: keys.CALLS_LIVE_IN_ROOM,
@@ -119,37 +126,53 @@ export class DynamoCallStore implements CallStore {
 			ExpressionAttributeValues: toItem({ ":room": room, ":project": keys.byTimeOf(projectId) }),
 		});
 		// The index lags behind the item, and a room name that is kept as its digest could in theory be another's.
-		return found.filter((call) => call.roomName === roomName && !OVER.includes(call.state));
+		return found.filter((call) => call.roomName === roomName && isLive(call.state));
 	}
 
-	async listCalls(projectId: string, { afterId, limit }: Page): Promise<CallRecord[]> {
-		const after = afterId === undefined ? undefined : await this.#byTimeOf(projectId, afterId);
-		return this.#indexed(
-			{
-				IndexName: keys.CALLS_BY_PROJECT,
-				KeyConditionExpression: after === undefined ? "callsOf = :project" : "callsOf = :project AND byTime < :after",
-				ExpressionAttributeValues: toItem({ ":project": keys.callsOf(projectId), ":after": after }),
-			},
-			limit,
-		);
-	}
-
-	async #byTimeOf(projectId: string, callId: string): Promise<string> {
-		const call = await this.getCall(callId);
-		if (call?.projectId === projectId) return keys.byTime(call);
-		throw new DomainError("invalid_argument", `after_id: there is no call ${JSON.stringify(callId)} (any more)`);
+	async findCalls(projectId: string, search: CallSearch): Promise<FoundCalls> {
+		const query = listQuery(projectId, search);
+		if (query === undefined) return { calls: [] };
+		return reachable(this.#table, async () => {
+			const calls: CallRecord[] = [];
+			let after: CallCursor | undefined;
+			let start: Item | undefined;
+			let lookedAt = 0;
+			do {
+				const Limit = Math.min(isPlain(search) ? search.limit - calls.length + 1 : ENTRIES_PER_QUERY, ENTRIES_PER_QUERY);
+				const bounds = { Limit, ...(start === undefined ? {} : { ExclusiveStartKey: start }) };
+				const page = await this.#client.send(new QueryCommand({ TableName: this.#table, ScanIndexForward: false, ...query, ...bounds }));
+				const entries = (page.Items ?? []).map((entry) => ({ entry, cursor: cursorOf(entry) }));
+				const records = await this.#records(entries.map(({ entry }) => entry));
+				const byId = new Map(records.map((record) => [record.callId, record]));
+				for (const { cursor } of entries) {
+					if (calls.length === search.limit || lookedAt === MAX_LOOKED_AT)
+						return { calls, ...(after === undefined ? {} : { next: after }) };
+					lookedAt++;
+					after = cursor;
+					const record = byId.get(cursor.callId);
+					// The range of the index includes the place that the list goes on from.
+					if (record !== undefined && cursor.callId !== search.after?.callId && isWanted(record, search)) calls.push(record);
+				}
+				start = page.LastEvaluatedKey;
+			} while (start !== undefined);
+			return { calls };
+		});
 	}
 
 	async #change(callId: string, { to, entry, patch, condition, values }: Change): Promise<CallRecord | undefined> {
 		if (!keys.isId(callId)) return undefined;
 		const writeId = randomUUID();
-		const set: Record<string, unknown> = { ...patch, state: to, writeId };
+		const outbox = { outbox: keys.outboxOf(callId), outboxDue: keys.sortable(this.#now()) };
+		const set: Record<string, unknown> = { ...patch, state: to, writeId, ...outbox };
 		const remove: string[] = [];
-		if (OVER.includes(to)) {
-			// Nobody dials a call that is over: its password need not stay.
-			remove.push("authPassword", "liveRoom");
-		} else if (patch.roomName) set["liveRoom"] = keys.liveRoom(patch.roomName);
-		else if (patch.roomName === "") remove.push("liveRoom");
+		// Nobody dials a call that is over: its password need not stay.
+		if (!isLive(to)) remove.push("authPassword", "liveOf", "liveRoom");
+		if (patch.trunkId) set["onTrunk"] = keys.indexed(patch.trunkId);
+		else if (patch.trunkId === "") remove.push("onTrunk");
+		if (patch.roomName) {
+			set["inRoom"] = keys.indexed(patch.roomName);
+			if (isLive(to)) set["liveRoom"] = set["inRoom"];
+		} else if (patch.roomName === "") remove.push("inRoom", ...(isLive(to) ? ["liveRoom"] : []));
 
 		const assignments = Object.keys(set).map((name) => `#${name} = :set_${name}`);
 		assignments.push("#version = #version + :one", "#timeline = list_append(#timeline, :entry)");
@@ -194,17 +217,17 @@ export class DynamoCallStore implements CallStore {
 		}
 	}
 
-	/** Calls by an index, newest first, at most `limit` that have not expired. */
-	async #indexed(query: Omit<QueryCommandInput, "TableName">, limit?: number): Promise<CallRecord[]> {
+	/** All calls of an index range that have not expired, newest first. */
+	async #indexed(query: Omit<QueryCommandInput, "TableName">): Promise<CallRecord[]> {
 		return reachable(this.#table, async () => {
 			const calls: CallRecord[] = [];
 			let start: Item | undefined;
 			do {
-				const bounds = { ...(limit ? { Limit: limit - calls.length } : {}), ...(start === undefined ? {} : { ExclusiveStartKey: start }) };
-				const page = await this.#client.send(new QueryCommand({ TableName: this.#table, ScanIndexForward: false, ...query, ...bounds }));
+				const from = start === undefined ? {} : { ExclusiveStartKey: start };
+				const page = await this.#client.send(new QueryCommand({ TableName: this.#table, ScanIndexForward: false, ...query, ...from }));
 				calls.push(...(await this.#records(page.Items ?? [])));
 				start = page.LastEvaluatedKey;
-			} while (start !== undefined && (!limit || calls.length < limit));
+			} while (start !== undefined);
 			return calls;
 		});
 	}
@@ -235,17 +258,57 @@ export class DynamoCallStore implements CallStore {
 	}
 }
 
-function callItem(call: CallRecord): CallItem {
+function isPlain({ states, direction, roomName, trunkId }: CallSearch): boolean {
+	return states === undefined && direction === undefined && (roomName === undefined || trunkId === undefined);
+}
+
+/** The narrowest index for a list; undefined when nothing can be on it. */
+function listQuery(projectId: string, search: CallSearch): Omit<QueryCommandInput, "TableName"> | undefined {
+	const { since, until, after, roomName, trunkId, states } = search;
+	if (roomName === "" || trunkId === "") return undefined;
+	const from = since === undefined ? keys.byTimeOf(projectId) : keys.byTimeFrom(projectId, since);
+	const ends = [keys.byTimeEnd(projectId)];
+	if (until !== undefined) ends.push(keys.byTimeFrom(projectId, until));
+	if (after !== undefined) ends.push(keys.byTime({ projectId, ...after }));
+	const to = ends.reduce((least, end) => (end < least ? end : least));
+	if (from > to) return undefined;
+	const [IndexName, hash, value] = ((): [string, string, string] => {
+		if (roomName !== undefined) return [keys.CALLS_BY_ROOM, "inRoom", keys.indexed(roomName) ?? ""];
+		if (trunkId !== undefined) return [keys.CALLS_BY_TRUNK, "onTrunk", keys.indexed(trunkId) ?? ""];
+		if (states?.every(isLive) === true) return [keys.CALLS_LIVE, "liveOf", keys.callsOf(projectId)];
+		return [keys.CALLS_BY_PROJECT, "callsOf", keys.callsOf(projectId)];
+	})();
+	return {
+		IndexName,
+		KeyConditionExpression: `${hash} = :hash AND byTime BETWEEN :from AND :to`,
+		ExpressionAttributeValues: toItem({ ":hash": value, ":from": from, ":to": to }),
+	};
+}
+
+function cursorOf(entry: Item): CallCursor {
+	const { byTime, pk } = fromItem(entry);
+	const callId = String(pk).slice(keys.callKey("").pk.length);
+	const time = String(byTime).slice(0, -(callId.length + 1));
+	return { callId, createdAt: Number(time.slice(time.lastIndexOf("#") + 1)) };
+}
+
+function callItem(call: CallRecord, now: number): CallItem {
 	const { request, ...rest } = call;
-	const room = OVER.includes(call.state) ? undefined : keys.liveRoom(call.roomName);
+	const room = keys.indexed(call.roomName);
+	const trunk = keys.indexed(call.trunkId);
 	const item: CallItem = {
 		...rest,
 		...keys.callKey(call.callId),
 		callsOf: keys.callsOf(call.projectId),
 		byTime: keys.byTime(call),
+		...(isLive(call.state) ? { liveOf: keys.callsOf(call.projectId) } : {}),
+		...(trunk === undefined ? {} : { onTrunk: trunk }),
+		...(room === undefined ? {} : { inRoom: room }),
+		...(room !== undefined && isLive(call.state) ? { liveRoom: room } : {}),
+		outbox: keys.outboxOf(call.callId),
+		outboxDue: keys.sortable(now),
 		writeId: randomUUID(),
 	};
-	if (room !== undefined) item.liveRoom = room;
 	if (request) {
 		// An attribute of its own: whoever prints a request prints no password.
 		const { authPassword, ...open } = request;
@@ -255,10 +318,13 @@ function callItem(call: CallRecord): CallItem {
 	return item;
 }
 
-const BESIDE_THE_RECORD = new Set(["pk", "sk", "callsOf", "byTime", "liveRoom", "writeId", "authPassword", "request"]);
+const BESIDE_THE_RECORD = new Set([
+	..."pk sk callsOf byTime liveOf onTrunk inRoom liveRoom writeId authPassword request".split(" "),
+	..."outbox outboxDue eventsClaim eventsClaimedUntil settledClaim deliveries".split(" "),
+]);
 
 /** What callItem stored; only this package writes the table. */
-function recordOf(item: Attributes): CallRecord {
+export function recordOf(item: Attributes): CallRecord {
 	const record = Object.fromEntries(Object.entries(item).filter(([name]) => !BESIDE_THE_RECORD.has(name))) as unknown as CallRecord;
 	const { request, authPassword = "" } = item as unknown as CallItem;
 	return request ? { ...record, request: { ...request, authPassword } } : record;

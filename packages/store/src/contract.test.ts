@@ -1,11 +1,13 @@
 import { startEmbeddedDynamo } from "@trunkline/emulators";
 import { callStoreContract } from "@trunkline/testkit/contract/call-store";
 import { configStoreContract } from "@trunkline/testkit/contract/config-store";
+import { eventOutboxContract } from "@trunkline/testkit/contract/event-outbox";
 import { ministackMissing, startMinistack } from "@trunkline/testkit/ministack";
 import { describe } from "vitest";
 import { DynamoCallStore } from "./call-store.ts";
 import { createDynamoClient } from "./client.ts";
 import { DynamoConfigStore } from "./config-store.ts";
+import { DynamoEventOutbox } from "./event-outbox.ts";
 import { createTables } from "./tables.ts";
 
 const names = { config: "trunkline-config", calls: "trunkline-calls" };
@@ -30,6 +32,11 @@ function storeContracts(name: string, start: () => Promise<{ endpoint: string; c
 	callStoreContract(name, async (now) => {
 		const { client, close } = await tables();
 		return { store: new DynamoCallStore({ client, table: names.calls, now }), close };
+	});
+	eventOutboxContract(name, async (now) => {
+		const { client, close } = await tables();
+		const outbox = new DynamoEventOutbox({ client, table: names.calls });
+		return { store: new DynamoCallStore({ client, table: names.calls, now }), outbox, close };
 	});
 }
 

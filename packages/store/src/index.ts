@@ -1,5 +1,10 @@
-export * from "./call-store.ts";
+export { DynamoCallStore } from "./call-store.ts";
 export * from "./client.ts";
 export * from "./config-store.ts";
+export * from "./event-outbox.ts";
 export { CALLS_TABLE, CALLS_TTL_ATTRIBUTE, CONFIG_TABLE } from "./keys.ts";
+export * from "./call-limit-store.ts";
+export * from "./project-store.ts";
+export * from "./secret-box.ts";
 export * from "./tables.ts";
+export * from "./webhook-store.ts";

@@ -24,6 +24,10 @@ import type { CreateTableCommandInput } from "@aws-sdk/client-dynamodb";
  * |                                     |                                          | <project>#rule-claim#<key>      | claim    |
  * | where a project's events go         | GetItem, PutItem                         | <project>#webhooks              | settings |
  *
+ * | project by id                       | GetItem                                  | project#<project id>            | project  |
+ * | project by API key                  | 2 GetItem                                | api-key#<key>                   | key      |
+ * | projects in id order, paged         | Query pk, sk > after_id + 1 BatchGet     | projects                        | id       |
+ *
  * The trunk or rule item is the only copy of its contents. Number, wildcard and rules-of items are pointers to it and claims name it as their
  * holder; all of them count only while that item is there and has them (owned.ts), so creating, updating and deleting is decided by one item
  * even when it takes several transactions.
@@ -34,15 +38,27 @@ import type { CreateTableCommandInput } from "@aws-sdk/client-dynamodb";
  * |-------------------------------------|------------------------------------------|--------------------------------------------|
  * | call by id                          | GetItem, conditional UpdateItem          | pk = call#<call id>, sk = call             |
  * | calls of a project, newest first    | Query byProject, descending + BatchGet   | callsOf = <project>, byTime                |
+ * | … that have not ended               | Query live, descending + BatchGet        | liveOf = <project>, byTime                 |
+ * | … of a trunk                        | Query byTrunk, descending + BatchGet     | onTrunk = <trunk>, byTime (from, to)       |
+ * | … in a room                         | Query byRoom, descending + BatchGet      | inRoom = <room>, byTime (from, to)         |
  * | calls in a room that have not ended | Query liveInRoom, descending + BatchGet  | liveRoom = <room>, byTime (begins_with)    |
+ * | calls with undelivered events       | Query outbox, ascending, on each shard   | outbox = <shard>, outboxDue                |
+ * | a project's call slots and minutes  | GetItem, conditional PutItem             | pk = usage#<project>, sk = usage           |
  *
- * byTime = <project>#<createdAt, 15 digits>#<call id>. Both indexes have keys only and the keys hardly change, so the many writes in a call's life
- * do not reach them. liveRoom is set while a call has a room and has not ended; the project is in the sort key because a transition that
- * sets the room does not know it.
+ * Lists are for a range of byTime; what else they ask (state, direction, a second key) is tested on the calls that were read, a bounded number a page.
+ *
+ * byTime = <project>#<createdAt, 15 digits>#<call id>. The indexes have keys only and but for the outbox the keys hardly change, so the many writes in a
+ * call's life do not reach them. liveOf is set while a call has not ended, liveRoom while it has a room as well; the project is in the sort key
+ * because a transition that sets room or trunk does not know it. outboxDue is the time of the next delivery in ms, 15 digits; every write to a call
+ * sets it, and it goes when all is delivered (event-outbox.ts).
  */
 
 export const CALLS_BY_PROJECT = "byProject";
 export const CALLS_LIVE_IN_ROOM = "liveInRoom";
+export const CALLS_LIVE = "live";
+export const CALLS_BY_TRUNK = "byTrunk";
+export const CALLS_BY_ROOM = "byRoom";
+export const CALLS_OUTBOX = "outbox";
 
 export interface Key {
 	pk: string;
@@ -92,6 +108,25 @@ export function ruleClaim(projectId: string, conflictKey: string): Key {
 	return { pk: `${project(projectId)}#rule-claim#${segment(conflictKey)}`, sk: "claim" };
 }
 
+/** Partition of the list of projects. */
+export const PROJECTS = "projects";
+
+export function projectEntry(projectId: string): Key {
+	return { pk: PROJECTS, sk: projectId };
+}
+
+export function projectKey(projectId: string): Key {
+	return { pk: `project#${segment(projectId)}`, sk: "project" };
+}
+
+export function apiKey(key: string): Key {
+	return { pk: `api-key#${segment(key)}`, sk: "key" };
+}
+
+export function callUsage(projectId: string): Key {
+	return { pk: `usage#${project(projectId)}`, sk: "usage" };
+}
+
 export function callKey(callId: string): Key {
 	return { pk: `call#${callId}`, sk: "call" };
 }
@@ -101,7 +136,22 @@ export function callsOf(projectId: string): string {
 }
 
 export function byTime(call: { projectId: string; createdAt: number; callId: string }): string {
-	return `${byTimeOf(call.projectId)}${String(call.createdAt).padStart(15, "0")}#${call.callId}`;
+	return `${byTimeOf(call.projectId)}${sortable(call.createdAt)}#${call.callId}`;
+}
+
+/** Sorts after every `byTime` before `ms` and before every one from `ms` on. */
+export function byTimeFrom(projectId: string, ms: number): string {
+	return `${byTimeOf(projectId)}${sortable(ms)}`;
+}
+
+/** Sorts after every `byTime` of the project. */
+export function byTimeEnd(projectId: string): string {
+	return `${byTimeOf(projectId)}~`;
+}
+
+/** ms as text that sorts as the number does. */
+export function sortable(ms: number): string {
+	return String(ms).padStart(15, "0");
 }
 
 /** What every `byTime` of the project begins with. */
@@ -109,9 +159,23 @@ export function byTimeOf(projectId: string): string {
 	return `${project(projectId)}#`;
 }
 
-/** undefined for no room: an index key cannot be empty. */
-export function liveRoom(roomName: string): string | undefined {
-	return roomName === "" ? undefined : segment(roomName);
+/** A room's name or a trunk's id as an index key; undefined for none: an index key cannot be empty. */
+export function indexed(text: string): string | undefined {
+	return text === "" ? undefined : segment(text);
+}
+
+/** One partition takes about 1000 writes/s; so many calls change at the same time in no region. */
+const OUTBOX_SHARDS = 4;
+
+export function outboxOf(callId: string): string {
+	const [first = 0] = createHash("sha256").update(callId).digest();
+	return `outbox-${first % OUTBOX_SHARDS}`;
+}
+
+export const OUTBOXES: readonly string[] = Array.from({ length: OUTBOX_SHARDS }, (_, i) => `outbox-${i}`);
+
+export function webhooks(projectId: string): Key {
+	return { pk: `${project(projectId)}#webhooks`, sk: "settings" };
 }
 
 /** Project ids come from configuration and may hold anything; encoded they hold no "#", so no two kinds of key meet. */
@@ -137,9 +201,16 @@ const PRIMARY_KEY: TableDefinition = {
 export const CONFIG_TABLE: TableDefinition = PRIMARY_KEY;
 
 export const CALLS_TABLE: TableDefinition = {
-	AttributeDefinitions: strings("pk", "sk", "callsOf", "liveRoom", "byTime"),
+	AttributeDefinitions: strings("pk", "sk", "callsOf", "liveOf", "onTrunk", "inRoom", "liveRoom", "byTime", "outbox", "outboxDue"),
 	KeySchema: PRIMARY_KEY.KeySchema,
-	GlobalSecondaryIndexes: [keysOnlyIndex(CALLS_BY_PROJECT, "callsOf", "byTime"), keysOnlyIndex(CALLS_LIVE_IN_ROOM, "liveRoom", "byTime")],
+	GlobalSecondaryIndexes: [
+		keysOnlyIndex(CALLS_BY_PROJECT, "callsOf", "byTime"),
+		keysOnlyIndex(CALLS_LIVE, "liveOf", "byTime"),
+		keysOnlyIndex(CALLS_BY_TRUNK, "onTrunk", "byTime"),
+		keysOnlyIndex(CALLS_BY_ROOM, "inRoom", "byTime"),
+		keysOnlyIndex(CALLS_LIVE_IN_ROOM, "liveRoom", "byTime"),
+		keysOnlyIndex(CALLS_OUTBOX, "outbox", "outboxDue"),
+	],
 };
 
 /** Attribute of the calls table with the expiry in seconds since the epoch. */

@@ -127,7 +127,14 @@ describe("requests", () => {
 		expect(await of(() => callStore.getCall(call.callId))).toBe("GetItem");
 		expect(await of(() => callStore.claimCall(call.callId, "ND_1", now, now + 1))).toBe("UpdateItem");
 		expect(await of(() => callStore.liveCallsInRoom(project, "lobby"))).toBe("Query BatchGetItem");
-		expect(await of(() => callStore.listCalls(project, {}))).toBe("Query BatchGetItem");
+		for (const search of [
+			{},
+			{ roomName: "lobby" },
+			{ trunkId: call.trunkId },
+			{ states: ["claimed"] as const },
+			{ since: now - 1, until: now + 1 },
+		])
+			expect(await of(() => callStore.findCalls(project, { limit: 10, ...search }))).toBe("Query BatchGetItem");
 		expect(await of(() => callStore.endCall(call.callId, now, { by: "api", reason: "hangup" }))).toBe("UpdateItem");
 	});
 

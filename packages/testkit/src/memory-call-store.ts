@@ -1,12 +1,30 @@
 import type { CallEnd, CallRecord } from "@trunkline/contracts";
-import { type CallPatch, type CallStore, DomainError, type Page } from "@trunkline/domain";
+import {
+	type CallPatch,
+	type CallSearch,
+	type CallStore,
+	type ClaimedEvents,
+	type EventDelivery,
+	type EventOutbox,
+	type FoundCalls,
+	isLive,
+	isWanted,
+} from "@trunkline/domain";
 
-const OVER: readonly CallRecord["state"][] = ["ended", "cancelled"];
+/** What the outbox knows of a call that is in it. */
+interface Undelivered {
+	due: number;
+	claim?: string;
+	claimedUntil: number;
+}
 
-/** Call records in memory; `now` (ms since the epoch) decides what has expired. */
-export class MemoryCallStore implements CallStore {
+/** Call records in memory, and their outbox; `now` (ms since the epoch) decides what has expired. */
+export class MemoryCallStore implements CallStore, EventOutbox {
 	readonly #now: () => number;
 	readonly #calls = new Map<string, CallRecord>();
+	readonly #outbox = new Map<string, Undelivered>();
+	readonly #deliveries = new Map<string, Record<string, EventDelivery>>();
+	#claims = 0;
 
 	constructor(options: { now?: () => number } = {}) {
 		this.#now = options.now ?? Date.now;
@@ -14,7 +32,9 @@ export class MemoryCallStore implements CallStore {
 
 	async createCall(call: CallRecord): Promise<boolean> {
 		if (this.#live(call.callId)) return false;
-		this.#calls.set(call.callId, structuredClone(call));
+		this.#deliveries.delete(call.callId);
+		this.#outbox.delete(call.callId);
+		this.#write(structuredClone(call));
 		return true;
 	}
 
@@ -41,22 +61,55 @@ export class MemoryCallStore implements CallStore {
 
 	async endCall(callId: string, at: number, end: CallEnd): Promise<CallRecord | undefined> {
 		const call = this.#live(callId);
-		if (!call || OVER.includes(call.state)) return undefined;
+		if (!call || !isLive(call.state)) return undefined;
 		return this.#change(call, "ended", { at, event: "ended", detail: end.reason }, { endedAt: at, end });
 	}
 
 	async liveCallsInRoom(projectId: string, roomName: string): Promise<CallRecord[]> {
 		// A call that has no room yet is in none.
 		if (roomName === "") return [];
-		return this.#newestFirst((call) => call.projectId === projectId && call.roomName === roomName && !OVER.includes(call.state));
+		return this.#newestFirst((call) => call.projectId === projectId && call.roomName === roomName && isLive(call.state));
 	}
 
-	async listCalls(projectId: string, { afterId, limit }: Page): Promise<CallRecord[]> {
-		const calls = this.#newestFirst((call) => call.projectId === projectId);
-		const start = afterId === undefined ? 0 : calls.findIndex((call) => call.callId === afterId) + 1;
-		if (afterId !== undefined && start === 0)
-			throw new DomainError("invalid_argument", `after_id: there is no call ${JSON.stringify(afterId)} (any more)`);
-		return calls.slice(start, limit ? start + limit : undefined);
+	async findCalls(projectId: string, search: CallSearch): Promise<FoundCalls> {
+		if (search.roomName === "" || search.trunkId === "") return { calls: [] };
+		const { after } = search;
+		const isLater = (call: CallRecord): boolean =>
+			after === undefined || call.createdAt < after.createdAt || (call.createdAt === after.createdAt && call.callId < after.callId);
+		const all = this.#newestFirst((call) => call.projectId === projectId && isWanted(call, search) && isLater(call));
+		const calls = all.slice(0, search.limit);
+		const last = calls.at(-1);
+		const next = last === undefined || all.length === calls.length ? {} : { next: { createdAt: last.createdAt, callId: last.callId } };
+		return { calls, ...next };
+	}
+
+	async dueCalls(now: number, limit: number): Promise<string[]> {
+		const due = [...this.#outbox].filter(([, entry]) => entry.due <= now).sort(([, a], [, b]) => a.due - b.due);
+		return due.slice(0, limit).map(([callId]) => callId);
+	}
+
+	async claimEvents(callId: string, now: number, until: number): Promise<ClaimedEvents | undefined> {
+		const record = this.#calls.get(callId);
+		const entry = this.#outbox.get(callId);
+		if (record === undefined || entry === undefined || entry.claimedUntil > now) return undefined;
+		const claim = `claim-${++this.#claims}`;
+		this.#outbox.set(callId, { due: until, claim, claimedUntil: until });
+		return structuredClone({ record, deliveries: this.#deliveries.get(callId) ?? {}, claim });
+	}
+
+	async settleEvents(
+		{ record, claim }: ClaimedEvents,
+		deliveries: Record<string, EventDelivery>,
+		nextAt: number | undefined,
+	): Promise<boolean> {
+		const { callId } = record;
+		const entry = this.#outbox.get(callId);
+		if (entry?.claim !== claim) return false;
+		this.#deliveries.set(callId, structuredClone(deliveries));
+		const isUnchanged = this.#calls.get(callId)?.version === record.version;
+		if (isUnchanged && nextAt === undefined) this.#outbox.delete(callId);
+		else this.#outbox.set(callId, { due: isUnchanged ? (nextAt ?? 0) : entry.due, claimedUntil: 0 });
+		return true;
 	}
 
 	#live(callId: string): CallRecord | undefined {
@@ -73,9 +126,15 @@ export class MemoryCallStore implements CallStore {
 			timeline: [...call.timeline, entry],
 		};
 		// Nobody dials a call that is over: its password need not stay.
-		if (OVER.includes(state) && changed.request) changed.request = { ...changed.request, authPassword: "" };
-		this.#calls.set(call.callId, changed);
+		if (!isLive(state) && changed.request) changed.request = { ...changed.request, authPassword: "" };
+		this.#write(changed);
 		return structuredClone(changed);
+	}
+
+	#write(call: CallRecord): void {
+		this.#calls.set(call.callId, call);
+		const claimed = this.#outbox.get(call.callId) ?? { claimedUntil: 0 };
+		this.#outbox.set(call.callId, { ...claimed, due: this.#now() });
 	}
 
 	#newestFirst(wanted: (call: CallRecord) => boolean): CallRecord[] {

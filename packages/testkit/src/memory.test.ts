@@ -3,6 +3,7 @@ import { captureLogs } from "./capture-logs.ts";
 import { callStoreContract } from "./contract/call-store.ts";
 import { configStoreContract } from "./contract/config-store.ts";
 import { dialQueueContract } from "./contract/dial-queue.ts";
+import { eventOutboxContract } from "./contract/event-outbox.ts";
 import { MemoryCallStore } from "./memory-call-store.ts";
 import { MemoryConfigStore } from "./memory-config-store.ts";
 import { MemoryDialQueue } from "./memory-dial-queue.ts";
@@ -10,6 +11,10 @@ import { inboundTrunk } from "./records.ts";
 
 configStoreContract("memory", async () => ({ store: new MemoryConfigStore() }));
 callStoreContract("memory", async (now) => ({ store: new MemoryCallStore({ now }) }));
+eventOutboxContract("memory", async (now) => {
+	const store = new MemoryCallStore({ now });
+	return { store, outbox: store };
+});
 dialQueueContract("memory", async () => {
 	const queue = new MemoryDialQueue({ visibilityTimeoutMs: 1000 });
 	return { queue, sendBody: async (body) => queue.sendBody(body), deadLetters: async () => [...queue.deadLetters] };

@@ -1,5 +1,5 @@
 import type { CallRecord } from "@trunkline/contracts";
-import type { CallStore } from "@trunkline/domain";
+import type { CallSearch, CallStore } from "@trunkline/domain";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { callRecord, dialRequest } from "../records.ts";
 
@@ -247,6 +247,23 @@ export function callStoreContract(name: string, factory: (now: () => number) => 
 				expect(ids(await store.liveCallsInRoom(projectId, "den"))).toEqual([callId]);
 			});
 
+			const list = async (search: Partial<CallSearch> = {}): Promise<string[]> =>
+				ids((await store.findCalls(projectId, { limit: 100, ...search })).calls).map((id) => id.slice(callId.length));
+			/** all pages, as suffixes of ids */
+			const pages = async (search: Partial<CallSearch>, between?: () => Promise<unknown>): Promise<string[]> => {
+				const found: string[] = [];
+				let after: CallSearch["after"];
+				for (let page = 0; page < 100; page++) {
+					const { calls, next } = await store.findCalls(projectId, { limit: 2, ...search, ...(after === undefined ? {} : { after }) });
+					expect(calls.length).toBeLessThanOrEqual(search.limit ?? 2);
+					found.push(...ids(calls).map((id) => id.slice(callId.length)));
+					if (next === undefined) return found;
+					after = next;
+					await between?.();
+				}
+				throw new Error("the pages have no end");
+			};
+
 			it("all calls of a project, newest first, in pages", async () => {
 				for (const [suffix, age] of [
 					["a", 1],
@@ -255,14 +272,80 @@ export function callStoreContract(name: string, factory: (now: () => number) => 
 					["d", 2],
 				] as const)
 					await create({ callId: callId + suffix, createdAt: start + age });
+				await create({ callId: `${callId}x`, projectId: `${projectId}-other` });
 				await store.endCall(`${callId}b`, now, { by: "peer", reason: "hangup" });
-				const all = [`${callId}b`, `${callId}d`, `${callId}c`, `${callId}a`];
-				expect(ids(await store.listCalls(projectId, {}))).toEqual(all);
-				expect(ids(await store.listCalls(projectId, { limit: 3 }))).toEqual(all.slice(0, 3));
-				expect(ids(await store.listCalls(projectId, { afterId: `${callId}d` }))).toEqual(all.slice(2));
-				expect(ids(await store.listCalls(projectId, { afterId: `${callId}b`, limit: 2 }))).toEqual(all.slice(1, 3));
-				expect(ids(await store.listCalls(projectId, { afterId: `${callId}a` }))).toEqual([]);
-				await expect(store.listCalls(projectId, { afterId: "SCL_none" })).rejects.toMatchObject({ code: "invalid_argument" });
+				expect(await list()).toEqual(["b", "d", "c", "a"]);
+				expect(await list({ limit: 3 })).toEqual(["b", "d", "c"]);
+				expect(await pages({ limit: 1 })).toEqual(["b", "d", "c", "a"]);
+				expect(await list({ after: { createdAt: start + 2, callId: `${callId}d` } })).toEqual(["c", "a"]);
+				// the place need not be a call's
+				expect(await list({ after: { createdAt: start + 2, callId: `${callId}cc` } })).toEqual(["c", "a"]);
+				expect(await list({ after: { createdAt: start, callId: `${callId}a` } })).toEqual([]);
+				expect((await store.findCalls(projectId, { limit: 100 })).calls[0]).toStrictEqual(await store.getCall(`${callId}b`));
+			});
+
+			it("by time, room, trunk, direction and state, and by all of them", async () => {
+				await create({ callId: `${callId}a`, createdAt: start + 1, roomName: "den", trunkId: "ST_a" });
+				await create({
+					callId: `${callId}b`,
+					createdAt: start + 2,
+					roomName: "den",
+					trunkId: "ST_b",
+					direction: "inbound",
+					state: "received",
+				});
+				await create({
+					callId: `${callId}c`,
+					createdAt: start + 3,
+					roomName: "hall",
+					trunkId: "ST_a",
+					direction: "inbound",
+					state: "received",
+				});
+				await create({ callId: `${callId}d`, createdAt: start + 4, roomName: "", trunkId: "", direction: "inbound", state: "ended" });
+				await create({ callId: `${callId}x`, createdAt: start + 2, roomName: "den", trunkId: "ST_a", projectId: `${projectId}-other` });
+				await store.endCall(`${callId}a`, now, { by: "peer", reason: "hangup" });
+				expect(await list({ since: start + 2 })).toEqual(["d", "c", "b"]);
+				expect(await list({ until: start + 3 })).toEqual(["b", "a"]);
+				expect(await list({ since: start + 2, until: start + 3 })).toEqual(["b"]);
+				expect(await list({ since: start + 3, until: start + 3 })).toEqual([]);
+				expect(await list({ since: start + 3, until: start + 1 })).toEqual([]);
+				expect(await list({ roomName: "den" })).toEqual(["b", "a"]);
+				expect(await list({ roomName: "de" })).toEqual([]);
+				expect(await list({ roomName: "" })).toEqual([]);
+				expect(await list({ trunkId: "ST_a" })).toEqual(["c", "a"]);
+				expect(await list({ trunkId: "" })).toEqual([]);
+				expect(await list({ direction: "inbound" })).toEqual(["d", "c", "b"]);
+				expect(await list({ states: ["ended"] })).toEqual(["d", "a"]);
+				expect(await list({ states: ["received", "queued"] })).toEqual(["c", "b"]);
+				expect(await list({ states: ["queued"] })).toEqual([]);
+				expect(await list({ roomName: "den", trunkId: "ST_a", states: ["ended"], direction: "outbound", since: start })).toEqual(["a"]);
+				expect(await list({ roomName: "den", trunkId: "ST_a", states: ["ended"], direction: "inbound" })).toEqual([]);
+				expect(await pages({ direction: "inbound", limit: 1 })).toEqual(["d", "c", "b"]);
+				expect(await pages({ trunkId: "ST_a", limit: 1 })).toEqual(["c", "a"]);
+			});
+
+			it("a call that finds its room or trunk later is on their lists", async () => {
+				await create({ callId: `${callId}a`, state: "received", direction: "inbound", roomName: "", trunkId: "" });
+				const patch = { roomName: "den", trunkId: "ST_a" };
+				await store.transitionCall(`${callId}a`, { from: ["received"], to: "ringing", at: now, event: "ringing", patch });
+				expect(await list({ roomName: "den" })).toEqual(["a"]);
+				expect(await list({ trunkId: "ST_a" })).toEqual(["a"]);
+				await store.endCall(`${callId}a`, now, { by: "peer", reason: "hangup" });
+				expect(await list({ roomName: "den" })).toEqual(["a"]);
+			});
+
+			it("pages neither skip nor repeat while calls come and end", async () => {
+				const all = Array.from({ length: 9 }, (_, i) => String.fromCharCode(97 + i));
+				for (const [i, suffix] of all.entries()) await create({ callId: callId + suffix, createdAt: start + Math.floor(i / 3) });
+				const expected = [..."ihgfedcba"];
+				let added = 0;
+				const between = async (): Promise<void> => {
+					await create({ callId: `${callId}new${++added}`, createdAt: start + 100 });
+					await store.endCall(`${callId}${all[added] ?? "a"}`, now, { by: "peer", reason: "hangup" });
+				};
+				expect(await pages({}, between)).toEqual(expected);
+				expect(added).toBeGreaterThan(2);
 			});
 		});
 
@@ -276,7 +359,7 @@ export function callStoreContract(name: string, factory: (now: () => number) => 
 			expect(await store.transitionCall(callId, { from: ["queued"], to: "cancelled", at: now, event: "cancelled" })).toBeUndefined();
 			expect(await store.endCall(callId, now, { by: "api", reason: "cancelled" })).toBeUndefined();
 			expect(await store.liveCallsInRoom(projectId, "lobby")).toEqual([]);
-			expect(await store.listCalls(projectId, {})).toEqual([]);
+			expect(await store.findCalls(projectId, { limit: 10 })).toEqual({ calls: [] });
 			expect(await store.createCall({ ...call, expiresAtSeconds: start / 1000 + 600 })).toBe(true);
 			expect((await store.getCall(callId))?.version).toBe(1);
 		});
