@@ -256,9 +256,11 @@ function isDtls(data: Buffer): boolean {
  */
 function hostAddress(serverUrl: string): string {
 	const { hostname } = new URL(serverUrl);
-	if (hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.")) return "127.0.0.1";
+	if (hostname === "[::1]") return "::1";
+	if (hostname === "localhost" || hostname.startsWith("127.")) return "127.0.0.1";
 	const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
 	const outward = addresses.filter((address) => !address.internal && !address.address.startsWith("fe80:"));
-	const chosen = outward.find((address) => address.family === "IPv4") ?? outward.find((address) => address.family === "IPv6");
+	const families = hostname.startsWith("[") ? ["IPv6"] : ["IPv4", "IPv6"];
+	const [chosen] = families.flatMap((family) => outward.filter((address) => address.family === family));
 	return chosen?.address ?? "127.0.0.1";
 }
