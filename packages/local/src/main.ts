@@ -45,11 +45,11 @@ async function main(): Promise<void> {
 	process.stdout.write(banner(config, local, problem));
 }
 
-/** Hangs up, closes and exits; a second Ctrl-C means now. */
-function stopper(local: Local): (exitCode: number) => void {
+/** Hangs up, closes and exits; false when that is under way already. A second Ctrl-C means now. */
+function stopper(local: Local): (exitCode: number) => boolean {
 	let began: number | undefined;
 	return (exitCode) => {
-		if (began !== undefined) return;
+		if (began !== undefined) return false;
 		began = performance.now();
 		process.stdout.write("\n  Hanging up and stopping …\n");
 		setTimeout(() => process.exit(exitCode), EXIT_WITHIN_MS).unref();
@@ -58,18 +58,18 @@ function stopper(local: Local): (exitCode: number) => void {
 			if (performance.now() - (began ?? 0) > SAME_KEY_PRESS_MS) process.exit(130);
 		});
 		void local.close().finally(() => process.exit(exitCode));
+		return true;
 	};
 }
 
 /** An exception that nobody caught belongs to one call or request: it is told, and the others are served on. */
-function surviveFaults(log: Logger, stop: (exitCode: number) => void): void {
+function surviveFaults(log: Logger, stop: (exitCode: number) => boolean): void {
 	const budget = new FaultBudget();
 	// A rejection that nobody caught comes here as well.
 	process.on("uncaughtException", (error, origin) => {
 		log.error({ err: error, origin }, "unexpected fault; serving goes on");
-		if (budget.allows(performance.now())) return;
-		process.stderr.write("trunkline: too many unexpected faults, stopping; they are in the lines above\n");
-		stop(1);
+		if (!budget.allows(performance.now()) && stop(1))
+			process.stderr.write("trunkline: too many unexpected faults, stopping; they are in the lines above\n");
 	});
 }
 
