@@ -1,5 +1,14 @@
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { admitCall, callAnswered, type CallLimitStore, callRenewed, callSettled, type CallUsage, NO_USAGE, type Refusal } from "@trunkline/domain";
+import {
+	admitCall,
+	callAnswered,
+	type CallLimitStore,
+	callRenewed,
+	callSettled,
+	type CallUsage,
+	NO_USAGE,
+	type Refusal,
+} from "@trunkline/domain";
 import type { Attributes } from "./items.ts";
 import * as keys from "./keys.ts";
 import { VersionedItems } from "./versioned-items.ts";

@@ -28,7 +28,10 @@ export class VersionedItems {
 	 * `change` gets the item and gives what shall be in it, or undefined to leave it; it is asked again when somebody was faster. Throws `aborted` when
 	 * that goes on and on.
 	 */
-	async change(key: Key, change: (item: Attributes | undefined) => Attributes | undefined | Promise<Attributes | undefined>): Promise<void> {
+	async change(
+		key: Key,
+		change: (item: Attributes | undefined) => Attributes | undefined | Promise<Attributes | undefined>,
+	): Promise<void> {
 		for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
 			const before = await this.get(key);
 			const next = await change(before);

@@ -3,6 +3,8 @@ export * from "./memory-call-store.ts";
 export * from "./memory-config-store.ts";
 export * from "./memory-dial-queue.ts";
 export * from "./memory-webhook-store.ts";
+export * from "./memory-call-limit-store.ts";
+export * from "./memory-project-store.ts";
 export * from "./records.ts";
 export * from "./sim-clock.ts";
 export * from "./sim-net.ts";
