@@ -265,6 +265,26 @@ describe("dialogs (RFC 3261 §12)", () => {
 		expect(all.host.of("acked")).toHaveLength(1);
 		return { ...all, leg, localTag };
 	}
+	it("RFC 6026 §7.1: an ACK with the INVITE's own branch, as RFC 2543 peers send it, still acknowledges the 200", () => {
+		const { receive, host, sent, clock } = alone();
+		receive(incoming("INVITE"));
+		const { leg = "", localTag = "" } = host.of("incoming")[0] ?? {};
+		host.handle({ kind: "accept", leg });
+		receive(incoming("ACK", { toTag: localTag, cseq: "1 ACK" }));
+		expect(host.of("acked")).toHaveLength(1);
+		clock.runFor(40_000);
+		expect(sent().filter((one) => one.kind === "response" && one.status === 200)).toHaveLength(1);
+		expect(host.of("ack-timeout")).toEqual([]);
+	});
+
+	it("RFC 6026 §7.1: the same in a re-INVITE", () => {
+		const { receive, host, leg, localTag } = established();
+		receive(incoming("INVITE", { branch: "again", toTag: localTag, cseq: "2 INVITE" }));
+		host.handle({ kind: "accept", leg, transaction: host.of("reinvite")[0]?.transaction ?? "" });
+		receive(incoming("ACK", { branch: "again", toTag: localTag, cseq: "2 ACK" }));
+		expect(host.of("acked")).toHaveLength(2);
+	});
+
 	const ROUTES = "Record-Route: <sip:192.0.2.50;lr>, <sip:p2.example;lr>\nRecord-Route: <sip:p3.example;lr>\n";
 
 	it("callee: Record-Route is copied into the responses that make the dialog; the route set keeps its order", () => {

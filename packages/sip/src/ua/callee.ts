@@ -4,7 +4,7 @@ import { parseUri } from "../grammar/uri.ts";
 import type { Millis } from "../machine.ts";
 import type { Envelope } from "../message/envelope.ts";
 import { header } from "../message/headers.ts";
-import type { SipRequest } from "../message/message.ts";
+import type { SipMessage, SipRequest } from "../message/message.ts";
 import type { TimerHandle } from "../timers.ts";
 import type { Transaction, TransactionUser } from "../transaction/transaction.ts";
 import { buildResponse, contactValue, type ResponseParts } from "./build.ts";
@@ -77,6 +77,11 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 		if (this.#state !== "ringing") return;
 		this.#reject({ status: 487 }, now);
 		this.#core.emit({ type: "cancelled", leg: this.id, request: this.#request });
+	}
+
+	/** RFC 6026 §7.1: an ACK to our 2xx with the branch of the INVITE matches its transaction; peers after RFC 3261 give it one of its own. */
+	onMessage(ack: SipMessage, now: Millis): void {
+		if (ack.kind === "request") this.#session.onAck(ack, this.#envelope.cseq, now);
 	}
 
 	onSessionEnd(by: "remote" | "local", cause: EndCause, request: SipRequest | undefined, now: Millis): void {

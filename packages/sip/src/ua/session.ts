@@ -85,9 +85,9 @@ export class Session implements DialogOwner {
 		repeatAfter(t1, now);
 	}
 
-	/** ACK to one of our 2xx responses; a repeated one does nothing. */
-	#onAck(request: SipRequest, envelope: Envelope, now: Millis): void {
-		if (!this.#settle(envelope.cseq)) return;
+	/** ACK to one of our 2xx responses; a repeated one does nothing. `cseq` is that of the INVITE. */
+	onAck(request: SipRequest, cseq: number, now: Millis): void {
+		if (!this.#settle(cseq)) return;
 		this.#core.emit({ type: "acked", leg: this.#leg, request });
 		if (this.#bye !== undefined && this.#unacknowledged.size === 0) this.#sendBye(this.#bye.headers, now);
 	}
@@ -114,14 +114,14 @@ export class Session implements DialogOwner {
 
 	onRequest(request: SipRequest, envelope: Envelope, responseTo: Address, now: Millis): void {
 		if (request.method === "ACK") {
-			this.#onAck(request, envelope, now);
+			this.onAck(request, envelope.cseq, now);
 			return;
 		}
 		const transaction = this.#core.layer.server(
 			request,
 			envelope,
 			responseTo,
-			this.#userOf(() => transaction),
+			this.#userOf(() => transaction, envelope.cseq),
 			now,
 		);
 		const { remoteSeq } = this.dialog;
@@ -217,9 +217,13 @@ export class Session implements DialogOwner {
 		return buildResponse(this.#core, request, { ...parts, ...contact, toTag: this.dialog.localTag });
 	}
 
-	#userOf(transaction: () => Transaction) {
+	#userOf(transaction: () => Transaction, cseq: number) {
 		return {
 			localTag: this.dialog.localTag,
+			// An ACK to our 2xx that has the re-INVITE's branch (RFC 6026 §7.1: passed on in Accepted); with one of its own it comes by the dialog.
+			onMessage: (ack: SipMessage, now: Millis) => {
+				if (ack.kind === "request") this.onAck(ack, cseq, now);
+			},
 			onTerminated: () => this.#forgetUnanswered(transaction()),
 			onCancel: (now: Millis) => this.#reply(transaction(), { status: 487 }, now),
 		};
