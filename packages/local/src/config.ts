@@ -100,7 +100,7 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 	const { RTP_PORT_RANGE: rtpPortRange } = settings;
 	const host = isWildcard(settings.HOST) && isIPv6(settings.HOST) ? "::" : settings.HOST;
 	const advertisedAddress = settings.ADVERTISED_ADDRESS ?? advertisedFor(host);
-	if (host !== "::" && isIPv6(host) !== isIPv6(advertisedAddress))
+	if (isIPv6(host) !== isIPv6(advertisedAddress))
 		throw new SettingError(
 			`ADVERTISED_ADDRESS=${advertisedAddress}: must be an ${isIPv6(host) ? "IPv6" : "IPv4"} address, as HOST=${host} is`,
 		);

@@ -9,7 +9,7 @@ import { type Local, startLocal } from "./start.ts";
 const HELP = `npm start: Trunkline on this machine, with nothing but Node
 
 Settings (environment):
-  HOST                address to listen on (127.0.0.1; 0.0.0.0 = phones on the network can call)
+  HOST                address to listen on (127.0.0.1; 0.0.0.0 = phones on the network can call; :: = the same, IPv6)
   ADVERTISED_ADDRESS  address that SIP and SDP give to others (HOST, or this machine's first address)
   PORT                HTTP: API and rooms (7880)
   SIP_PORT            SIP over UDP (5060)

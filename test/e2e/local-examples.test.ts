@@ -1,0 +1,129 @@
+import { measureTone } from "@trunkline/audio";
+import { SipClient } from "livekit-server-sdk";
+import { afterEach, describe, expect, it } from "vitest";
+import { clear, openPhone, Program, ROOT, type Running, start } from "./local-process.ts";
+import { until } from "./testbed.ts";
+import { settle } from "./tones.ts";
+
+afterEach(clear);
+
+/** An example as a user starts it, without npm. */
+const example = (name: string, { url }: Running, ...args: string[]): Program =>
+	new Program([process.execPath, `${ROOT}/examples/${name}`, ...args], { LIVEKIT_URL: url.replace("http", "ws") });
+
+/** dBov at this frequency in the last `ms` that were heard */
+const level = (pcm: Int16Array, hz: number, ms: number): number =>
+	measureTone(pcm.subarray(Math.max(0, pcm.length - ms * 8)), 8_000, hz).levelDb;
+
+describe("examples/greeter.mjs", () => {
+	it("answers, plays its notes, repeats what it hears a second later, and prints digits and attributes", async () => {
+		const program = await start();
+		const greeter = example("greeter.mjs", program);
+		await greeter.says(/waiting for calls/);
+		const phone = await openPhone();
+		const call = await phone.call(`sip:+15550100@127.0.0.1:${program.sipPort}`, { from: "+15551111" });
+		await call.answered();
+		await until(() => level(call.received.pcm(), 783.99, 200) > -30, "the third note of the melody", 15_000);
+		await until(() => level(call.received.pcm(), 1046.5, 200) > -30, "the fourth", 15_000);
+		await greeter.says(/sip_\+15551111 is calling/);
+		await greeter.says(/sip\.trunkPhoneNumber = \+15550100/);
+		await greeter.says(/sip\.callStatus = active/);
+
+		call.tone(440, -20);
+		const began = performance.now();
+		await until(() => level(call.received.pcm(), 440, 200) > -25, "the echo", 15_000);
+		expect(performance.now() - began).toBeGreaterThan(900);
+		call.silence();
+		call.sendDtmf("4#");
+		await greeter.says(/pressed 4\n[^]*pressed #\n/);
+		await until(() => level(call.received.pcm(), 440, 500) < -45, "the end of the echo", 15_000);
+
+		call.hangup();
+		await greeter.says(/sip_\+15551111 hung up/);
+		greeter.kill("SIGINT");
+		expect(await greeter.exited).toMatchObject({ code: 0, signal: null });
+	});
+
+	it("says what is missing when nothing runs", async () => {
+		const greeter = new Program([process.execPath, `${ROOT}/examples/greeter.mjs`], { LIVEKIT_URL: "ws://127.0.0.1:9" });
+		expect(await greeter.exited).toMatchObject({ code: 1 });
+		expect(greeter.stderr).toMatch(/cannot join the room "hello" at ws:\/\/127\.0\.0\.1:9: .*Is "npm start" running\?\n$/);
+	});
+});
+
+describe("examples/dial.mjs", () => {
+	it("calls a telephone, and hangs up with Ctrl-C", async () => {
+		const program = await start();
+		const phone = await openPhone();
+		const ended = new Promise((resolve) => {
+			phone.onIncoming((call) => {
+				expect(call.to).toBe("+15550199");
+				void call.ended().then(resolve);
+				void call.answer();
+			});
+		});
+		const dial = example("dial.mjs", program, "+15550199", `127.0.0.1:${phone.port}`);
+		await dial.says(/answered: sip_\+15550199 is in the room "hello", call SCL_/);
+		dial.kill("SIGINT");
+		expect(await ended).toMatchObject({ answered: true, by: "remote", cause: "bye" });
+		expect(await dial.exited).toMatchObject({ code: 0, signal: null });
+		expect(dial.stdout).toContain("the call is over\n");
+		expect(await new SipClient(program.url, "devkey", "secret").listSipOutboundTrunk(), "the example takes its trunk away").toEqual([]);
+	});
+
+	it("tells what the telephone said", async () => {
+		const program = await start();
+		const phone = await openPhone();
+		phone.onIncoming((call) => call.reject(486, "Busy Here"));
+		const dial = example("dial.mjs", program, "+15550199", `127.0.0.1:${phone.port}`);
+		expect(await dial.exited).toMatchObject({ code: 1, signal: null });
+		expect(dial.stderr).toMatch(/^no call: .*486/);
+	});
+});
+
+/** Told on standard error at the end: how much went to this machine, and each thing that went, or would have gone, anywhere else. */
+const WITNESS = `data:text/javascript,${encodeURIComponent(`
+	import dgram from "node:dgram";
+	import dns from "node:dns";
+	import net from "node:net";
+	import { networkInterfaces } from "node:os";
+	import { syncBuiltinESMExports } from "node:module";
+	const seen = { local: 0, elsewhere: [] };
+	const own = new Set(Object.values(networkInterfaces()).flatMap((list) => list.map(({ address }) => address)));
+	const isHere = (host) => host === undefined || host === null || host.startsWith("127.") || own.has(host);
+	const note = (what, host) => { if (isHere(host)) seen.local += 1; else seen.elsewhere.push(what + " " + host); };
+	const wrap = (object, name, hostOf) => {
+		const original = object[name];
+		object[name] = function (...args) { note(name, hostOf(args)); return Reflect.apply(original, this, args); };
+	};
+	wrap(dgram.Socket.prototype, "send", (args) => args.find((arg, i) => i > 0 && typeof arg === "string"));
+	wrap(dgram.Socket.prototype, "connect", (args) => args.find((arg) => typeof arg === "string"));
+	wrap(net.Socket.prototype, "connect", ([first, second]) => {
+		const given = Array.isArray(first) ? first[0] : first;
+		return typeof given === "object" ? given.host : typeof second === "string" ? second : undefined;
+	});
+	for (const api of [dns, dns.promises])
+		for (const name of Object.keys(api)) if (/^(lookup|resolve|reverse)/.test(name) && typeof api[name] === "function") wrap(api, name, ([host]) => host);
+	syncBuiltinESMExports();
+	process.on("exit", () => process.stderr.write("witness " + JSON.stringify(seen) + "\\n"));
+`)}`;
+
+it("no packet and no look-up leaves the machine, whoever calls whom", async () => {
+	const program = await start({}, ["--import", WITNESS]);
+	const greeter = example("greeter.mjs", program);
+	await greeter.says(/waiting for calls/);
+	const phone = await openPhone();
+	phone.onIncoming((call) => void call.answer());
+	const call = await phone.call(`sip:+15550100@127.0.0.1:${program.sipPort}`, { from: "+15551111" });
+	await call.answered();
+	const dial = example("dial.mjs", program, "+15550199", `127.0.0.1:${phone.port}`);
+	await dial.says(/answered/);
+	await settle(1_000);
+	program.kill("SIGINT");
+	expect(await call.ended()).toMatchObject({ by: "remote", cause: "bye" });
+	expect(await program.exited).toMatchObject({ code: 0 });
+	const seen = JSON.parse(/^witness (.*)$/m.exec(program.stderr)?.[1] ?? "null") as { local: number; elsewhere: string[] };
+	expect(seen.elsewhere).toEqual([]);
+	expect(seen.local, "the witness sees packets at all").toBeGreaterThan(100);
+	expect(await greeter.exited, "the room is gone").toMatchObject({ code: 1 });
+});
