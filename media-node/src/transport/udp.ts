@@ -23,6 +23,8 @@ export interface DatagramListener {
 export async function openUdp(host: string, port: number, listener: DatagramListener): Promise<DatagramTransport> {
 	const socket = createSocket({
 		type: isIPv6(host) ? "udp6" : "udp4",
+		// A telephone with IPv4 alone could not use the IPv6 address in our SDP: better no answer than a call without sound.
+		ipv6Only: isIPv6(host),
 		// Every destination is an IP literal; without this Node asks the resolver for each datagram.
 		lookup: (address, _options, callback) => callback(null, address, isIPv6(address) ? 6 : 4),
 		recvBufferSize: 1 << 20,
