@@ -327,7 +327,7 @@ describe("credentials", () => {
 	])("%s does not leave the trunk open", async (_, auth) => {
 		await configStore.deleteTrunk("project", "ST_111111111111");
 		await trunk(auth);
-		await challenged();
+		expect(await challenged()).toHaveLength(2);
 	});
 
 	it("the trunk's own realm", async () => {

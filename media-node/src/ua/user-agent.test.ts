@@ -1,4 +1,4 @@
-import type { Address, SipEvent } from "@trunkline/sip";
+import { type Address, type SipEvent, SipUsageError } from "@trunkline/sip";
 import { captureLogs, nodeHashes, seededBytes, seededRandom, SimClock, simEndpoint, SimNet } from "@trunkline/testkit";
 import { beforeEach, describe, expect, it, test } from "vitest";
 import { type OutgoingInvite, type SipLeg, type SipLegEvent, UnreachableError } from "../call/ports.ts";
@@ -456,7 +456,7 @@ describe("an INVITE of ours", () => {
 		["a header of the endpoint's", { headers: [["Via", "x"]] as const }],
 	])("%s: rejected, nothing is kept", async (_, changes) => {
 		const userAgent = agent();
-		await expect(userAgent.invite("carrier.example", "UDP", { ...invite, ...changes }, () => {})).rejects.toThrow();
+		await expect(userAgent.invite("carrier.example", "UDP", { ...invite, ...changes }, () => {})).rejects.toThrow(SipUsageError);
 		expect(net.sent).toEqual([]);
 		expectIdle(userAgent);
 	});

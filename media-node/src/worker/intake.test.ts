@@ -276,6 +276,7 @@ describe("stop", () => {
 		const { worker } = intake({ room: () => 0 });
 		await settle();
 		await Promise.all([worker.stop(), worker.stop()]);
+		expect(queue.asked).toEqual([]);
 	});
 
 	it("a message that comes with it is given back unclaimed", async () => {

@@ -1,0 +1,137 @@
+import { networkInterfaces } from "node:os";
+import { LOG_LEVELS, type LogLevel } from "@trunkline/observability";
+import * as z from "zod";
+
+/** A setting that is missing or cannot be used; the message is the one line that whoever started the node sees. */
+export class SettingError extends Error {
+	override readonly name = "SettingError";
+}
+
+export interface NodeConfig {
+	/** of the dial requests that this node takes, and on the records of its calls */
+	region: string;
+	/** of the AWS clients */
+	awsRegion: string;
+	projectId: string;
+	configTable: string;
+	callsTable: string;
+	dialQueueUrl: string;
+	dialDeadLetterUrl?: string;
+	livekit: { url: string; apiKey: string; apiSecret: string };
+	/** address that SIP and RTP listen on */
+	sipHost: string;
+	/** 0 = any free one */
+	sipPort: number;
+	/** what Via, Contact and SDP say */
+	advertisedAddress: string;
+	rtpPortRange: readonly [first: number, last: number];
+	maxCalls: number;
+	strictDispatch: boolean;
+	/** unset: one of this process alone, so that only it can check the answers to its own challenges */
+	nonceSecret?: Uint8Array;
+	logLevel: LogLevel;
+	/** 0 = any free one */
+	healthPort: number;
+	/** how long calls may go on after SIGTERM, before they are hung up */
+	drainMs: number;
+}
+
+const port = (fallback: number) =>
+	z
+		.string()
+		.regex(/^\d{1,5}$/, "must be a port number, 0 to 65535")
+		.default(String(fallback))
+		.transform(Number)
+		.pipe(z.number().max(65_535, "must be a port number, 0 to 65535"));
+
+const count = (fallback: number, least: number, most: number) =>
+	z
+		.string()
+		.regex(/^\d{1,6}$/, `must be a number from ${least} to ${most}`)
+		.default(String(fallback))
+		.transform(Number)
+		.pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`));
+
+const RANGE = "must be FIRST-LAST, two ports from 1024 to 65535, such as 10000-20000";
+const portRange = z
+	.string()
+	.regex(/^\d{4,5}-\d{4,5}$/, RANGE)
+	.default("10000-20000")
+	.transform((text): [number, number] => {
+		const [first = 0, last = 0] = text.split("-").map(Number);
+		return [first, last];
+	})
+	.refine(([first, last]) => first >= 1024 && last <= 65_535 && last > first, RANGE);
+
+const address = z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address" });
+
+const schema = z.object({
+	REGION: z.string().optional(),
+	AWS_REGION: z.string().optional(),
+	PROJECT_ID: z.string(),
+	CONFIG_TABLE: z.string(),
+	CALLS_TABLE: z.string(),
+	DIAL_QUEUE_URL: z.url({ protocol: /^https?$/, error: "must be the queue's URL" }),
+	DIAL_DEAD_LETTER_URL: z.url({ protocol: /^https?$/, error: "must be a queue's URL" }).optional(),
+	LIVEKIT_URL: z.url({ protocol: /^(wss?|https?)$/, error: "must be the server's URL, such as wss://rooms.example" }),
+	LIVEKIT_API_KEY: z.string(),
+	LIVEKIT_API_SECRET: z.string(),
+	SIP_HOST: address.default("0.0.0.0"),
+	SIP_PORT: port(5060),
+	ADVERTISED_ADDRESS: address.optional(),
+	RTP_PORT_RANGE: portRange,
+	MAX_CALLS: count(500, 1, 99_999),
+	STRICT_DISPATCH: z.enum(["true", "false"], { error: "must be true or false" }).default("true"),
+	NONCE_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
+	LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(", ")}` }).default("info"),
+	HEALTH_PORT: port(8080),
+	DRAIN_SECONDS: count(90, 0, 86_400),
+});
+
+/** This process's environment: read here and nowhere else. */
+export const environment = (): Readonly<Record<string, string | undefined>> => process.env;
+
+/** Throws SettingError: one line that names the variable, and never its value, which may be a secret. */
+export function readConfig(variables: Readonly<Record<string, string | undefined>>): NodeConfig {
+	// An empty variable is one that is not set: shells and task definitions write it that way.
+	const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== undefined && value !== ""));
+	const parsed = schema.safeParse(given);
+	if (!parsed.success) {
+		const [issue] = parsed.error.issues;
+		const name = String(issue?.path[0] ?? "a setting");
+		throw new SettingError(`${name} ${name in given ? (issue?.message ?? "cannot be used") : "must be set"}`);
+	}
+	const settings = parsed.data;
+	const awsRegion = settings.AWS_REGION ?? settings.REGION;
+	if (awsRegion === undefined) throw new SettingError("AWS_REGION must be set (or REGION, where there is no AWS)");
+	return {
+		region: settings.REGION ?? awsRegion,
+		awsRegion,
+		projectId: settings.PROJECT_ID,
+		configTable: settings.CONFIG_TABLE,
+		callsTable: settings.CALLS_TABLE,
+		dialQueueUrl: settings.DIAL_QUEUE_URL,
+		...(settings.DIAL_DEAD_LETTER_URL === undefined ? {} : { dialDeadLetterUrl: settings.DIAL_DEAD_LETTER_URL }),
+		livekit: { url: settings.LIVEKIT_URL, apiKey: settings.LIVEKIT_API_KEY, apiSecret: settings.LIVEKIT_API_SECRET },
+		sipHost: settings.SIP_HOST,
+		sipPort: settings.SIP_PORT,
+		advertisedAddress: settings.ADVERTISED_ADDRESS ?? advertisedFor(settings.SIP_HOST),
+		rtpPortRange: settings.RTP_PORT_RANGE,
+		maxCalls: settings.MAX_CALLS,
+		strictDispatch: settings.STRICT_DISPATCH === "true",
+		...(settings.NONCE_SECRET === undefined ? {} : { nonceSecret: new TextEncoder().encode(settings.NONCE_SECRET) }),
+		logLevel: settings.LOG_LEVEL,
+		healthPort: settings.HEALTH_PORT,
+		drainMs: settings.DRAIN_SECONDS * 1_000,
+	};
+}
+
+/** A wildcard address cannot be advertised: the first address of this machine that is not loopback stands for it. */
+function advertisedFor(host: string): string {
+	if (host !== "0.0.0.0" && host !== "::") return host;
+	const family = host === "::" ? "IPv6" : "IPv4";
+	const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+	const found = addresses.find((one) => one.family === family && !one.internal && !one.address.startsWith("fe80"));
+	if (found === undefined) throw new SettingError("ADVERTISED_ADDRESS must be set: this machine has no address but loopback");
+	return found.address;
+}

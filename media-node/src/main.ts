@@ -1,0 +1,119 @@
+import { createLogger, type Logger } from "@trunkline/observability";
+import { createSqsClient, SqsDialQueue } from "@trunkline/queue";
+import { createDynamoClient, DynamoCallStore, DynamoConfigStore } from "@trunkline/store";
+import { environment, type NodeConfig, readConfig, SettingError } from "./config.ts";
+import { startHealthServer } from "./health/server.ts";
+import { MediaNode } from "./wire.ts";
+
+/** After the grace period: for BYEs, the last records and the rooms. */
+const HANG_UP_MS = 5_000;
+/** Longer than every step of closing together: a process that hangs then is of no use to anybody. */
+const EXIT_AFTER_MS = 8_000;
+
+type Stop = (why: string, exitCode: number) => void;
+
+/** A media node in a container: settings from the environment, calls until SIGTERM, then a drain. */
+async function main(): Promise<void> {
+	const config = readConfig(environment());
+	const log = createLogger({ name: "media-node", level: config.logLevel });
+	const stopping = Promise.withResolvers<{ why: string; exitCode: number }>();
+	const hurry = new AbortController();
+	watchProcess(log, hurry, (why, exitCode) => stopping.resolve({ why, exitCode }));
+
+	const { node, close } = await start(config, log);
+	const { why, exitCode } = await stopping.promise;
+	log.info({ why, calls: node.stats().calls, graceMs: config.drainMs }, "draining");
+	const empty = await Promise.race([node.drain(config.drainMs), aborted(hurry.signal)]);
+	if (!empty) log.info({ calls: node.stats().calls }, "hanging up");
+	setTimeout(() => {
+		log.error("closing took too long");
+		process.exit(1);
+	}, EXIT_AFTER_MS).unref();
+	await close();
+	log.info("stopped");
+	process.exit(exitCode);
+}
+
+async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode; close(): Promise<void> }> {
+	const dynamo = createDynamoClient({ region: config.awsRegion });
+	const sqs = createSqsClient({ region: config.awsRegion });
+	const { dialQueueUrl: url, dialDeadLetterUrl } = config;
+	const node = await named("SIP_PORT", () =>
+		MediaNode.start({
+			region: config.region,
+			projectId: config.projectId,
+			sip: { bindHost: config.sipHost, port: config.sipPort, advertisedHost: config.advertisedAddress },
+			rtp: { bindHost: config.sipHost, advertisedAddress: config.advertisedAddress, portRange: config.rtpPortRange },
+			livekit: config.livekit,
+			configStore: new DynamoConfigStore({ client: dynamo, table: config.configTable }),
+			callStore: new DynamoCallStore({ client: dynamo, table: config.callsTable }),
+			dialQueue: new SqsDialQueue(sqs, { url, log, ...(dialDeadLetterUrl === undefined ? {} : { deadLetterUrl: dialDeadLetterUrl }) }),
+			strictDispatch: config.strictDispatch,
+			maxCalls: config.maxCalls,
+			...(config.nonceSecret === undefined ? {} : { nonceSecret: config.nonceSecret }),
+			log,
+		}),
+	);
+	const health = await named("HEALTH_PORT", () =>
+		startHealthServer({
+			host: config.sipHost,
+			port: config.healthPort,
+			ready: () => !node.draining,
+			stats: () => ({ ...node.stats() }),
+		}),
+	);
+	const { advertisedAddress, region } = config;
+	log.info({ nodeId: node.nodeId, region, advertisedAddress, sipPort: node.sipPort, healthPort: health.port }, "ready");
+	const close = async (): Promise<void> => {
+		await node.close(HANG_UP_MS);
+		await health.close();
+		dynamo.destroy();
+		sqs.destroy();
+	};
+	return { node, close };
+}
+
+/** What the system says about a port, with the name of the setting before it. */
+async function named<T>(setting: string, open: () => Promise<T>): Promise<T> {
+	try {
+		return await open();
+	} catch (error) {
+		if (error instanceof Error && "code" in error) throw new SettingError(`${setting}: ${error.message}`, { cause: error });
+		throw error;
+	}
+}
+
+/**
+ * SIGTERM drains, a second signal hangs up at once. A fault that nobody caught drains too: the calls that it did not touch go on, no new ones are
+ * taken, and the process that replaces this one starts clean.
+ */
+function watchProcess(log: Logger, hurry: AbortController, stop: Stop): void {
+	let signals = 0;
+	for (const signal of ["SIGTERM", "SIGINT"] as const) {
+		process.on(signal, () => {
+			signals += 1;
+			if (signals > 1) hurry.abort();
+			stop(signal, 0);
+		});
+	}
+	process.on("uncaughtException", (error, origin) => {
+		log.error({ err: error, origin }, "a fault that nobody caught");
+		stop(origin, 1);
+	});
+}
+
+function aborted(signal: AbortSignal): Promise<false> {
+	return new Promise((resolve) => {
+		if (signal.aborted) resolve(false);
+		else signal.addEventListener("abort", () => resolve(false), { once: true });
+	});
+}
+
+try {
+	await main();
+} catch (error) {
+	// One line for what whoever starts it can mend; the stack only for what is our own fault.
+	const text = error instanceof SettingError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+	process.stderr.write(`media-node: ${text}\n`);
+	process.exit(1);
+}
