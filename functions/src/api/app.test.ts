@@ -33,7 +33,7 @@ describe("envelope", () => {
 
 	test.each([
 		["GET", "/twirp/livekit.SIP/ListSIPInboundTrunk", json, 'unsupported method "GET" (only POST is allowed)'],
-		["POST", "/twirp/livekit.SIP/CreateSIPTrunk", json, 'no handler for path "/twirp/livekit.SIP/CreateSIPTrunk"'],
+		["POST", "/twirp/livekit.SIP/CreateSIPSomething", json, 'no handler for path "/twirp/livekit.SIP/CreateSIPSomething"'],
 		["POST", "/twirp/livekit.SIP/toString", json, 'no handler for path "/twirp/livekit.SIP/toString"'],
 		["POST", "/twirp/other.Service/Method", json, 'no handler for path "/twirp/other.Service/Method"'],
 		["POST", "/twirp/livekit.SIP", json, 'no handler for path "/twirp/livekit.SIP"'],
@@ -273,17 +273,6 @@ describe("trunks", () => {
 		["CreateSIPDispatchRule", { rule: {} }, 400, "invalid_argument", "twirp error unknown: unsupported SIP Dispatch Rule: <nil>"],
 		["CreateSIPDispatchRule", { dispatch_rule: { sip_dispatch_rule_id: "SDR_x" } }, 400, "invalid_argument", "rule id must not be set"],
 		["DeleteSIPDispatchRule", { sip_dispatch_rule_id: "SDR_x" }, 404, "not_found", "requested sip dispatch rule does not exist"],
-		["UpdateSIPInboundTrunk", {}, 501, "unimplemented", "UpdateSIPInboundTrunk is not implemented by this server"],
-		["UpdateSIPOutboundTrunk", {}, 501, "unimplemented", "UpdateSIPOutboundTrunk is not implemented by this server"],
-		["UpdateSIPDispatchRule", {}, 501, "unimplemented", "UpdateSIPDispatchRule is not implemented by this server"],
-		["TransferSIPParticipant", {}, 501, "unimplemented", "TransferSIPParticipant is not implemented by this server"],
-		[
-			"ListSIPTrunk",
-			{},
-			501,
-			"unimplemented",
-			"ListSIPTrunk is not implemented by this server; use ListSIPInboundTrunk and ListSIPOutboundTrunk",
-		],
 	])("%s %j is %i %s", async (method, body, status, code, msg) => {
 		expect(await setUp().call(method, body)).toEqual({ status, contentType: "application/json", body: { code, msg } });
 	});

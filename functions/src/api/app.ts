@@ -1,14 +1,16 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { DomainError } from "@trunkline/domain";
-import { authenticate } from "./auth.ts";
-import type { ApiDeps } from "./deps.ts";
+import { authenticate, type Grants } from "./auth.ts";
+import type { ApiDeps, RpcContext } from "./deps.ts";
 import { errorResponse, responseForError } from "./errors.ts";
-import { SIP_METHODS } from "./sip-service.ts";
+import { REMOVED_METHODS, SIP_METHODS } from "./sip-service.ts";
 import { type Encoding, encodingOf } from "./twirp.ts";
 
 /** Far above any trunk or rule within its limits. */
 const MAX_BODY_BYTES = 512 * 1024;
+const MAX_IDEMPOTENCY_KEY_LENGTH = 255;
+const NO_GRANTS: Grants = { sipAdmin: false, sipCall: false };
 
 /** The HTTP API: LiveKit's SIP service over Twirp; its other services go through to `roomService`. */
 export function createApp(deps: ApiDeps): Hono {
@@ -40,18 +42,36 @@ async function sipRequest(request: Request, name: string, deps: ApiDeps): Promis
 		return new Response(authentication.text, { status: 401, headers: { "content-type": "text/plain; charset=utf-8" } });
 	const method = SIP_METHODS.get(name);
 	if (request.method !== "POST") return badRoute(request, `unsupported method ${JSON.stringify(request.method)} (only POST is allowed)`);
-	if (method === undefined) return badRoute(request);
+	if (method === undefined) return badRoute(request, REMOVED_METHODS.get(name));
 	const contentType = request.headers.get("content-type");
 	const encoding = encodingOf(contentType);
 	if (encoding === undefined) return badRoute(request, `unexpected Content-Type: ${JSON.stringify(contentType ?? "")}`);
 	const body = new Uint8Array(await request.arrayBuffer());
 	const run = parsed(() => method.parse(body, encoding));
 	if (run === undefined) return undecodable(encoding);
-	// LiveKit says "unauthenticated" even to a valid token that lacks the grant.
-	if (authentication.kind === "anonymous" || !authentication.grants[method.grant])
-		return errorResponse("unauthenticated", "permissions denied");
-	const requestId = request.headers.get("x-livekit-request-id") ?? undefined;
-	return run({ deps, projectId: authentication.projectId, requestId, signal: request.signal });
+	const { projectId, grants } = authentication.kind === "anonymous" ? { projectId: "", grants: NO_GRANTS } : authentication;
+	const answerHeaders = new Headers();
+	const answer = await run({
+		deps,
+		projectId,
+		grants,
+		idempotency: idempotencyOf(request.headers),
+		requestHeaders: request.headers,
+		answerHeaders,
+		signal: request.signal,
+	});
+	for (const [header, value] of answerHeaders) answer.headers.set(header, value);
+	return answer;
+}
+
+/** The key that its caller chose counts before the one that the SDK made up. Throws `invalid_argument`. */
+function idempotencyOf(headers: Headers): RpcContext["idempotency"] {
+	const chosen = headers.get("idempotency-key") ?? "";
+	if (chosen.length > MAX_IDEMPOTENCY_KEY_LENGTH)
+		throw new DomainError("invalid_argument", `Idempotency-Key is too long: at most ${MAX_IDEMPOTENCY_KEY_LENGTH} characters are allowed`);
+	if (chosen !== "") return { key: chosen, explicit: true };
+	const requestId = headers.get("x-livekit-request-id") ?? "";
+	return requestId === "" ? undefined : { key: requestId, explicit: false };
 }
 
 function parsed<T>(parse: () => T): T | undefined {

@@ -4,6 +4,8 @@ import type { ApiDeps } from "./deps.ts";
 export interface Grants {
 	sipAdmin: boolean;
 	sipCall: boolean;
+	/** the room of `video.room` that `video.roomAdmin` is for; unset without it */
+	adminOfRoom?: string;
 }
 
 export type Authentication =
@@ -58,5 +60,12 @@ function unverifiedIssuer(token: string): string | undefined {
 function sipGrants(payload: JWTPayload): Grants {
 	const sip: unknown = payload["sip"];
 	const has = (name: string): boolean => typeof sip === "object" && sip !== null && (sip as Record<string, unknown>)[name] === true;
-	return { sipAdmin: has("admin"), sipCall: has("call") };
+	const adminOfRoom = roomOfAdmin(payload["video"]);
+	return { sipAdmin: has("admin"), sipCall: has("call"), ...(adminOfRoom === undefined ? {} : { adminOfRoom }) };
+}
+
+function roomOfAdmin(video: unknown): string | undefined {
+	if (typeof video !== "object" || video === null) return undefined;
+	const { roomAdmin, room } = video as Record<string, unknown>;
+	return roomAdmin === true && typeof room === "string" && room !== "" ? room : undefined;
 }

@@ -1,6 +1,8 @@
 import type { RandomBytes } from "@trunkline/contracts";
-import type { CallStore, ConfigStore, DialQueue } from "@trunkline/domain";
+import type { CallStore, ConfigStore, DialQueue, TransferPort } from "@trunkline/domain";
 import type { Log } from "@trunkline/observability";
+import type { Grants } from "./auth.ts";
+import type { IdempotencyKey } from "./call-id.ts";
 
 export interface ApiKey {
 	secret: string;
@@ -22,6 +24,8 @@ export interface ApiDeps {
 	random: RandomBytes;
 	/** answers the Twirp services of LiveKit other than SIP, authentication included */
 	roomService(request: Request): Promise<Response>;
+	/** transfers calls; unset: TransferSIPParticipant is not offered */
+	transfer?: TransferPort;
 	log: Log;
 }
 
@@ -29,8 +33,13 @@ export interface ApiDeps {
 export interface RpcContext {
 	deps: ApiDeps;
 	projectId: string;
-	/** X-Livekit-Request-Id; the same for all retries of one request */
-	requestId: string | undefined;
+	grants: Grants;
+	/** says that requests are retries of one: `Idempotency-Key`, or X-Livekit-Request-Id, which SDKs send by themselves */
+	idempotency: IdempotencyKey | undefined;
+	/** the caller's own headers, for what is asked of LiveKit's server on his behalf */
+	requestHeaders: Headers;
+	/** what a route adds to the headers of its answer */
+	answerHeaders: Headers;
 	/** aborts when the client goes away */
 	signal: AbortSignal;
 }

@@ -3,7 +3,6 @@ import { DomainError, type Page } from "@trunkline/domain";
 
 /** More ids or numbers than this in one list request are refused: each costs a read. */
 const MAX_FILTERS = 100;
-const PAGE_SIZE = 100;
 
 /** Throws `invalid_argument` for a negative limit. LiveKit ignores the limit; here it holds. */
 export function pageOf(pagination: Pagination | undefined): Page {
@@ -23,30 +22,9 @@ export function filterOf(field: string, values: readonly string[]): string[] {
 }
 
 /** A page of items that were found by key: sorted by id, without duplicates, after `afterId`, at most `limit`. */
-export function pageOfFound<T>(found: readonly (T | undefined)[], idOf: (item: T) => string, { afterId, limit }: Page): T[] {
+export function pageOfFound<T>(found: readonly T[], idOf: (item: T) => string, { afterId, limit }: Page): T[] {
 	const byId = new Map<string, T>();
-	for (const item of found) if (item !== undefined && (afterId === undefined || idOf(item) > afterId)) byId.set(idOf(item), item);
+	for (const item of found) if (afterId === undefined || idOf(item) > afterId) byId.set(idOf(item), item);
 	const sorted = [...byId.values()].sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
 	return limit === undefined ? sorted : sorted.slice(0, limit);
-}
-
-/** A page of the items that pass `wanted`, read page by page and no further than needed. */
-export async function pageOfWanted<T>(
-	list: (page: Page) => Promise<T[]>,
-	idOf: (item: T) => string,
-	wanted: (item: T) => boolean,
-	{ afterId, limit }: Page,
-): Promise<T[]> {
-	const items: T[] = [];
-	let position = afterId;
-	for (;;) {
-		const page = await list({ limit: PAGE_SIZE, ...(position === undefined ? {} : { afterId: position }) });
-		for (const item of page) {
-			if (wanted(item)) items.push(item);
-			if (limit !== undefined && items.length === limit) return items;
-		}
-		const last = page.at(-1);
-		if (last === undefined || page.length < PAGE_SIZE) return items;
-		position = idOf(last);
-	}
 }

@@ -20,54 +20,66 @@ import {
 import { DomainError } from "@trunkline/domain";
 import type { Grants } from "./auth.ts";
 import type { RpcContext } from "./deps.ts";
-import { createDispatchRule, deleteDispatchRule, listDispatchRules } from "./routes/dispatch-rule.ts";
-import { createInboundTrunk, getInboundTrunk, listInboundTrunks } from "./routes/inbound-trunk.ts";
-import { createOutboundTrunk, deleteTrunk, getOutboundTrunk, listOutboundTrunks } from "./routes/outbound-trunk.ts";
+import { createDispatchRule, deleteDispatchRule, listDispatchRules, updateDispatchRule } from "./routes/dispatch-rule.ts";
+import { createInboundTrunk, getInboundTrunk, listInboundTrunks, updateInboundTrunk } from "./routes/inbound-trunk.ts";
+import { createOutboundTrunk, getOutboundTrunk, listOutboundTrunks, updateOutboundTrunk } from "./routes/outbound-trunk.ts";
 import { createParticipant } from "./routes/participant.ts";
+import { mayTransfer, transferParticipant } from "./routes/transfer.ts";
+import { deleteTrunk, listTrunks } from "./routes/trunk.ts";
 import { decode, type Encoding, encode } from "./twirp.ts";
 
 export interface SipMethod {
-	grant: keyof Grants;
-	/** Reads the body; throws when it cannot be decoded. What it gives runs the method. */
+	/** Reads the body; throws when it cannot be decoded. What it gives checks the caller's grants and runs the method. */
 	parse(body: Uint8Array, encoding: Encoding): (context: RpcContext) => Promise<Response>;
 }
 
-/** `livekit.SIP`, method by method. CreateSIPTrunk is missing: LiveKit has taken it out of the service. */
+/** Whether these grants allow this request. */
+type Allowed<T> = (grants: Grants, request: T) => boolean;
+
+const admin: Allowed<unknown> = ({ sipAdmin }) => sipAdmin;
+const call: Allowed<unknown> = ({ sipCall }) => sipCall;
+
+/** `livekit.SIP`, method by method. */
 export const SIP_METHODS: ReadonlyMap<string, SipMethod> = new Map([
-	["CreateSIPInboundTrunk", method("sipAdmin", CreateSIPInboundTrunkRequest, createInboundTrunk)],
-	["CreateSIPOutboundTrunk", method("sipAdmin", CreateSIPOutboundTrunkRequest, createOutboundTrunk)],
-	["UpdateSIPInboundTrunk", unimplemented("sipAdmin", UpdateSIPInboundTrunkRequest, "UpdateSIPInboundTrunk")],
-	["UpdateSIPOutboundTrunk", unimplemented("sipAdmin", UpdateSIPOutboundTrunkRequest, "UpdateSIPOutboundTrunk")],
-	["GetSIPInboundTrunk", method("sipAdmin", GetSIPInboundTrunkRequest, getInboundTrunk)],
-	["GetSIPOutboundTrunk", method("sipAdmin", GetSIPOutboundTrunkRequest, getOutboundTrunk)],
-	["ListSIPTrunk", unimplemented("sipAdmin", ListSIPTrunkRequest, "ListSIPTrunk", "; use ListSIPInboundTrunk and ListSIPOutboundTrunk")],
-	["ListSIPInboundTrunk", method("sipAdmin", ListSIPInboundTrunkRequest, listInboundTrunks)],
-	["ListSIPOutboundTrunk", method("sipAdmin", ListSIPOutboundTrunkRequest, listOutboundTrunks)],
-	["DeleteSIPTrunk", method("sipAdmin", DeleteSIPTrunkRequest, deleteTrunk)],
-	["CreateSIPDispatchRule", method("sipAdmin", CreateSIPDispatchRuleRequest, createDispatchRule)],
-	["UpdateSIPDispatchRule", unimplemented("sipAdmin", UpdateSIPDispatchRuleRequest, "UpdateSIPDispatchRule")],
-	["ListSIPDispatchRule", method("sipAdmin", ListSIPDispatchRuleRequest, listDispatchRules)],
-	["DeleteSIPDispatchRule", method("sipAdmin", DeleteSIPDispatchRuleRequest, deleteDispatchRule)],
-	["CreateSIPParticipant", method("sipCall", CreateSIPParticipantRequest, createParticipant)],
-	["TransferSIPParticipant", unimplemented("sipCall", TransferSIPParticipantRequest, "TransferSIPParticipant")],
+	["CreateSIPInboundTrunk", method(admin, CreateSIPInboundTrunkRequest, createInboundTrunk)],
+	["CreateSIPOutboundTrunk", method(admin, CreateSIPOutboundTrunkRequest, createOutboundTrunk)],
+	["UpdateSIPInboundTrunk", method(admin, UpdateSIPInboundTrunkRequest, updateInboundTrunk)],
+	["UpdateSIPOutboundTrunk", method(admin, UpdateSIPOutboundTrunkRequest, updateOutboundTrunk)],
+	["GetSIPInboundTrunk", method(admin, GetSIPInboundTrunkRequest, getInboundTrunk)],
+	["GetSIPOutboundTrunk", method(admin, GetSIPOutboundTrunkRequest, getOutboundTrunk)],
+	["ListSIPTrunk", method(admin, ListSIPTrunkRequest, listTrunks)],
+	["ListSIPInboundTrunk", method(admin, ListSIPInboundTrunkRequest, listInboundTrunks)],
+	["ListSIPOutboundTrunk", method(admin, ListSIPOutboundTrunkRequest, listOutboundTrunks)],
+	["DeleteSIPTrunk", method(admin, DeleteSIPTrunkRequest, deleteTrunk)],
+	["CreateSIPDispatchRule", method(admin, CreateSIPDispatchRuleRequest, createDispatchRule)],
+	["UpdateSIPDispatchRule", method(admin, UpdateSIPDispatchRuleRequest, updateDispatchRule)],
+	["ListSIPDispatchRule", method(admin, ListSIPDispatchRuleRequest, listDispatchRules)],
+	["DeleteSIPDispatchRule", method(admin, DeleteSIPDispatchRuleRequest, deleteDispatchRule)],
+	["CreateSIPParticipant", method(call, CreateSIPParticipantRequest, createParticipant)],
+	["TransferSIPParticipant", method(mayTransfer, TransferSIPParticipantRequest, transferParticipant)],
+]);
+
+/** Methods that LiveKit has taken out of the service and old SDKs still call: what to do instead. */
+export const REMOVED_METHODS: ReadonlyMap<string, string> = new Map([
+	[
+		"CreateSIPTrunk",
+		"CreateSIPTrunk is no more: a trunk is for one direction now; use CreateSIPInboundTrunk for calls that come in (in SDKs createSipInboundTrunk) and CreateSIPOutboundTrunk for calls that go out (createSipOutboundTrunk)",
+	],
 ]);
 
 function method<In extends Message<In>, Out extends Message<Out>>(
-	grant: keyof Grants,
+	allowed: Allowed<In>,
 	type: MessageType<In>,
 	run: (request: In, context: RpcContext) => Promise<Out>,
 ): SipMethod {
 	return {
-		grant,
 		parse: (body, encoding) => {
 			const request = decode(type, body, encoding);
-			return async (context) => encode(await run(request, context), encoding);
+			return async (context) => {
+				// LiveKit says "unauthenticated" even to a valid token that lacks the grant.
+				if (!allowed(context.grants, request)) throw new DomainError("unauthenticated", "permissions denied");
+				return encode(await run(request, context), encoding);
+			};
 		},
 	};
-}
-
-function unimplemented<In extends Message<In>>(grant: keyof Grants, type: MessageType<In>, name: string, advice = ""): SipMethod {
-	return method(grant, type, async (_request): Promise<never> => {
-		throw new DomainError("unimplemented", `${name} is not implemented by this server${advice}`);
-	});
 }

@@ -24,7 +24,7 @@ export class OpusFrom8k {
 	#filled = 0;
 
 	constructor() {
-		// Telephone speech gains nothing above this, and it costs a third (figures in docs/media.md).
+		// Telephone speech gains nothing above this, and it costs a third.
 		this.#encoder.complexity = 5;
 		this.#encoder.bitrate = 24_000;
 		this.#encoder.inband_fec = true;

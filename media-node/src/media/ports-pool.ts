@@ -3,7 +3,7 @@ const REST_MS = 30_000;
 
 /**
  * Even RTP ports of a range, chosen at random (a guessable port is easier to inject into), each resting after use. Odd ports stay free for
- * RTCP (RFC 3550 §11). Pure: the binding itself may still fail and is then reported by `failed`.
+ * RTCP (RFC 3550 §11). Pure: whoever binds gives a port that another program has back with `release`.
  */
 export class PortsPool {
 	readonly #first: number;

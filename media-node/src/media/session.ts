@@ -125,12 +125,13 @@ export class RtpMediaSession implements MediaSession {
 	onPacket(bytes: Uint8Array, address: string, port: number): void {
 		const negotiated = this.#negotiated;
 		// Before the answer nobody is known to be the peer; RTCP on the same port (RFC 5761) is not for the room.
-		if (negotiated === undefined || isRtcp(bytes) || !this.#guard.accepts(address, port)) return;
+		if (negotiated === undefined || isRtcp(bytes)) return;
 		const packet = parseRtp(bytes, this.#packet);
 		if (packet === undefined) return;
 		const isAudio = packet.payloadType === negotiated.receivePayloadType;
 		const isEvent = packet.payloadType === negotiated.telephoneEventReceivePayloadType;
-		if (!isAudio && !isEvent) return;
+		// Whatever else comes from the peer's machine (probes, another program, a browser's STUN) must not decide where its audio is.
+		if ((!isAudio && !isEvent) || !this.#guard.accepts(address, port)) return;
 		const now = this.#options.now();
 		if (packet.ssrc !== this.#ssrc) this.#newSource(packet.ssrc);
 		this.#lastPacketAt = now;

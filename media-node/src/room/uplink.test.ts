@@ -76,6 +76,25 @@ describe("the uplink", () => {
 		]);
 	});
 
+	// RFC 3711 §9.1: two packets under one number would be two encryptions under one keystream; and a repeat is no new audio
+	it("sends a packet that comes twice once, whether the newest or a late one, and does not count it as a new source", () => {
+		const { write, numbers } = uplink({ sequence: 10, timestamp: 1600 });
+		write(100, 0);
+		write(100, 0);
+		write(102, 320);
+		write(101, 160);
+		write(101, 160);
+		write(100, 0);
+		write(102, 320);
+		write(103, 480);
+		expect(numbers()).toEqual([
+			[10, 1600],
+			[12, 1920],
+			[11, 1760],
+			[13, 2080],
+		]);
+	});
+
 	it("joins another source without a gap, after the time that has passed, with a marker", () => {
 		const { write, sent, numbers, advance } = uplink({ sequence: 10, timestamp: 1600 });
 		write(100, 0);

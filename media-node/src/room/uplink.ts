@@ -8,6 +8,8 @@ export const CLOCK_RATE: Readonly<Record<RoomCodec, number>> = { PCMU: 8000, PCM
 const MAX_GAP = 500;
 /** A packet this much older than the newest is late, not a new source (RFC 3550 A.1 MAX_MISORDER). */
 const MAX_MISORDER = 100;
+/** above MAX_MISORDER; what is older than that is never sent as a late packet */
+const REMEMBERED = 128;
 const FRAME_MS = 20;
 
 export interface UplinkParameters {
@@ -33,6 +35,8 @@ export class Uplink implements AudioUplink {
 	#sequence: number;
 	#timestamp: number;
 	#lastIn: { sequence: number; timestamp: number } | undefined;
+	/** our latest sequence numbers, each at its place modulo REMEMBERED; -1 = none yet */
+	readonly #used = new Int32Array(REMEMBERED).fill(-1);
 	#lastSentAt = 0;
 	#packets = 0;
 	#octets = 0;
@@ -51,7 +55,7 @@ export class Uplink implements AudioUplink {
 		const now = this.#parameters.now();
 		const header = this.#header;
 		header.marker = frame.marker;
-		this.#stamp(frame, now);
+		if (!this.#stamp(frame, now)) return;
 		header.level = level;
 		this.#packets = (this.#packets + 1) >>> 0;
 		this.#octets = (this.#octets + frame.payload.length) >>> 0;
@@ -67,8 +71,11 @@ export class Uplink implements AudioUplink {
 		return { ssrc: this.#parameters.ssrc, timestamp, packets: this.#packets, octets: this.#octets };
 	}
 
-	/** Carries gaps and late packets of the source over to our numbers, and joins two sources without a gap. */
-	#stamp(frame: EncodedFrame, now: number): void {
+	/**
+	 * Carries gaps and late packets of the source over to our numbers, and joins two sources without a gap. False: the packet was here before.
+	 * It is no new audio, and must not be encrypted anew: two packets under one index give the keystream away (RFC 3711 §9.1, RFC 7714 §8.4).
+	 */
+	#stamp(frame: EncodedFrame, now: number): boolean {
 		const header = this.#header;
 		const last = this.#lastIn;
 		if (last === undefined) {
@@ -76,10 +83,11 @@ export class Uplink implements AudioUplink {
 		} else {
 			const step = (frame.sequence - last.sequence) & 0xffff;
 			const ticks = (frame.timestamp - last.timestamp) | 0;
+			if (step === 0 && ticks === 0) return false;
 			if (step > 0xffff - MAX_MISORDER && ticks < 0) {
 				header.sequenceNumber = (this.#sequence + step) & 0xffff;
 				header.timestamp = (this.#timestamp + ticks) >>> 0;
-				return;
+				return this.#use(header.sequenceNumber);
 			}
 			if (step > 0 && step <= MAX_GAP && ticks >= 0 && ticks <= MAX_GAP * 10 * this.#clockRate) {
 				this.#sequence = (this.#sequence + step) & 0xffff;
@@ -96,6 +104,14 @@ export class Uplink implements AudioUplink {
 		}
 		header.sequenceNumber = this.#sequence;
 		header.timestamp = this.#timestamp;
+		return this.#use(this.#sequence);
+	}
+
+	#use(sequence: number): boolean {
+		const place = sequence % REMEMBERED;
+		if (this.#used[place] === sequence) return false;
+		this.#used[place] = sequence;
+		return true;
 	}
 }
 

@@ -22,6 +22,10 @@ export interface DialRequest {
 	/** unset → the number is the display name; "" → none (RFC 3261 §20.10 name-addr without display-name) */
 	displayName?: string;
 	toUserOverride: string;
+	/** request URI in the place of callTo at the trunk's address; the INVITE is sent to the trunk's address all the same */
+	requestUri?: string;
+	/** From in the place of `from` at `fromHost`; display name "" = none, unless `displayName` is set */
+	fromHeader?: { uri: string; displayName: string };
 	roomName: string;
 	participantIdentity: string;
 	participantName: string;

@@ -12,9 +12,13 @@ const FORBIDDEN = new Set(
 const MAX_HEADER_NAME_LENGTH = 255;
 const MAX_HEADER_VALUE_LENGTH = 1024;
 
-/** RFC 3261 §25.1: token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~") */
-export function isToken(text: string): boolean {
-	return text !== "" && firstNonToken(text) === undefined;
+/**
+ * RFC 3261 §25.1: token = 1*(alphanum / "-" / "." / "!" / "%" / "*" / "_" / "+" / "`" / "'" / "~"). The first character that has no place there, in LiveKit's
+ * words; `undefined` when all have.
+ */
+export function tokenProblem(text: string): string | undefined {
+	const wrong = firstNonToken(text);
+	return wrong === undefined ? undefined : characterProblem(wrong);
 }
 
 /** `headers`: names and values as they are sent. Throws `invalid_argument` with LiveKit's texts. */
@@ -49,8 +53,8 @@ function checkHeaderName(name: string, restricted: boolean): void {
 function headerNameProblem(name: string, restricted: boolean): string | undefined {
 	if (name === "") return "header name cannot be empty";
 	if (name.length > MAX_HEADER_NAME_LENGTH) return `header name too long (max ${MAX_HEADER_NAME_LENGTH} characters)`;
-	const wrong = firstNonToken(name);
-	if (wrong !== undefined) return `header name ${name} contains invalid characters: ${characterProblem(wrong)}`;
+	const wrong = tokenProblem(name);
+	if (wrong !== undefined) return `header name ${name} contains invalid characters: ${wrong}`;
 	if (restricted && FORBIDDEN.has(name.toLowerCase())) return `header name ${name} not supported`;
 	return undefined;
 }

@@ -47,6 +47,22 @@ export function mergeMedia(base: WithMedia, over: WithMedia): MediaConfig | unde
 	};
 }
 
+/**
+ * The media fields after an update, as in LiveKit: a media object replaces the whole old one, but encryption that is in force stays until an update says
+ * otherwise; the older field then says what the object says. Named alone the older field changes the object too, where LiveKit lets the object
+ * win and the update has no effect.
+ */
+export function mediaUpdate(
+	{ media, mediaEncryption }: WithMedia,
+	update: { media?: MediaConfig; mediaEncryption?: MediaEncryption },
+): WithMedia {
+	const older = update.mediaEncryption ?? mediaEncryption;
+	const next = update.media ?? (media && update.mediaEncryption ? { ...media, encryption: update.mediaEncryption } : media);
+	if (next === undefined) return { mediaEncryption: older };
+	const encryption = next.encryption ?? (older === "DISABLE" ? undefined : older);
+	return { media: { ...next, ...(encryption === undefined ? {} : { encryption }) }, mediaEncryption: encryption ?? "DISABLE" };
+}
+
 function upgrade({ media, mediaEncryption }: WithMedia): MediaConfig | undefined {
 	if (mediaEncryption === "DISABLE" || media?.encryption !== undefined) return media;
 	return { ...(media ?? { onlyListedCodecs: false, codecs: [] }), encryption: mediaEncryption };

@@ -211,3 +211,30 @@ export interface DialQueue {
 	/** Waits up to `waitMs` (at most 20 s) for up to `max` messages (at most 10). Messages that fail the schema are dead-lettered, not returned. */
 	receive(max: number, waitMs: number, signal?: AbortSignalLike): Promise<Received<DialMessage>[]>;
 }
+
+/** A transfer of a call to somebody else, as the node that runs the call is told. */
+export interface TransferCommand {
+	/** STR_…; the same for retries of one request */
+	transferId: string;
+	/** value of Refer-To: `<sip:…>` or `tel:…` */
+	transferTo: string;
+	playDialtone: boolean;
+	headers: Record<string, string>;
+	ringingTimeoutMs: number;
+}
+
+export interface TransferOutcome {
+	status: "ongoing" | "failed" | "successful";
+	/** `livekit.SIPTransferReason` */
+	reason: "unspecified" | "completed" | "call-ended" | "rejected" | "ringing-timeout" | "subscription-terminated" | "canceled";
+	/** when a SIP response told the outcome */
+	sipStatus?: { code: number; reason: string };
+	/** in words, for people */
+	message?: string;
+}
+
+/**
+ * Transfers an answered call and waits for the outcome, no longer than the ringing timeout. Throws `invalid_argument` when the call is being transferred
+ * elsewhere, `unavailable` when its node cannot be reached.
+ */
+export type TransferPort = (call: CallRecord, command: TransferCommand, signal?: AbortSignalLike) => Promise<TransferOutcome>;

@@ -68,7 +68,8 @@ export function protoDispatchRule(rule: DispatchRule): SIPDispatchRuleInfo {
 	});
 }
 
-function targetOf(rule: SIPDispatchRule | undefined): DispatchTarget {
+/** Throws `invalid_argument` when the rule does not say what it does. */
+export function targetOf(rule: SIPDispatchRule | undefined): DispatchTarget {
 	if (rule === undefined) throw new DomainError("invalid_argument", "missing rule");
 	const { case: kind, value } = rule.rule;
 	switch (kind) {

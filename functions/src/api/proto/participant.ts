@@ -1,19 +1,16 @@
-import { type CreateSIPParticipantRequest, SIPParticipantInfo } from "@livekit/protocol";
+import { type CreateSIPParticipantRequest, type SIPNamedDest, SIPParticipantInfo, type SIPRequestDest } from "@livekit/protocol";
 import type { CallRecord } from "@trunkline/contracts";
-import { DomainError, type ParticipantRequest } from "@trunkline/domain";
+import { DomainError, type ParticipantRequest, type UriChoice } from "@trunkline/domain";
 import { durationMs, encryptionOf, includeHeadersOf, mediaOf, transportOf } from "./common.ts";
 
-/** Throws `unimplemented` for the fields that would change where the call goes and that no node reads yet. */
+/** Throws `invalid_argument` for destinations without URI, and for a To header: it contradicts sip_call_to, which is required. */
 export function participantRequestOf(request: CreateSIPParticipantRequest): ParticipantRequest {
-	for (const [field, value] of [
-		["sip_request_uri", request.sipRequestUri],
-		["sip_to_header", request.sipToHeader],
-		["sip_from_header", request.sipFromHeader],
-	] as const) {
-		if (value !== undefined)
-			throw new DomainError("unimplemented", `${field} is not supported; use sip_call_to, to_user_override, sip_number and from_host`);
-	}
-	const { trunk, destination } = request;
+	if (request.sipToHeader !== undefined)
+		throw new DomainError(
+			"invalid_argument",
+			"sip_to_header cannot be combined with sip_call_to, which is required; use to_user_override to change the user in To",
+		);
+	const { trunk, destination, sipRequestUri, sipFromHeader } = request;
 	const ringingTimeoutMs = durationMs(request.ringingTimeout);
 	const maxCallDurationMs = durationMs(request.maxCallDuration);
 	return {
@@ -22,6 +19,10 @@ export function participantRequestOf(request: CreateSIPParticipantRequest): Part
 		callTo: request.sipCallTo,
 		number: request.sipNumber,
 		toUserOverride: request.toUserOverride,
+		...(sipRequestUri === undefined ? {} : { requestUri: uriOf("sip_request_uri", sipRequestUri) }),
+		...(sipFromHeader === undefined
+			? {}
+			: { fromHeader: { uri: uriOf("sip_from_header", sipFromHeader), displayName: sipFromHeader.displayName } }),
 		...(request.displayName === undefined ? {} : { displayName: request.displayName }),
 		roomName: request.roomName,
 		participantIdentity: request.participantIdentity,
@@ -48,6 +49,19 @@ export function participantRequestOf(request: CreateSIPParticipantRequest): Part
 export function protoParticipant(call: CallRecord): SIPParticipantInfo {
 	const { participantId, participantIdentity, roomName, callId } = call;
 	return new SIPParticipantInfo({ participantId, participantIdentity, roomName, sipCallId: callId });
+}
+
+function uriOf(field: string, { uri }: SIPRequestDest | SIPNamedDest): UriChoice {
+	switch (uri.case) {
+		case "raw":
+			return { raw: uri.value };
+		case "values": {
+			const { user, host, ip, port, transport } = uri.value;
+			return { parts: { user, host, ip, port, transport: transportOf(transport) } };
+		}
+		case undefined:
+			throw new DomainError("invalid_argument", `${field} has no URI: set raw or values`);
+	}
 }
 
 function plain(trunk: NonNullable<CreateSIPParticipantRequest["trunk"]>) {

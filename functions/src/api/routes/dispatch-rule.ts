@@ -4,12 +4,15 @@ import {
 	type ListSIPDispatchRuleRequest,
 	ListSIPDispatchRuleResponse,
 	type SIPDispatchRuleInfo,
+	type UpdateSIPDispatchRuleRequest,
 } from "@livekit/protocol";
 import { type DispatchRule, newId } from "@trunkline/contracts";
-import { DomainError, validateDispatchRule } from "@trunkline/domain";
+import { DomainError, replacedDispatchRule, updatedDispatchRule, validateDispatchRule } from "@trunkline/domain";
+import { changing } from "../changing.ts";
 import type { RpcContext } from "../deps.ts";
 import { filterOf, pageOf, pageOfFound } from "../listing.ts";
 import { dispatchRuleOf, protoDispatchRule, requestedRule } from "../proto/dispatch-rule.ts";
+import { dispatchRuleUpdateOf } from "../proto/update.ts";
 
 export async function createDispatchRule(
 	request: CreateSIPDispatchRuleRequest,
@@ -23,18 +26,56 @@ export async function createDispatchRule(
 	return protoDispatchRule(rule);
 }
 
+export async function updateDispatchRule(
+	request: UpdateSIPDispatchRuleRequest,
+	{ deps, projectId }: RpcContext,
+): Promise<SIPDispatchRuleInfo> {
+	const { sipDispatchRuleId } = request;
+	if (sipDispatchRuleId === "") throw new DomainError("invalid_argument", "rule id must be set");
+	const change = changeOf(request, deps.clock());
+	const rule = await changing(deps, {
+		read: async () => (await deps.configStore.getRule(projectId, sipDispatchRuleId)) ?? notFound(),
+		change: (stored) => {
+			const next = change(stored);
+			validateDispatchRule(next);
+			return next;
+		},
+		store: (previous, next) => deps.configStore.updateRule(projectId, previous, next),
+	});
+	return protoDispatchRule(rule);
+}
+
 export async function deleteDispatchRule(
 	{ sipDispatchRuleId }: DeleteSIPDispatchRuleRequest,
 	{ deps, projectId }: RpcContext,
 ): Promise<SIPDispatchRuleInfo> {
-	const rule = await deps.configStore.deleteRule(projectId, sipDispatchRuleId);
-	if (rule === undefined) throw new DomainError("not_found", "requested sip dispatch rule does not exist");
-	return protoDispatchRule(rule);
+	return protoDispatchRule((await deps.configStore.deleteRule(projectId, sipDispatchRuleId)) ?? notFound());
 }
 
 export async function listDispatchRules(request: ListSIPDispatchRuleRequest, context: RpcContext): Promise<ListSIPDispatchRuleResponse> {
 	const rules = await findDispatchRules(request, context);
 	return new ListSIPDispatchRuleResponse({ items: rules.map(protoDispatchRule) });
+}
+
+function changeOf({ sipDispatchRuleId, action }: UpdateSIPDispatchRuleRequest, now: number): (rule: DispatchRule) => DispatchRule {
+	switch (action.case) {
+		case "replace": {
+			if (action.value.sipDispatchRuleId !== "" && action.value.sipDispatchRuleId !== sipDispatchRuleId)
+				throw new DomainError("invalid_argument", "rule id in the info must be empty or match the id in the update");
+			const next = dispatchRuleOf(action.value, sipDispatchRuleId, now);
+			return (rule) => replacedDispatchRule(rule, next, now);
+		}
+		case "update": {
+			const update = dispatchRuleUpdateOf(action.value);
+			return (rule) => updatedDispatchRule(rule, update, now);
+		}
+		case undefined:
+			throw new DomainError("invalid_argument", "missing or unsupported update action");
+	}
+}
+
+function notFound(): never {
+	throw new DomainError("not_found", "requested sip dispatch rule does not exist");
 }
 
 async function findDispatchRules(
@@ -47,12 +88,8 @@ async function findDispatchRules(
 	if (ids.length > 0) {
 		const byTrunk = (rule: DispatchRule) =>
 			trunkIds.length === 0 || rule.trunkIds.length === 0 || rule.trunkIds.some((id) => trunkIds.includes(id));
-		const found = await Promise.all(ids.map((id) => configStore.getRule(projectId, id)));
-		return pageOfFound(
-			found.filter((rule) => rule !== undefined && byTrunk(rule)),
-			(rule) => rule.ruleId,
-			page,
-		);
+		const found = await configStore.rulesById(projectId, ids);
+		return pageOfFound(found.filter(byTrunk), (rule) => rule.ruleId, page);
 	}
 	if (trunkIds.length === 0) return configStore.listRules(projectId, page);
 	const found = await Promise.all(trunkIds.map((id) => configStore.rulesFor(projectId, id)));

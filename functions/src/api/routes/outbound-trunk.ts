@@ -1,18 +1,20 @@
 import {
 	type CreateSIPOutboundTrunkRequest,
-	type DeleteSIPTrunkRequest,
 	type GetSIPOutboundTrunkRequest,
 	GetSIPOutboundTrunkResponse,
 	type ListSIPOutboundTrunkRequest,
 	ListSIPOutboundTrunkResponse,
 	type SIPOutboundTrunkInfo,
-	SIPTrunkInfo,
+	type UpdateSIPOutboundTrunkRequest,
 } from "@livekit/protocol";
 import { newId, type OutboundTrunk } from "@trunkline/contracts";
-import { DomainError, includesNumber, validateOutboundTrunk } from "@trunkline/domain";
+import { DomainError, includesNumber, replacedTrunk, updatedOutboundTrunk, validateOutboundTrunk } from "@trunkline/domain";
+import { changing } from "../changing.ts";
 import type { RpcContext } from "../deps.ts";
-import { filterOf, pageOf, pageOfFound, pageOfWanted } from "../listing.ts";
-import { outboundTrunkOf, protoLegacyTrunk, protoOutboundTrunk } from "../proto/trunk.ts";
+import { filterOf, pageOf, pageOfFound } from "../listing.ts";
+import { outboundTrunkOf, protoOutboundTrunk } from "../proto/trunk.ts";
+import { outboundTrunkUpdateOf } from "../proto/update.ts";
+import { checkTrunkUpdate, trunkNotFound } from "../trunk-errors.ts";
 
 export async function createOutboundTrunk(
 	{ trunk: info }: CreateSIPOutboundTrunkRequest,
@@ -26,13 +28,34 @@ export async function createOutboundTrunk(
 	return protoOutboundTrunk(trunk);
 }
 
+export async function updateOutboundTrunk(request: UpdateSIPOutboundTrunkRequest, context: RpcContext): Promise<SIPOutboundTrunkInfo> {
+	const { deps, projectId } = context;
+	checkTrunkUpdate(request);
+	const change = changeOf(request, deps.clock());
+	const trunk = await changing(deps, {
+		read: () => storedOutboundTrunk(request.sipTrunkId, context),
+		change: (stored) => {
+			const next = change(stored);
+			validateOutboundTrunk(next);
+			return next;
+		},
+		store: (previous, next) => deps.configStore.updateTrunk(projectId, previous, next),
+	});
+	return protoOutboundTrunk(trunk);
+}
+
 export async function getOutboundTrunk(
 	{ sipTrunkId }: GetSIPOutboundTrunkRequest,
-	{ deps, projectId }: RpcContext,
+	context: RpcContext,
 ): Promise<GetSIPOutboundTrunkResponse> {
-	const trunk = await deps.configStore.getTrunk(projectId, sipTrunkId);
-	if (trunk?.kind !== "outbound") throw new DomainError("not_found", "requested sip trunk does not exist");
-	return new GetSIPOutboundTrunkResponse({ trunk: protoOutboundTrunk(trunk) });
+	return new GetSIPOutboundTrunkResponse({ trunk: protoOutboundTrunk(await storedOutboundTrunk(sipTrunkId, context)) });
+}
+
+/** Throws `not_found` for no trunk, and for an inbound one. */
+export async function storedOutboundTrunk(trunkId: string, { deps, projectId }: RpcContext): Promise<OutboundTrunk> {
+	const trunk = await deps.configStore.getTrunk(projectId, trunkId);
+	if (trunk?.kind !== "outbound") throw trunkNotFound();
+	return trunk;
 }
 
 export async function listOutboundTrunks(request: ListSIPOutboundTrunkRequest, context: RpcContext): Promise<ListSIPOutboundTrunkResponse> {
@@ -40,11 +63,19 @@ export async function listOutboundTrunks(request: ListSIPOutboundTrunkRequest, c
 	return new ListSIPOutboundTrunkResponse({ items: trunks.map(protoOutboundTrunk) });
 }
 
-/** Of either kind. An unknown id is not an error, as in LiveKit: the answer then has nothing but the id. */
-export async function deleteTrunk({ sipTrunkId }: DeleteSIPTrunkRequest, { deps, projectId }: RpcContext): Promise<SIPTrunkInfo> {
-	if (sipTrunkId === "") throw new DomainError("invalid_argument", "trunk id must be set");
-	const trunk = await deps.configStore.deleteTrunk(projectId, sipTrunkId);
-	return trunk === undefined ? new SIPTrunkInfo({ sipTrunkId }) : protoLegacyTrunk(trunk);
+function changeOf({ sipTrunkId, action }: UpdateSIPOutboundTrunkRequest, now: number): (trunk: OutboundTrunk) => OutboundTrunk {
+	switch (action.case) {
+		case "replace": {
+			const next = outboundTrunkOf(action.value, sipTrunkId, now);
+			return (trunk) => replacedTrunk(trunk, next, now);
+		}
+		case "update": {
+			const update = outboundTrunkUpdateOf(action.value);
+			return (trunk) => updatedOutboundTrunk(trunk, update, now);
+		}
+		case undefined:
+			throw new DomainError("invalid_argument", "missing or unsupported update action");
+	}
 }
 
 async function findOutboundTrunks(
@@ -55,12 +86,11 @@ async function findOutboundTrunks(
 	const ids = filterOf("trunk_ids", request.trunkIds);
 	const numbers = filterOf("numbers", request.numbers);
 	const byNumber = (trunk: OutboundTrunk) => trunk.numbers.some((number) => number === "*" || includesNumber(numbers, number));
-	const wanted = (trunk: OutboundTrunk) => numbers.length === 0 || byNumber(trunk);
 	if (ids.length > 0) {
-		const found = await Promise.all(ids.map((id) => configStore.getTrunk(projectId, id)));
-		const outbound = found.map((trunk) => (trunk?.kind === "outbound" && wanted(trunk) ? trunk : undefined));
-		return pageOfFound(outbound, (trunk) => trunk.trunkId, page);
+		const found = await configStore.outboundTrunksById(projectId, ids);
+		return pageOfFound(numbers.length === 0 ? found : found.filter(byNumber), (trunk) => trunk.trunkId, page);
 	}
-	const list = (at: typeof page) => configStore.listOutboundTrunks(projectId, at);
-	return numbers.length === 0 ? list(page) : pageOfWanted(list, (trunk) => trunk.trunkId, wanted, page);
+	if (numbers.length === 0) return configStore.listOutboundTrunks(projectId, page);
+	const found = await Promise.all(numbers.map((number) => configStore.outboundTrunksFor(projectId, number)));
+	return pageOfFound(found.flat(), (trunk) => trunk.trunkId, page);
 }

@@ -38,7 +38,7 @@ describe("validateParticipantRequest", () => {
 		[{ callTo: "a>b" }, 'SipCallTo should be a phone number or SIP user: it must not contain < > " \\ or @'],
 		[{ callTo: "1\r\n" }, "SipCallTo must not contain control characters"],
 		[{ number: "1@x" }, 'SipNumber should be a phone number or SIP user: it must not contain < > " \\ or @'],
-		[{ toUserOverride: "a b" }, "to_user_override must have token characters only"],
+		[{ toUserOverride: "a b" }, "ToUserOverride contains invalid characters: char 32 not allowed"],
 		[{ roomName: "" }, "missing room name"],
 		[{ displayName: "" }, undefined],
 		[{ displayName: "d".repeat(129) }, "DisplayName too long (max 128 characters)"],

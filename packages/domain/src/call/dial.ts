@@ -10,9 +10,10 @@ import type {
 } from "@trunkline/contracts";
 import { checkAttributes, checkDuration, checkMetadata, checkText, hasControlCharacter, invalid } from "../check.ts";
 import { DomainError } from "../errors.ts";
-import { checkHeaderMaps, checkHeaders, isToken, mergeHeaders } from "../headers.ts";
+import { checkHeaderMaps, checkHeaders, mergeHeaders, tokenProblem } from "../headers.ts";
 import { DEFAULT_RINGING_TIMEOUT_MS, MAX_CALL_DURATION_MS, MAX_DTMF_LENGTH } from "../limits.ts";
 import { checkMedia, mergeMedia } from "../media.ts";
+import { sipUriText, type UriChoice } from "../sip-uri.ts";
 import { checkCountry, checkHost } from "../trunk/validate.ts";
 
 /** `livekit.SIPOutboundConfig`: a trunk that lives only in the request. */
@@ -35,6 +36,8 @@ export interface ParticipantRequest {
 	/** our number; "" = one of the trunk's */
 	number: string;
 	toUserOverride: string;
+	requestUri?: UriChoice;
+	fromHeader?: { uri: UriChoice; displayName: string };
 	displayName?: string;
 	roomName: string;
 	participantIdentity: string;
@@ -64,7 +67,8 @@ export function validateParticipantRequest(request: ParticipantRequest): void {
 	if (request.callTo.includes("@")) throw invalid("SipCallTo should be a phone number or SIP user, not a full SIP URI");
 	checkUser("SipCallTo", request.callTo);
 	checkUser("SipNumber", request.number);
-	if (request.toUserOverride !== "" && !isToken(request.toUserOverride)) throw invalid("to_user_override must have token characters only");
+	checkToUserOverride(request.toUserOverride);
+	uriOverrides(request);
 	if (request.roomName === "") throw invalid("missing room name");
 	checkDisplayName(request.displayName);
 	checkDestination(request.destination);
@@ -99,6 +103,7 @@ export function buildDialRequest(
 		authPassword: line.authPassword,
 		...(request.displayName === undefined ? {} : { displayName: request.displayName }),
 		toUserOverride: request.toUserOverride,
+		...uriOverrides(request),
 		roomName: request.roomName,
 		participantIdentity: request.participantIdentity === "" ? `sip_${request.callTo}` : request.participantIdentity,
 		participantName: request.participantName,
@@ -175,6 +180,23 @@ function checkTrunkChoice({ trunkId, inlineTrunk, number }: ParticipantRequest):
 function checkUser(field: string, user: string): void {
 	checkText(field, user);
 	if (/[<>"\\@]/.test(user)) throw invalid(`${field} should be a phone number or SIP user: it must not contain < > " \\ or @`);
+}
+
+function checkToUserOverride(user: string): void {
+	if (user.includes("@")) throw invalid("ToUserOverride should be a phone number or SIP user, not a full SIP URI");
+	const problem = tokenProblem(user);
+	if (problem !== undefined) throw invalid(`ToUserOverride contains invalid characters: ${problem}`);
+}
+
+/** Throws `invalid_argument` unless what is set is a SIP URI. */
+function uriOverrides({ requestUri, fromHeader }: ParticipantRequest): Pick<DialRequest, "requestUri" | "fromHeader"> {
+	if (fromHeader !== undefined) checkDisplayName(fromHeader.displayName);
+	return {
+		...(requestUri === undefined ? {} : { requestUri: sipUriText("sip_request_uri", requestUri) }),
+		...(fromHeader === undefined
+			? {}
+			: { fromHeader: { uri: sipUriText("sip_from_header", fromHeader.uri), displayName: fromHeader.displayName } }),
+	};
 }
 
 function checkDisplayName(displayName: string | undefined): void {

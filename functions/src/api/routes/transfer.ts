@@ -1,0 +1,61 @@
+import type { TransferSIPParticipantRequest, TransferSIPParticipantResponse } from "@livekit/protocol";
+import type { CallRecord } from "@trunkline/contracts";
+import { DomainError, errorForTransfer, transferCommand } from "@trunkline/domain";
+import { pii } from "@trunkline/observability";
+import type { Grants } from "../auth.ts";
+import { idFor } from "../call-id.ts";
+import type { RpcContext } from "../deps.ts";
+import { protoTransfer, transferRequestOf } from "../proto/transfer.ts";
+
+/** `sip.call`, and admin of the room. As in LiveKit a request without room or participant is refused before anybody looks at the grants. */
+export function mayTransfer({ sipCall, adminOfRoom }: Grants, { roomName, participantIdentity }: TransferSIPParticipantRequest): boolean {
+	if (roomName === "") throw new DomainError("invalid_argument", "twirp error unknown: Missing room name");
+	if (participantIdentity === "") throw new DomainError("invalid_argument", "twirp error unknown: Missing participant identity");
+	return sipCall && adminOfRoom === roomName;
+}
+
+export async function transferParticipant(
+	message: TransferSIPParticipantRequest,
+	context: RpcContext,
+): Promise<TransferSIPParticipantResponse> {
+	const { deps, projectId, idempotency, signal } = context;
+	const command = transferCommand(transferRequestOf(message), idFor("STR_", projectId, idempotency, deps.random));
+	const call = await callOf(message, context);
+	if (call.state !== "active")
+		throw new DomainError(
+			"failed_precondition",
+			`the call is not answered yet (it is ${call.state}): only an answered call can be transferred`,
+		);
+	if (deps.transfer === undefined) throw new DomainError("unimplemented", "this deployment does not transfer calls");
+	deps.log.info({ callId: call.callId, transferId: command.transferId, to: pii(command.transferTo) }, "transfer requested");
+	const outcome = await deps.transfer(call, command, signal);
+	if (outcome.status === "failed") throw errorForTransfer(outcome);
+	return protoTransfer(command.transferId, outcome);
+}
+
+/** The call of the participant. Whoever is in the room without one is told from who is not there, as LiveKit does. */
+async function callOf(request: TransferSIPParticipantRequest, context: RpcContext): Promise<CallRecord> {
+	const { deps, projectId } = context;
+	const calls = await deps.callStore.liveCallsInRoom(projectId, request.roomName);
+	const call = calls.find((one) => one.participantIdentity === request.participantIdentity);
+	if (call !== undefined) return call;
+	if (await isInRoom(request, context))
+		throw new DomainError("invalid_argument", "twirp error unknown: no SIP session associated with participant");
+	throw new DomainError("not_found", "participant does not exist");
+}
+
+/** Asks LiveKit's server with the caller's own token, which is for this room. */
+async function isInRoom({ roomName, participantIdentity }: TransferSIPParticipantRequest, context: RpcContext): Promise<boolean> {
+	const url = new URL("/twirp/livekit.RoomService/GetParticipant", "http://room-service.invalid");
+	const authorization = context.requestHeaders.get("authorization") ?? "";
+	const response = await context.deps.roomService(
+		new Request(url, {
+			method: "POST",
+			headers: { "content-type": "application/json", authorization },
+			body: JSON.stringify({ room: roomName, identity: participantIdentity }),
+			signal: context.signal,
+		}),
+	);
+	await response.body?.cancel();
+	return response.ok;
+}

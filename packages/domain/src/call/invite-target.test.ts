@@ -1,0 +1,87 @@
+import { describe, expect, test } from "vitest";
+import { dialRequest } from "../samples.ts";
+import { dialledUsers, inviteTarget } from "./invite-target.ts";
+
+const target = (over: Parameters<typeof dialRequest>[0] = {}) => inviteTarget(dialRequest(over), "203.0.113.7");
+
+describe("inviteTarget", () => {
+	test("without overrides", () => {
+		expect(target()).toEqual({
+			address: "sip.example.com",
+			transport: "AUTO",
+			requestUri: "sip:+15559999@sip.example.com",
+			from: { uri: "sip:+15550001@203.0.113.7", displayName: "+15550001" },
+			to: { uri: "sip:+15559999@sip.example.com" },
+		});
+	});
+
+	test("the user of To alone", () => {
+		expect(target({ toUserOverride: "anna" })).toMatchObject({
+			requestUri: "sip:+15559999@sip.example.com",
+			to: { uri: "sip:anna@sip.example.com" },
+		});
+	});
+
+	test("another request URI goes to the trunk all the same", () => {
+		const raw = "<sip:+15557777@pbx.example:5070;transport=tcp>";
+		expect(target({ requestUri: { raw } })).toMatchObject({
+			address: "sip.example.com",
+			requestUri: "sip:+15557777@pbx.example:5070;transport=tcp",
+			to: { uri: "sip:+15559999@sip.example.com" },
+		});
+		expect(dialledUsers(dialRequest({ requestUri: { raw } }))).toEqual(["+15559999", "+15557777"]);
+		expect(dialledUsers(dialRequest({ requestUri: { raw: "sip:%2B15557777@a" } }))).toEqual(["+15559999", "+15557777"]);
+		expect(dialledUsers(dialRequest())).toEqual(["+15559999"]);
+	});
+
+	test.each([
+		[{ displayName: "Anna" }, undefined, { uri: "sip:+15550001@203.0.113.7", displayName: "Anna" }],
+		[{ displayName: "" }, undefined, { uri: "sip:+15550001@203.0.113.7" }],
+		[{}, { displayName: "Front desk" }, { uri: "sip:desk@a.example", displayName: "Front desk" }],
+		[{}, { displayName: "" }, { uri: "sip:desk@a.example" }],
+		[{ displayName: "Anna" }, { displayName: "Front desk" }, { uri: "sip:desk@a.example", displayName: "Anna" }],
+	])("From with %j and a header %j", (over, header, from) => {
+		const fromHeader = header && { uri: { raw: "sip:desk@a.example" }, ...header };
+		expect(target({ ...over, ...(fromHeader ? { fromHeader } : {}) }).from).toEqual(from);
+	});
+
+	test("star and number sign: one may stand in a user part, the other is escaped", () => {
+		expect(target({ callTo: "*21#" }).requestUri).toBe("sip:*21%23@sip.example.com");
+		expect(target({ callTo: "jürgen" }).requestUri).toBe("sip:j%C3%BCrgen@sip.example.com");
+	});
+});
+
+describe("a URI in parts", () => {
+	const parts = { user: "", host: "", ip: "", port: 0, transport: "AUTO" } as const;
+	test.each([
+		[{ ...parts, user: "+1", host: "a.example", port: 5070, transport: "TCP" } as const, "sip:+1@a.example:5070;transport=tcp"],
+		[{ ...parts, ip: "2001:db8::1", port: 5060 }, "sip:[2001:db8::1]:5060"],
+		[{ ...parts, user: "a#b", ip: "192.0.2.1" }, "sip:a%23b@192.0.2.1"],
+	])("%j", (uri, text) => expect(target({ requestUri: { parts: uri } }).requestUri).toBe(text));
+
+	test.each([
+		[{ ...parts, user: "a" }, "sip_request_uri has no host"],
+		[{ ...parts, host: "a", port: 70_000 }, "port of sip_request_uri must be from 1 to 65535"],
+		[{ ...parts, host: "a b" }, "sip_request_uri"],
+		[{ ...parts, host: "a>;x" }, "sip_request_uri"],
+	])("%j is refused", (uri, message) => expect(() => target({ requestUri: { parts: uri } })).toThrow(message));
+});
+
+test.each([
+	"",
+	"tel:+1",
+	"sip:",
+	"sip:a@",
+	"+15550100",
+	"sip:a@b>\r\nX: y",
+	"sip:a@b?X=y",
+	"sip:a@b@c",
+	"sip:a b@c",
+	"<sip:a@b",
+	'sip:a@b;x="y"',
+	"sip:a@b:99999",
+])("%j is no request URI", (raw) => {
+	expect(() => target({ requestUri: { raw } })).toThrow(
+		expect.objectContaining({ code: "invalid_argument", message: expect.stringContaining("sip_request_uri") }),
+	);
+});

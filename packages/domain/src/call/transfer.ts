@@ -1,0 +1,72 @@
+import { checkDuration, checkText, invalid } from "../check.ts";
+import { DomainError } from "../errors.ts";
+import { checkHeaders } from "../headers.ts";
+import type { TransferCommand, TransferOutcome } from "../ports.ts";
+import { errorCodeForSipStatus } from "./sip-status.ts";
+
+/** `livekit.TransferSIPParticipantRequest`, unset fields at their zero value. */
+export interface TransferRequest {
+	roomName: string;
+	participantIdentity: string;
+	transferTo: string;
+	playDialtone: boolean;
+	headers: Record<string, string>;
+	ringingTimeoutMs?: number;
+}
+
+const DEFAULT_RINGING_MS = 30_000;
+const MAX_RINGING_MS = 600_000;
+const MAX_TARGET_LENGTH = 512;
+
+/** The command to the node that runs the call. Throws `invalid_argument`, with LiveKit's texts where it checks the same. */
+export function transferCommand(request: TransferRequest, transferId: string): TransferCommand {
+	checkText("room_name", request.roomName);
+	checkText("participant_identity", request.participantIdentity);
+	const transferTo = referTo(request.transferTo);
+	checkHeaders(request.headers);
+	checkDuration("ringing_timeout", request.ringingTimeoutMs, MAX_RINGING_MS);
+	const { playDialtone, headers } = request;
+	return { transferId, transferTo, playDialtone, headers, ringingTimeoutMs: request.ringingTimeoutMs || DEFAULT_RINGING_MS };
+}
+
+/** The number or SIP user that a transfer would ring: what a policy on destinations has to look at. */
+export function transferredUser({ transferTo }: Pick<TransferCommand, "transferTo">): string {
+	const uri = transferTo.replace(/^<|>$/g, "");
+	const rest = uri.slice(uri.indexOf(":") + 1).split(/[;?]/)[0] ?? "";
+	return rest.split("@")[0] ?? "";
+}
+
+/** The error for a transfer that failed: LiveKit's, with the SIP status where there is one. */
+export function errorForTransfer({ reason, sipStatus, message }: TransferOutcome): DomainError {
+	if (sipStatus !== undefined) {
+		const text = sipStatus.reason === "" ? String(sipStatus.code) : `${sipStatus.code}: ${sipStatus.reason}`;
+		return new DomainError(errorCodeForSipStatus(sipStatus.code), `twirp error unknown: call transfer failed: sip status: ${text}`, {
+			sip_status_code: String(sipStatus.code),
+			sip_status: sipStatus.reason,
+		});
+	}
+	const code = reason === "ringing-timeout" ? "deadline_exceeded" : reason === "canceled" ? "canceled" : "failed_precondition";
+	return new DomainError(code, `twirp error unknown: call transfer failed: ${message ?? WORDS[reason]}`, { transfer_reason: reason });
+}
+
+const WORDS: Record<TransferOutcome["reason"], string> = {
+	unspecified: "no reason was given",
+	completed: "it was completed",
+	"call-ended": "the call ended before",
+	rejected: "the telephone side refused it",
+	"ringing-timeout": "the target did not answer in time",
+	"subscription-terminated": "the telephone side stopped telling how it goes",
+	canceled: "it was canceled",
+};
+
+/** RFC 3515 §2.1. SIP URIs as name-addr, which more peers understand; tel URIs bare, as LiveKit sends them. */
+function referTo(target: string): string {
+	if (target === "") throw invalid("missing transfer to");
+	const uri = target.startsWith("<") && target.endsWith(">") ? target.slice(1, -1) : target;
+	if (!/^(sips?|tel):/.test(uri)) throw invalid("transfer_to must be a valid SIP(s) or TEL URI (sip:, sips: or tel:)");
+	checkText("transfer_to", uri, MAX_TARGET_LENGTH);
+	// What ends a URI in a header would let the rest of the text be a header parameter or another header.
+	if (/[<>"\s\\]/.test(uri) || /^[a-z]+:@?$/.test(uri))
+		throw invalid('transfer_to must be a URI alone, without name, spaces or < > " inside');
+	return uri.startsWith("tel:") ? uri : `<${uri}>`;
+}
