@@ -41,6 +41,15 @@ describe("verifyToken", () => {
 		});
 	});
 
+	it("refuses a token without an end", async () => {
+		const endless = await new SignJWT({ video: { roomJoin: true, room: "lobby" } })
+			.setProtectedHeader({ alg: "HS256" })
+			.setIssuer("devkey")
+			.setSubject("alice")
+			.sign(Buffer.from("secret"));
+		expect(await verifyToken(endless, keys)).toMatchObject({ ok: false, message: expect.stringContaining('"exp"') });
+	});
+
 	it("lets data follow canPublish unless it is said", async () => {
 		const silent = await verifyToken(await sign({ video: { canPublish: false } }), keys);
 		const typing = await verifyToken(await sign({ video: { canPublish: false, canPublishData: true } }), keys);

@@ -31,7 +31,12 @@ export async function verifyToken(token: string, apiKeys: Readonly<Record<string
 		const { iss } = decodeJwt(token);
 		const secret = iss !== undefined && Object.hasOwn(apiKeys, iss) ? apiKeys[iss] : undefined;
 		if (secret === undefined) return { ok: false, message: "invalid API key" };
-		const { payload } = await jwtVerify(token, Buffer.from(secret, "utf8"), { algorithms: ["HS256"], clockTolerance: 60 });
+		// a token without an end would hold for ever
+		const { payload } = await jwtVerify(token, Buffer.from(secret, "utf8"), {
+			algorithms: ["HS256"],
+			clockTolerance: 60,
+			requiredClaims: ["exp"],
+		});
 		return { ok: true, grants: grantsOf(payload) };
 	} catch (error) {
 		if (error instanceof errors.JWTExpired) return { ok: false, message: "invalid token: token is expired (exp)" };

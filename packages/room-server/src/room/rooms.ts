@@ -18,6 +18,9 @@ export interface RoomRequest {
 	departureTimeoutMs?: number;
 }
 
+/** ms; setTimeout counts in 31 bits, and takes what is longer for 1 ms */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** All rooms, by name; closes those that stay empty. */
 export class Rooms {
 	readonly #options: RoomsOptions;
@@ -81,12 +84,16 @@ export class Rooms {
 		clearTimeout(this.#closing.get(room));
 		const timer = setTimeout(() => {
 			this.#closing.delete(room);
+			if (afterMs > LONGEST_TIMER_MS) {
+				this.#closeWhenEmpty(room, afterMs - LONGEST_TIMER_MS);
+				return;
+			}
 			// nobody is in it who could be told
 			if (room.size === 0 && this.#rooms.get(room.name) === room) {
 				this.#rooms.delete(room.name);
 				room.closed = true;
 			}
-		}, afterMs);
+		}, Math.min(afterMs, LONGEST_TIMER_MS));
 		this.#closing.set(room, timer.unref());
 	}
 }
