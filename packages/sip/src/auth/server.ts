@@ -32,8 +32,8 @@ export function challenge(options: NonceScope & { algorithm?: DigestAlgorithm; s
 }
 
 /**
- * "missing": no credentials for our realm, challenge; "stale": right but expired, challenge with stale; "malformed": 400; "refused": wrong
- * user, password, URI or a nonce that is not ours.
+ * "missing": no credentials for our realm, challenge; "stale": right, but for a nonce that has expired or is not ours, challenge with stale;
+ * "malformed": 400; "refused": wrong user, password or URI.
  */
 export type Verdict = "ok" | "missing" | "stale" | "malformed" | "refused";
 
@@ -57,14 +57,15 @@ export function verifyAuthorization(options: VerifyOptions): Verdict {
 	if (typeof credentials === "string") return credentials;
 	// RFC 7616 §3.4.6: the server must check that the "uri" is the one requested, or credentials for one call open another.
 	if (credentials.uri !== options.requestUri) return "refused";
-	const age = nonceAge(options, credentials.nonce);
-	if (age === undefined) return "refused";
 	const { realm, password, method, username } = options;
 	const expected = digestResponse(options.hashes, { ...credentials, username, realm, password, method });
 	const rightUser = equalConstantTime(fingerprint(options, credentials.username), fingerprint(options, username));
 	const rightResponse = equalConstantTime(expected, credentials.response);
 	if (!rightUser || !rightResponse) return "refused";
-	if (age > (options.nonceLifetime ?? 60_000)) return "stale";
+	// RFC 7616 §3.3: a nonce that is not valid, with a digest that is right for it, is stale and not wrong: phones begin a call with the
+	// nonce of their last one (RFC 3261 §22.3), or with one from before this node was started.
+	const age = nonceAge(options, credentials.nonce);
+	if (age === undefined || age > (options.nonceLifetime ?? 60_000)) return "stale";
 	return options.unused === undefined || options.unused(credentials.nonce, credentials.nc) ? "ok" : "stale";
 }
 
@@ -94,7 +95,7 @@ function makeNonce(options: NonceScope): string {
 	return `${at}.${sign(options, at)}`;
 }
 
-/** undefined: not signed by us for this realm and scope, or from the future. */
+/** undefined: not given out by us for this realm and scope, or from the future. */
 function nonceAge(options: NonceScope, nonce: string): Millis | undefined {
 	const dot = nonce.indexOf(".");
 	const at = nonce.slice(0, Math.max(dot, 0));
