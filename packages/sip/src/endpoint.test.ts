@@ -285,6 +285,31 @@ describe("dialogs (RFC 3261 §12)", () => {
 		expect(host.of("acked")).toHaveLength(2);
 	});
 
+	it("a flood inside a dialog keeps few transactions and is answered 500 without state; BYE is always taken", () => {
+		const { receive, host, localTag, lastSent } = established();
+		const flood = (method: string, from: number, count: number): void => {
+			for (let n = from; n < from + count; n++) receive(incoming(method, { branch: `f${n}`, toTag: localTag, cseq: `${n} ${method}` }));
+		};
+		flood("OPTIONS", 2, 500);
+		expect(host.machine.stats().transactions).toBe(129);
+		expect(lastSent()).toMatchObject({ status: 500 });
+		expect(header(lastSent(), "retry-after")).toBe("5");
+		receive(incoming("BYE", { branch: "bye", toTag: localTag, cseq: "1000 BYE" }));
+		expect(lastSent()).toMatchObject({ status: 200 });
+		expect(host.of("ended")).toMatchObject([{ by: "remote" }]);
+	});
+
+	it("the place that a transaction had in its dialog is free when it is over", () => {
+		const { receive, host, localTag, lastSent, clock } = established();
+		for (let round = 0; round < 3; round++) {
+			const cseq = 10 + round * 200;
+			for (let n = 0; n < 128; n++) receive(incoming("OPTIONS", { branch: `r${cseq + n}`, toTag: localTag, cseq: `${cseq + n} OPTIONS` }));
+			expect(lastSent()).toMatchObject({ status: 200 });
+			clock.runFor(33_000);
+		}
+		expect(host.machine.stats().transactions).toBe(0);
+	});
+
 	const ROUTES = "Record-Route: <sip:192.0.2.50;lr>, <sip:p2.example;lr>\nRecord-Route: <sip:p3.example;lr>\n";
 
 	it("callee: Record-Route is copied into the responses that make the dialog; the route set keeps its order", () => {

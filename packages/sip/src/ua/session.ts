@@ -32,6 +32,9 @@ interface Unacknowledged {
 	giveUp: TimerHandle;
 }
 
+/** Requests of one peer in one dialog that are remembered at a time: each is for 32 s, and quick fingers on SIP INFO make a few a second. */
+const MAX_SERVED = 128;
+
 /** One dialog and what happens inside it, for either side: requests both ways, 2xx until ACK, BYE. */
 export class Session implements DialogOwner {
 	state: "early" | "confirmed" | "ending" | "ended" = "early";
@@ -48,6 +51,8 @@ export class Session implements DialogOwner {
 	readonly #unanswered = new Map<Transaction, string>();
 	readonly #sent = new Map<Transaction, (outcome: Outcome, now: Millis) => void>();
 	#bye: { headers: readonly HeaderInput[] | undefined } | undefined;
+	/** server transactions of this dialog that live, answered or not */
+	#serving = 0;
 
 	constructor(core: Core, leg: LegId, dialog: Dialog, owner: SessionOwner, digest: DigestClient, localUser: string | undefined) {
 		this.#core = core;
@@ -117,6 +122,11 @@ export class Session implements DialogOwner {
 			this.onAck(request, envelope.cseq, now);
 			return;
 		}
+		if (this.#serving >= MAX_SERVED && request.method !== "BYE") {
+			this.#refuse(request, responseTo);
+			return;
+		}
+		this.#serving++;
 		const transaction = this.#core.layer.server(
 			request,
 			envelope,
@@ -146,6 +156,12 @@ export class Session implements DialogOwner {
 			this.#reply(transaction, { status: 200, headers: [["Allow", this.#core.allowed.join(", ")]] }, now);
 		else if (this.#core.allowed.includes(request.method)) this.#report("in-dialog", transaction, request, envelope);
 		else this.#reply(transaction, { status: 405, headers: [["Allow", this.#core.allowed.join(", ")]] }, now);
+	}
+
+	/** Answers without keeping anything. 500 ends neither dialog nor usage (RFC 5057 §5.1). */
+	#refuse(request: SipRequest, responseTo: Address): void {
+		const refusal = { status: 500, headers: [["Retry-After", "5"]] as const, toTag: this.dialog.localTag };
+		this.#core.layer.transmit(writeMessage(buildResponse(this.#core, request, refusal)), responseTo);
 	}
 
 	/** Forgets everything without a word to the peer. Idempotent. */
@@ -224,7 +240,10 @@ export class Session implements DialogOwner {
 			onMessage: (ack: SipMessage, now: Millis) => {
 				if (ack.kind === "request") this.onAck(ack, cseq, now);
 			},
-			onTerminated: () => this.#forgetUnanswered(transaction()),
+			onTerminated: () => {
+				this.#serving--;
+				this.#forgetUnanswered(transaction());
+			},
 			onCancel: (now: Millis) => this.#reply(transaction(), { status: 487 }, now),
 		};
 	}
