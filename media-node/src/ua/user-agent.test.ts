@@ -344,6 +344,31 @@ describe("a call that fails in our hands", () => {
 		expect(types(incoming[0]?.events ?? [])).toEqual(["acked", "bye-done"]);
 	});
 
+	it("no event comes while the one before it is being handled", async () => {
+		let down = false;
+		const userAgent = agent({
+			send: (bytes, to) => {
+				if (down) throw new Error("network is down");
+				net.send(OURS, to, bytes);
+			},
+		});
+		const callee = phone();
+		callee.onEvent = (event) => {
+			if (event.type === "incoming") callee.handle({ kind: "accept", leg: event.leg, body });
+		};
+		const order: string[] = [];
+		const leg: SipLeg = await userAgent.invite("carrier.example", "UDP", invite, (event) => {
+			order.push(`begin ${event.type}`);
+			if (event.type === "answered") {
+				down = true;
+				leg.bye();
+			}
+			order.push(`end ${event.type}`);
+		});
+		clock.runFor(10);
+		expect(order.slice(-4)).toEqual(["begin answered", "end answered", "begin bye-done", "end bye-done"]);
+	});
+
 	it("a destination that cannot be sent to fails its own call, and the packets behind it still leave", async () => {
 		const userAgent = agent({
 			send: (bytes, to) => {

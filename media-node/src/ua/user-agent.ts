@@ -73,7 +73,9 @@ export class SipUserAgent implements UserAgent {
 	}
 
 	stats(): EndpointStats {
-		return this.#endpoint.stats();
+		const stats = this.#endpoint.stats();
+		// Both keep legs; what only one of them still has is a leak that must be seen.
+		return { ...stats, legs: Math.max(stats.legs, this.#legs.size) };
 	}
 
 	async invite(

@@ -176,6 +176,20 @@ describe("a dial request", () => {
 		await worker.stop();
 	});
 
+	it("delivered twice while the answer to its claim is slow: run once", async () => {
+		const answer = Promise.withResolvers<void>();
+		calls.afterClaim = () => {
+			calls.afterClaim = () => {};
+			return answer.promise;
+		};
+		const { worker, runs } = intake();
+		await queue.deliver({}, {});
+		answer.resolve();
+		await settle();
+		expect(runs).toHaveLength(1);
+		await worker.stop();
+	});
+
 	it("two nodes: exactly one runs it", async () => {
 		const other = new HandQueue();
 		const first = intake();

@@ -26,7 +26,7 @@ export class Intake {
 	readonly #options: IntakeOptions;
 	readonly #stop = new AbortController();
 	#running: Promise<void> = Promise.resolve();
-	/** calls that this node runs and whose message is not acknowledged yet */
+	/** calls that this node is claiming, or runs without having acknowledged their message yet */
 	readonly #taken = new Set<string>();
 
 	constructor(options: IntakeOptions) {
@@ -80,48 +80,65 @@ export class Intake {
 	}
 
 	async #claim(received: Received<DialMessage>): Promise<void> {
+		const { callId } = received.message;
+		// Delivered twice: the first one is at it, and acknowledges when the time has come.
+		if (this.#taken.has(callId)) return;
+		this.#taken.add(callId);
+		let runs = false;
+		try {
+			const record = await this.#ours(received);
+			runs = record !== undefined && (await this.#run(record, received));
+		} finally {
+			if (!runs) this.#taken.delete(callId);
+		}
+	}
+
+	/** The call's record when it is this node's to run; otherwise the message is dealt with. */
+	async #ours(received: Received<DialMessage>): Promise<CallRecord | undefined> {
 		const { calls, nodeId, now } = this.#options;
 		const { callId } = received.message;
-		// Delivered twice: the call is being prepared right here, and acknowledges its first message.
-		if (this.#taken.has(callId)) return;
 		const at = now();
 		const queued = await calls.getCall(callId);
 		// The API gives up a call that nobody claimed in time; if it died meanwhile, the call must not ring minutes later all the same.
 		if (queued?.state === "queued" && at > claimDeadline(queued)) {
 			await calls.endCall(callId, at, { by: "node", reason: "not-claimed", message: "no media node took the call in time" });
-			return received.ack();
+			await received.ack();
+			return undefined;
 		}
 		const claimed = await calls.claimCall(callId, nodeId, at, at + LEASE_MS);
-		if (claimed !== undefined) return this.#run(claimed, received);
+		if (claimed !== undefined) return claimed;
 		const current = await calls.getCall(callId);
-		const preparing = current?.state === "claimed" || current?.state === "joining";
-		if (current === undefined || !preparing) return received.ack();
-		// Somebody else is at it and may yet die: the message comes back when its visibility time-out ends.
-		if (current.owner !== nodeId) return;
-		// Ours, but we do not run it: the answer to our claim was lost on its way.
-		if (!this.#taken.has(callId)) await this.#run(current, received);
+		if (current?.state !== "claimed" && current?.state !== "joining") {
+			await received.ack();
+			return undefined;
+		}
+		// Ours, but we do not run it: the answer to our claim was lost on its way. Anybody else may yet die at it: the message then comes back
+		// when its visibility time-out ends.
+		return current.owner === nodeId ? current : undefined;
 	}
 
-	async #run(record: CallRecord, received: Received<DialMessage>): Promise<void> {
+	/** false when it is not run after all */
+	async #run(record: CallRecord, received: Received<DialMessage>): Promise<boolean> {
 		const { calls, nodeId, now, run, log } = this.#options;
 		const { callId } = record;
 		if (this.#stop.signal.aborted) {
 			// Nobody has heard of the call yet: another node may have it at once instead of when the lease is over.
 			await calls.transitionCall(callId, { from: ["claimed"], to: "queued", owner: nodeId, at: now(), event: "given-back" });
-			return received.release();
+			await received.release();
+			return false;
 		}
-		this.#taken.add(callId);
 		try {
 			run(record, () => {
 				this.#taken.delete(callId);
 				this.#ack(received);
 			});
+			return true;
 		} catch (error) {
-			this.#taken.delete(callId);
 			log.error({ callId, err: error }, "a claimed call could not be started");
 			const message = error instanceof Error ? error.message : String(error);
 			await calls.endCall(callId, now(), { by: "node", reason: "internal-error", message });
 			await received.ack();
+			return false;
 		}
 	}
 
