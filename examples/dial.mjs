@@ -23,6 +23,7 @@ const identity = `sip_${number}`;
 
 // A real program creates its trunk once and keeps the id.
 const trunk = await sip.createSipOutboundTrunk("examples/dial", address, ["+15550100"]);
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => void hangUp());
 try {
 	console.log(`calling ${number} at ${address} …`);
 	const call = await sip.createSipParticipant(trunk.sipTrunkId, number, room, {
@@ -31,7 +32,6 @@ try {
 		ringingTimeout: 30,
 	});
 	console.log(`answered: ${call.participantIdentity} is in the room "${room}", call ${call.sipCallId}. Ctrl-C hangs up.`);
-	for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => void hangUp());
 	while (await isThere()) await sleep(500);
 	console.log("the call is over");
 } catch (error) {
@@ -47,7 +47,7 @@ async function isThere() {
 	return participants.some((participant) => participant.identity === identity);
 }
 
-/** Removing the participant sends the BYE. */
+/** Removing the participant sends the BYE, or takes the call back while it rings. */
 async function hangUp() {
 	await rooms.removeParticipant(room, identity).catch(() => {});
 }

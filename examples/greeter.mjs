@@ -53,9 +53,9 @@ try {
 	console.error(`cannot join the room "${roomName}" at ${LIVEKIT_URL}: ${error.message}. Is "npm start" running?`);
 	process.exit(1);
 }
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => void leave(0));
 for (const participant of room.remoteParticipants.values()) tell(participant, "is here", participant.attributes);
 console.log(`in the room "${roomName}"; waiting for calls. Ctrl-C leaves.`);
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => void leave(0));
 await speak();
 
 /** Queues what a caller says, after the melody and a second of silence. */

@@ -1,4 +1,5 @@
 import { measureTone } from "@trunkline/audio";
+import type { IncomingCall } from "@trunkline/phone";
 import { SipClient } from "livekit-server-sdk";
 import { afterEach, describe, expect, it } from "vitest";
 import { clear, openPhone, Program, ROOT, type Running, start } from "./local-process.ts";
@@ -69,6 +70,22 @@ describe("examples/dial.mjs", () => {
 		expect(await dial.exited).toMatchObject({ code: 0, signal: null });
 		expect(dial.stdout).toContain("the call is over\n");
 		expect(await new SipClient(program.url, "devkey", "secret").listSipOutboundTrunk(), "the example takes its trunk away").toEqual([]);
+	});
+
+	it("takes the call back with Ctrl-C while it rings", async () => {
+		const program = await start();
+		const phone = await openPhone();
+		const calls: IncomingCall[] = [];
+		phone.onIncoming((call) => {
+			call.ring();
+			calls.push(call);
+		});
+		const dial = example("dial.mjs", program, "+15550199", `127.0.0.1:${phone.port}`);
+		await until(() => calls.length > 0, "the call", 20_000);
+		dial.kill("SIGINT");
+		expect(await calls[0]?.ended()).toMatchObject({ answered: false, by: "remote", cause: "cancelled" });
+		expect(await dial.exited).toMatchObject({ code: 1, signal: null });
+		expect(dial.stderr).toMatch(/^no call: /);
 	});
 
 	it("tells what the telephone said", async () => {

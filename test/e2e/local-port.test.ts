@@ -145,7 +145,7 @@ describe("strangers", () => {
 		expect(halfOpen.closed).toBe(true);
 		expect(slowHeaders.answer).toMatch(/^HTTP\/1\.1 408 /);
 		expect(slowHeaders.closed).toBe(true);
-		// the half-open one was given 5 s to close its half; now nobody listens to it
+		// the half-open one was given 3 s to close its half; now nobody listens to it
 		await until(() => !halfOpen.socket.write("x") || halfOpen.socket.destroyed, "the reset", 3_000);
 	}, 30_000);
 

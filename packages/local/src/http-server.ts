@@ -4,13 +4,13 @@ import { getRequestListener } from "@hono/node-server";
 import { portProblem } from "./ports.ts";
 
 /** A stranger who sends its request slower than this is not worth a socket. */
-const HEADERS_WITHIN_MS = 10_000;
+const HEADERS_WITHIN_MS = 5_000;
 const REQUEST_WITHIN_MS = 30_000;
-const CHECK_EVERY_MS = 2_000;
+const CHECK_EVERY_MS = 1_000;
 /** sockets at a time: rooms take one each, API requests one for a moment */
 const MAX_CONNECTIONS = 4_000;
 /** A peer whose upgrade was refused, or whose WebSocket is closed, has this long to close its half of the connection. */
-const HALF_OPEN_MS = 5_000;
+const HALF_OPEN_MS = 3_000;
 
 const PAGE = `Trunkline: telephone calls in LiveKit rooms. It is running.
 
