@@ -226,6 +226,19 @@ describe("never dialled", () => {
 		expect(await record()).toMatchObject({ end: { by: "api", reason: "cancelled" } });
 	});
 
+	it("another node took the call over meanwhile: no INVITE, and its record is left alone", async () => {
+		const { call, calls, rooms, userAgent, over, record } = await world();
+		const joined = gate();
+		rooms.ready = joined.promise;
+		call.dispatch({ type: "start" });
+		await turns();
+		await calls.claimCall(CALL_ID, "ND_2", START + 15_000, START + 30_000);
+		joined.resolve();
+		await turns();
+		expect([userAgent.invites, rooms.one.closed, over]).toEqual([[], 1, [0]]);
+		expect(await record()).toMatchObject({ state: "claimed", owner: "ND_2" });
+	});
+
 	it("the table cannot be written: no INVITE, over without waiting for the endpoint, the queue's message is kept until then", async () => {
 		class DownStore extends MemoryCallStore {
 			override async transitionCall(

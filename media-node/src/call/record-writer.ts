@@ -22,6 +22,7 @@ export class RecordWriter {
 	readonly #log: WriterLog;
 	#queue: Promise<void> = Promise.resolve();
 	#pending: CallPatch = {};
+	#lost = false;
 
 	constructor(callId: string, owner: string, store: CallStore, clock: Clock, log: WriterLog) {
 		this.#callId = callId;
@@ -49,9 +50,15 @@ export class RecordWriter {
 		});
 	}
 
-	/** Resolves to false when the record is not in `from` any more, or not ours. Rejects with the store's error. */
+	/**
+	 * Resolves to false when the record is not in `from` any more, or not ours; nothing is written from then on, or we would end a call that
+	 * another node has taken over. Rejects with the store's error.
+	 */
 	decide(from: readonly CallState[], to: CallState, at: number, event: string): Promise<boolean> {
-		const decided = this.#queue.then(() => this.#write(from, to, at, event, undefined));
+		const decided = this.#queue.then(async () => {
+			this.#lost = !(await this.#write(from, to, at, event, undefined));
+			return !this.#lost;
+		});
 		// What is written later waits for this one too, whatever comes of it.
 		this.#queue = decided.then(
 			() => {},
@@ -105,7 +112,7 @@ export class RecordWriter {
 
 	#enqueue(what: string, write: () => Promise<void>): void {
 		this.#queue = this.#queue
-			.then(write)
+			.then(() => (this.#lost ? undefined : write()))
 			.catch((error: unknown) => this.#log.error({ callId: this.#callId, what, err: error }, "the call's record could not be written"));
 	}
 }
