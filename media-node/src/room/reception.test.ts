@@ -24,6 +24,14 @@ describe("reception statistics", () => {
 		expect(statistics.report(0)).toMatchObject({ packetsLost: 0, highestSequence: 12 });
 	});
 
+	// RFC 3550 A.1: two packets in a row behind a large jump are a source that started anew
+	it("count on from where a source goes on after a jump", () => {
+		const statistics = new ReceptionStatistics();
+		let at = 0;
+		for (const sequence of [10, 11, 12, 40_000, 40_001, 40_002, 40_004]) statistics.receive(sequence, at * 8, 8000, (at += 20));
+		expect(statistics.report(at)).toMatchObject({ highestSequence: 40_004, packetsLost: 1 });
+	});
+
 	it("measure jitter as RFC 3550 A.8 does", () => {
 		const even = new ReceptionStatistics();
 		for (let i = 0; i < 50; i++) even.receive(i, i * 160, 8000, i * 20);
