@@ -1,6 +1,6 @@
 import { createOffer, type Direction, type LocalMedia, readAnswer } from "@trunkline/sdp";
 import type { SipEvent } from "@trunkline/sip";
-import { afterEach, expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { Phone } from "./phone.ts";
 import { SipDriver } from "./sip-driver.ts";
 import { sdpBody, sdpOf } from "./text.ts";
@@ -103,4 +103,21 @@ it("OPTIONS is answered in a call", async () => {
 	await event("answered");
 	driver.feed({ kind: "request", leg: "a", transaction: "ping", method: "OPTIONS" });
 	expect((await event("in-dialog-response")).response?.status).toBe(200);
+});
+
+// setTimeout takes what is beyond 31 bits for 1 ms: the phone would wake up a thousand times a second for as long as it rings
+it("an INVITE that expires in years does not keep the phone busy", async () => {
+	const phone = await Phone.open();
+	closers.push(() => phone.close());
+	phone.onIncoming((call) => call.ring());
+	const { driver, event } = await peer();
+	const timers = vi.spyOn(globalThis, "setTimeout");
+	closers.push(async () => timers.mockRestore());
+	const target = { host: "127.0.0.1", port: phone.port, transport: "UDP" } as const;
+	const parties = { requestUri: phone.uri, from: { uri: "sip:peer@127.0.0.1" }, to: { uri: phone.uri }, target };
+	driver.feed({ kind: "call", leg: "a", ...parties, headers: [["Expires", "999999999"]] });
+	// 100, then 180
+	await event("provisional");
+	await event("provisional");
+	expect(Math.max(...timers.mock.calls.map(([, ms]) => ms ?? 0))).toBeLessThan(2 ** 31);
 });

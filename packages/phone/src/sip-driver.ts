@@ -13,6 +13,9 @@ export interface SipDriverOptions {
 	trace(line: string): void;
 }
 
+/** setTimeout counts in 31 bits; woken early, the endpoint has nothing to do and is asked again. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Runs the SIP endpoint over one UDP socket: bytes and time in, bytes and events out, one timer. */
 export class SipDriver {
 	readonly port: number;
@@ -95,7 +98,7 @@ export class SipDriver {
 				this.#endpoint.handleTimeout(performance.now());
 				this.#drain();
 			},
-			Math.max(0, Math.ceil(next - performance.now())),
+			Math.min(LONGEST_TIMER_MS, Math.max(0, Math.ceil(next - performance.now()))),
 		);
 	}
 
