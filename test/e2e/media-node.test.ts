@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
+import { measureTone } from "@trunkline/audio";
 import { newId } from "@trunkline/contracts";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { type IncomingCall, Phone } from "@trunkline/phone";
@@ -11,7 +12,7 @@ import { RoomServer } from "@trunkline/room-server";
 import { createDynamoClient, createTables, DynamoCallStore, DynamoConfigStore } from "@trunkline/store";
 import { callRecord, dialRequest, dispatchRule, inboundTrunk } from "@trunkline/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { expectTones, settle } from "./tones.ts";
+import { settle } from "./tones.ts";
 
 /** The entry of the container, as a process of its own: settings from the environment, probes, drain on SIGTERM. */
 const MAIN = fileURLToPath(new URL("../../media-node/src/main.ts", import.meta.url));
@@ -189,8 +190,11 @@ describe("the media node as a process", () => {
 		anna.received.clear();
 		bert.received.clear();
 		await settle(1_000);
-		expectTones(anna.received.pcm(), 8_000, [1_000], [440]);
-		expectTones(bert.received.pcm(), 8_000, [440], [1_000]);
+		// Who hears whom; how well is measured where nothing else is going on.
+		const heard = ({ received }: { received: { pcm(): Int16Array } }, hz: number): boolean =>
+			measureTone(received.pcm(), 8_000, hz).levelDb > -30;
+		expect([heard(anna, 1_000), heard(anna, 440)]).toEqual([true, false]);
+		expect([heard(bert, 440), heard(bert, 1_000)]).toEqual([true, false]);
 		expect(await node.probe("/ready")).toMatchObject({ body: { calls: 3 } });
 
 		node.signal("SIGTERM");
