@@ -6,6 +6,8 @@ import type { ApiDeps, RpcContext } from "./deps.ts";
 import { errorResponse, responseForError } from "./errors.ts";
 import { REMOVED_METHODS, SIP_METHODS } from "./sip-service.ts";
 import { type Encoding, encodingOf } from "./twirp.ts";
+import { DEFAULT_RATE, RateLimiter } from "./v1/rate-limit.ts";
+import { registerV1 } from "./v1/register.ts";
 
 /** Far above any trunk or rule within its limits. */
 const MAX_BODY_BYTES = 512 * 1024;
@@ -23,12 +25,14 @@ export function createApp(deps: ApiDeps): Hono {
 			onError: () => errorResponse("malformed", `the request body is larger than ${MAX_BODY_BYTES} bytes`),
 		}),
 	);
-	app.all("/twirp/livekit.SIP/:method", (context) => sipRequest(context.req.raw, context.req.param("method"), deps));
+	const limiter = new RateLimiter(deps.requestRate ?? DEFAULT_RATE);
+	app.all("/twirp/livekit.SIP/:method", (context) => sipRequest(context.req.raw, context.req.param("method"), deps, limiter));
 	app.all("/twirp/:service/:method", (context) => {
 		// LiveKit's server checks the token itself, with the same keys.
 		return context.req.param("service").startsWith("livekit.") ? deps.roomService(context.req.raw) : badRoute(context.req.raw);
 	});
 	app.all("/twirp/*", (context) => badRoute(context.req.raw));
+	if (deps.v1 !== undefined) registerV1(app, deps, deps.v1, limiter);
 	app.onError((error) => {
 		if (!(error instanceof DomainError)) deps.log.error({ err: error }, "request failed");
 		return responseForError(error);
@@ -36,10 +40,12 @@ export function createApp(deps: ApiDeps): Hono {
 	return app;
 }
 
-async function sipRequest(request: Request, name: string, deps: ApiDeps): Promise<Response> {
+async function sipRequest(request: Request, name: string, deps: ApiDeps, limiter: RateLimiter): Promise<Response> {
 	const authentication = await authenticate(request, deps);
 	if (authentication.kind === "refused")
 		return new Response(authentication.text, { status: 401, headers: { "content-type": "text/plain; charset=utf-8" } });
+	const limited = authentication.kind === "authenticated" ? limiter.refusal(authentication.apiKey, deps.clock()) : undefined;
+	if (limited !== undefined) return errorResponse("resource_exhausted", limited.message, {}, limited.headers);
 	const method = SIP_METHODS.get(name);
 	if (request.method !== "POST") return badRoute(request, `unsupported method ${JSON.stringify(request.method)} (only POST is allowed)`);
 	if (method === undefined) return badRoute(request, REMOVED_METHODS.get(name));

@@ -10,7 +10,7 @@ export interface Grants {
 
 export type Authentication =
 	| { kind: "anonymous" }
-	| { kind: "authenticated"; projectId: string; grants: Grants }
+	| { kind: "authenticated"; projectId: string; apiKey: string; grants: Grants }
 	/** LiveKit answers these with 401 and the text alone */
 	| { kind: "refused"; text: string };
 
@@ -37,7 +37,7 @@ export async function authenticate(request: Request, deps: Pick<ApiDeps, "keys" 
 			// A token without an end would hold for ever.
 			requiredClaims: ["exp"],
 		});
-		return { kind: "authenticated", projectId: key.projectId, grants: sipGrants(payload) };
+		return { kind: "authenticated", projectId: key.projectId, apiKey: issuer, grants: sipGrants(payload) };
 	} catch (error) {
 		const why = error instanceof Error ? error.message : "";
 		return { kind: "refused", text: `invalid token, error: ${why}` };

@@ -3,6 +3,8 @@ import type { CallStore, ConfigStore, DialQueue, TransferPort } from "@trunkline
 import type { Log } from "@trunkline/observability";
 import type { Grants } from "./auth.ts";
 import type { IdempotencyKey } from "./call-id.ts";
+import type { V1Deps } from "./v1/deps.ts";
+import type { Rate } from "./v1/rate-limit.ts";
 
 export interface ApiKey {
 	secret: string;
@@ -26,6 +28,10 @@ export interface ApiDeps {
 	roomService(request: Request): Promise<Response>;
 	/** transfers calls; unset: TransferSIPParticipant is not offered */
 	transfer?: TransferPort;
+	/** unset: there is no `/v1` */
+	v1?: V1Deps;
+	/** requests that one API key may make of one process; `DEFAULT_RATE` unless said */
+	requestRate?: Rate;
 	log: Log;
 }
 

@@ -26,6 +26,10 @@ const HTTP_STATUS: Record<TwirpCode, number> = {
 	unavailable: 503,
 };
 
+export function httpStatus(code: TwirpCode): number {
+	return HTTP_STATUS[code];
+}
+
 /** google.rpc.Code, as gRPC numbers the codes. */
 const GRPC_CODE: Record<TwirpCode, number> = {
 	canceled: 1,
@@ -48,9 +52,14 @@ const GRPC_CODE: Record<TwirpCode, number> = {
 };
 
 /** Always JSON, whatever the request was. LiveKit's SDKs read the body only when the content type is exactly this, without a charset. */
-export function errorResponse(code: TwirpCode, msg: string, meta: Readonly<Record<string, string>> = {}): Response {
+export function errorResponse(
+	code: TwirpCode,
+	msg: string,
+	meta: Readonly<Record<string, string>> = {},
+	headers: Readonly<Record<string, string>> = {},
+): Response {
 	const body = Object.keys(meta).length === 0 ? { code, msg } : { code, msg, meta };
-	return new Response(JSON.stringify(body), { status: HTTP_STATUS[code], headers: { "content-type": "application/json" } });
+	return new Response(JSON.stringify(body), { status: HTTP_STATUS[code], headers: { ...headers, "content-type": "application/json" } });
 }
 
 /** Domain errors are for the caller to read; of anything else the caller learns nothing. */

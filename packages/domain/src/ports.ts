@@ -145,7 +145,7 @@ export interface FoundCalls {
 
 /** How far one receiver of a call's events is. */
 export interface EventDelivery {
-	/** timeline entries that are dealt with */
+	/** of the events of its timeline (`callEvents`), how many are dealt with */
 	delivered: number;
 	/** failures in a row */
 	attempts: number;

@@ -1,0 +1,87 @@
+import {
+	callDetailsSchema,
+	callIdSchema,
+	callPageSchema,
+	type CallRecord,
+	hangUpResultSchema,
+	listCallsQuerySchema,
+	type ListCallsQuery,
+	V1_LIMITS,
+} from "@trunkline/contracts";
+import { callDetails, type CallCursor, type CallSearch, type CallStore, callSummary, DomainError, LIVE_STATES } from "@trunkline/domain";
+import * as z from "zod";
+import { hangUp } from "./hang-up.ts";
+import { route } from "./route.ts";
+
+const callParams = z.object({ id: callIdSchema });
+
+export const listCalls = route({
+	method: "get",
+	path: "/v1/calls",
+	operationId: "listCalls",
+	summary: "Calls, newest first",
+	grants: ["sipAdmin"],
+	query: listCallsQuerySchema,
+	response: callPageSchema,
+	run: async ({ deps, projectId, query }) => {
+		const { calls, next } = await deps.callStore.findCalls(projectId, searchOf(query));
+		return { calls: calls.map(callSummary), ...(next === undefined ? {} : { nextCursor: writeCursor(next) }) };
+	},
+});
+
+export const getCall = route({
+	method: "get",
+	path: "/v1/calls/{id}",
+	operationId: "getCall",
+	summary: "One call with its timeline, the decision on it and its end in words",
+	grants: ["sipAdmin"],
+	params: callParams,
+	response: callDetailsSchema,
+	run: async ({ deps, projectId, params }) => callDetails(await callOf(deps.callStore, projectId, params.id)),
+});
+
+export const hangUpCall = route({
+	method: "post",
+	path: "/v1/calls/{id}/hangup",
+	operationId: "hangUpCall",
+	summary: "End a call, whether it is queued, ringing or active",
+	grants: ["sipAdmin", "sipCall"],
+	params: callParams,
+	response: hangUpResultSchema,
+	run: async ({ deps, v1, projectId, params }) => {
+		const { outcome, call } = await hangUp({ ...deps, ...v1 }, await callOf(deps.callStore, projectId, params.id));
+		return { outcome, call: callDetails(call) };
+	},
+});
+
+/** Another project's call is as absent as none. */
+async function callOf(store: CallStore, projectId: string, callId: string): Promise<CallRecord> {
+	const call = await store.getCall(callId);
+	if (call?.projectId !== projectId) throw new DomainError("not_found", `there is no call ${JSON.stringify(callId)}`, { field: "id" });
+	return call;
+}
+
+function searchOf({ since, until, room, trunk, state, direction, limit, cursor }: ListCallsQuery): CallSearch {
+	return {
+		limit: limit ?? V1_LIMITS.defaultPageSize,
+		...(since === undefined ? {} : { since }),
+		...(until === undefined ? {} : { until }),
+		...(room === undefined ? {} : { roomName: room }),
+		...(trunk === undefined ? {} : { trunkId: trunk }),
+		...(direction === undefined ? {} : { direction }),
+		...(state === undefined ? {} : { states: state === "live" ? LIVE_STATES : [state] }),
+		...(cursor === undefined ? {} : { after: readCursor(cursor) }),
+	};
+}
+
+/** A place in time alone: it holds whatever happens to the call there, and tells nothing of other projects. */
+function writeCursor({ createdAt, callId }: CallCursor): string {
+	return Buffer.from(`${createdAt}.${callId}`).toString("base64url");
+}
+
+function readCursor(text: string): CallCursor {
+	const [, createdAt, callId] = /^(\d{1,15})\.(SCL_[0-9A-Za-z]{1,60})$/.exec(Buffer.from(text, "base64url").toString()) ?? [];
+	if (createdAt === undefined || callId === undefined)
+		throw new DomainError("invalid_argument", "cursor: is not the nextCursor of a page", { field: "cursor" });
+	return { createdAt: Number(createdAt), callId };
+}

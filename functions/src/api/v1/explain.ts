@@ -1,0 +1,26 @@
+import { explainRequestSchema, explanationSchema } from "@trunkline/contracts";
+import { explainInbound } from "@trunkline/domain";
+import { route } from "./route.ts";
+
+export const explain = route({
+	method: "post",
+	path: "/v1/explain",
+	operationId: "explain",
+	summary: "Which trunk and rule would take an inbound call, and why not the others",
+	grants: ["sipAdmin"],
+	body: explainRequestSchema,
+	response: explanationSchema,
+	run: ({ deps, v1, projectId, body }) => {
+		const headers = Object.entries(body.headers ?? {}).map(([name, value]) => ({ name, value }));
+		const { from, to, source, pin } = body;
+		return explainInbound(
+			{ from, to, source, headers, ...(pin === undefined ? {} : { pin }) },
+			{
+				trunksFor: (number) => deps.configStore.inboundTrunksFor(projectId, number),
+				rulesFor: (trunkId) => deps.configStore.rulesFor(projectId, trunkId),
+				strict: v1.strictDispatch,
+				random: deps.random,
+			},
+		);
+	},
+});
