@@ -49,6 +49,10 @@ function set(negotiated: Partial<NegotiatedAudio> = {}) {
 		downlink,
 		packets,
 		track,
+		/** nothing runs for so long: a node without CPU time */
+		freeze(ms: number): void {
+			now += ms;
+		},
 		/** runs 20 ms steps; `each` is what the room sends in that time */
 		run(steps: number, each: (step: number) => void = () => {}): void {
 			for (let step = 0; step < steps; step++) {
@@ -197,3 +201,53 @@ it("the mix keeps one frame per tick however unevenly the ticks come", () => {
 	for (let i = 0; i < 5; i++) s.downlink.tick();
 	expectContinuous(s.packets);
 });
+
+it("audio that stalled and then comes at once does not put the stream back", () => {
+	const { packets, track, run } = set();
+	const speak = track("one");
+	const pcm = frames(440, 60);
+	run(10, (step) => speak(pcm(step)));
+	const before = packets.at(-1)?.timestamp ?? 0;
+	// nothing for 100 ms, then the five frames of that time with the next one
+	run(5);
+	run(1, () => [10, 11, 12, 13, 14, 15].forEach((step) => speak(pcm(step))));
+	run(10, (step) => speak(pcm(16 + step)));
+	const after = packets.at(-1)?.timestamp ?? 0;
+	expect((after - before) >>> 0).toBe(16 * 160);
+	expect(packets.slice(-10).map((packet) => packet.payload)).toEqual(Array.from({ length: 10 }, (_, step) => encoded(pcm(16 + step))));
+	expect(
+		packets.at(-11)?.payload.every((byte) => byte === 0xff),
+		"silence in the place of what came too late",
+	).toBe(true);
+});
+
+it("neither does a node that stood still and makes up for its ticks", () => {
+	const { downlink, packets, track, run, freeze } = set();
+	const speak = track("one");
+	const pcm = frames(440, 60);
+	run(10, (step) => speak(pcm(step)));
+	const before = packets.at(-1)?.timestamp ?? 0;
+	freeze(80);
+	for (let i = 0; i < 4; i++) downlink.tick();
+	for (let step = 10; step < 14; step++) speak(pcm(step));
+	run(10, (step) => speak(pcm(14 + step)));
+	expect(((packets.at(-1)?.timestamp ?? 0) - before) >>> 0).toBe(14 * 160);
+	expect(packets.slice(-9).map((packet) => packet.payload)).toEqual(Array.from({ length: 9 }, (_, step) => encoded(pcm(15 + step))));
+});
+
+it("a source that goes on with its timestamps after a pause is heard again", () => {
+	const { packets, track, run } = set();
+	const speak = track("one");
+	const pcm = frames(440, 60);
+	run(10, (step) => speak(pcm(step)));
+	run(20);
+	run(10, (step) => speak(pcm(10 + step)));
+	expect(packets.slice(-10).map((packet) => packet.payload)).toEqual(Array.from({ length: 10 }, (_, step) => encoded(pcm(10 + step))));
+	expectContinuous(packets.slice(-11));
+});
+
+function encoded(pcm: Int16Array): Uint8Array {
+	const payload = new Uint8Array(pcm.length);
+	encodeG711("PCMU", pcm, payload);
+	return payload;
+}

@@ -9,6 +9,8 @@ const FRAME = 160;
 const TICK_MS = 20;
 /** Straight-through audio that pauses longer than this is filled with silence, so that carriers see a living stream. */
 const FILL_AFTER_MS = 45;
+/** Audio that is late by no more than this (in timestamp ticks) had stalled on its way; by more, the speaker had paused his stream. */
+const MAX_STALL = 8 * 200;
 
 /**
  * Room → telephone. One active G.711 track goes straight through, re-stamped packet by packet; everything else is decoded, mixed and encoded
@@ -33,6 +35,8 @@ export class Downlink {
 	#through: RoomSource | undefined;
 	#throughSequence = 0;
 	#throughTimestamp = 0;
+	/** the straight-through source whose gap is being filled with silence */
+	#stalled: RoomSource | undefined;
 
 	readonly #mixed = new Int16Array(FRAME);
 	readonly #pulled = [new Int16Array(FRAME)];
@@ -89,7 +93,10 @@ export class Downlink {
 		const now = this.#now();
 		const inputs = this.#pullActive(now);
 		if (inputs.length > 0) return this.#sendMix(inputs);
-		if (this.#through !== undefined && now - this.#sentAt < FILL_AFTER_MS) return;
+		if (this.#through !== undefined) {
+			if (now - this.#sentAt < FILL_AFTER_MS) return;
+			this.#stalled = this.#through;
+		} else if (this.#stalled !== undefined && this.#isTimeTaken(this.#stalled, now)) return;
 		this.#sendSilence();
 	}
 
@@ -108,6 +115,7 @@ export class Downlink {
 			return;
 		}
 		if (this.#through === source) this.#through = undefined;
+		this.#stalled = undefined;
 		source.push(frame, now);
 	}
 
@@ -119,10 +127,16 @@ export class Downlink {
 	#passThrough(source: RoomSource, frame: EncodedFrame & { codec: PhoneCodec }, negotiated: NegotiatedAudio, now: number): void {
 		const anew = this.#through !== source;
 		if (anew) {
+			const ahead = (frame.timestamp + this.#throughTimestamp - this.#timestamp) | 0;
+			const resumes = this.#stalled === source && Math.abs(ahead) <= MAX_STALL;
+			// Its time went out as silence already. Sent behind that, it would push back all that follows: a telephone that hears the room
+			// later after each stall.
+			if (resumes && ahead <= 0) return;
+			this.#stalled = undefined;
 			source.bypassed();
 			this.#through = source;
 			this.#throughSequence = this.#sequence + 1 - frame.sequence;
-			this.#throughTimestamp = this.#timestamp + this.#ticksSince(now) - frame.timestamp;
+			if (!resumes) this.#throughTimestamp = this.#timestamp + this.#ticksSince(now) - frame.timestamp;
 		}
 		const sequence = (frame.sequence + this.#throughSequence) & 0xffff;
 		const timestamp = (frame.timestamp + this.#throughTimestamp) >>> 0;
@@ -141,6 +155,11 @@ export class Downlink {
 			this.#ticked = false;
 			this.#sentAt = now;
 		}
+	}
+
+	/** Silence is not needed now: the source is back, or this tick makes up for one that came late. */
+	#isTimeTaken(stalled: RoomSource, now: number): boolean {
+		return now - stalled.lastFrameAt < FILL_AFTER_MS || now - this.#sentAt < TICK_MS / 2;
 	}
 
 	/** Timestamp ticks from the last packet to one sent now: whole frames, at least one. */
