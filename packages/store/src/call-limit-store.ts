@@ -46,11 +46,11 @@ export class DynamoCallLimitStore implements CallLimitStore {
 		await this.#change(projectId, now, (usage) => callSettled(usage, callId, usedMs, now));
 	}
 
-	async liveCalls(projectId: string): Promise<string[]> {
+	async liveCalls(projectId: string): Promise<{ callId: string; since: number }[]> {
 		const { calls } = usageOf(await this.#items.get(keys.callUsage(projectId)));
 		return Object.entries(calls)
 			.sort(([, a], [, b]) => a.since - b.since)
-			.map(([callId]) => callId);
+			.map(([callId, { since }]) => ({ callId, since }));
 	}
 
 	#change(projectId: string, now: number, change: (usage: CallUsage) => CallUsage | undefined): Promise<void> {

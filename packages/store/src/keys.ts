@@ -24,6 +24,7 @@ import type { CreateTableCommandInput } from "@aws-sdk/client-dynamodb";
  * |                                     |                                          | <project>#rule-claim#<key>      | claim    |
  * | where a project's events go         | GetItem, PutItem                         | <project>#webhooks              | settings |
  *
+ * | who takes calls to a number         | GetItem, conditional PutItem             | number-owners#<normalised or "">| owners   |
  * | project by id                       | GetItem                                  | project#<project id>            | project  |
  * | project by API key                  | 2 GetItem                                | api-key#<key>                   | key      |
  * | projects in id order, paged         | Query pk, sk > after_id + 1 BatchGet     | projects                        | id       |
@@ -121,6 +122,11 @@ export function projectKey(projectId: string): Key {
 
 export function apiKey(key: string): Key {
 	return { pk: `api-key#${segment(key)}`, sk: "key" };
+}
+
+/** `number` is normalised; "" = numbers that nobody names. */
+export function numberOwners(number: string): Key {
+	return { pk: `number-owners#${segment(number)}`, sk: "owners" };
 }
 
 export function callUsage(projectId: string): Key {

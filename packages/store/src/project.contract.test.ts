@@ -1,11 +1,14 @@
 import { startEmbeddedDynamo } from "@trunkline/emulators";
 import { callLimitStoreContract } from "@trunkline/testkit/contract/call-limit-store";
+import { numberOwnersContract } from "@trunkline/testkit/contract/number-owners";
 import { projectStoreContract } from "@trunkline/testkit/contract/project-store";
 import { ScanCommand } from "@aws-sdk/client-dynamodb";
 import { DEFAULT_POLICY } from "@trunkline/contracts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DynamoCallLimitStore } from "./call-limit-store.ts";
 import { createDynamoClient } from "./client.ts";
+import { DynamoConfigStore } from "./config-store.ts";
+import { DynamoNumberOwnerStore } from "./number-owner-store.ts";
 import { DynamoProjectStore } from "./project-store.ts";
 import { AesSecretBox } from "./secret-box.ts";
 import { createTables } from "./tables.ts";
@@ -31,6 +34,11 @@ projectStoreContract("embedded DynamoDB", async () => {
 callLimitStoreContract("embedded DynamoDB", async () => {
 	const { client, close } = await tables();
 	return { open: () => new DynamoCallLimitStore({ client, table: names.calls }), close };
+});
+numberOwnersContract("embedded DynamoDB", async () => {
+	const { client, close } = await tables();
+	const table = { client, table: names.config };
+	return { store: new DynamoConfigStore(table), owners: new DynamoNumberOwnerStore(table), close };
 });
 
 let opened: Awaited<ReturnType<typeof tables>>;

@@ -4,6 +4,7 @@ export * from "./memory-config-store.ts";
 export * from "./memory-dial-queue.ts";
 export * from "./memory-webhook-store.ts";
 export * from "./memory-call-limit-store.ts";
+export * from "./memory-number-owner-store.ts";
 export * from "./memory-project-store.ts";
 export * from "./records.ts";
 export * from "./sim-clock.ts";

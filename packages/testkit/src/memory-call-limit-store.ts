@@ -32,10 +32,10 @@ export class MemoryCallLimitStore implements CallLimitStore {
 		this.#put(projectId, callSettled(this.#of(projectId), callId, usedMs, now));
 	}
 
-	async liveCalls(projectId: string): Promise<string[]> {
+	async liveCalls(projectId: string): Promise<{ callId: string; since: number }[]> {
 		return Object.entries(this.#of(projectId).calls)
 			.sort(([, a], [, b]) => a.since - b.since)
-			.map(([callId]) => callId);
+			.map(([callId, { since }]) => ({ callId, since }));
 	}
 
 	#of(projectId: string): CallUsage {

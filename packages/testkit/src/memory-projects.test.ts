@@ -1,6 +1,9 @@
 import { callLimitStoreContract } from "./contract/call-limit-store.ts";
+import { numberOwnersContract } from "./contract/number-owners.ts";
 import { projectStoreContract } from "./contract/project-store.ts";
 import { MemoryCallLimitStore } from "./memory-call-limit-store.ts";
+import { MemoryConfigStore } from "./memory-config-store.ts";
+import { MemoryNumberOwnerStore } from "./memory-number-owner-store.ts";
 import { MemoryProjectStore } from "./memory-project-store.ts";
 
 projectStoreContract("memory", async () => ({ store: new MemoryProjectStore() }));
@@ -8,3 +11,4 @@ callLimitStoreContract("memory", async () => {
 	const store = new MemoryCallLimitStore();
 	return { open: () => store };
 });
+numberOwnersContract("memory", async () => ({ store: new MemoryConfigStore(), owners: new MemoryNumberOwnerStore() }));

@@ -37,6 +37,23 @@ export interface CallLimitStore {
 	renew(projectId: string, callId: string, now: number, leaseMs: number): Promise<void>;
 	/** The call is over; `usedMs` from the answer to the end, 0 without an answer. Idempotent. */
 	settle(projectId: string, callId: string, usedMs: number, now: number): Promise<void>;
-	/** Calls that hold a slot, oldest first. */
-	liveCalls(projectId: string): Promise<string[]>;
+	/** Calls that hold a slot, and since when (ms); oldest first. */
+	liveCalls(projectId: string): Promise<{ callId: string; since: number }[]>;
+}
+
+/** A trunk that takes calls to a number. */
+export interface NumberOwner {
+	projectId: string;
+	trunkId: string;
+	/** canonical source networks; none = any source */
+	networks: string[];
+	/** ms since the epoch: until then it counts although its trunk does not say so (yet) */
+	reservedUntil: number;
+}
+
+/** Across all projects: by normalised number, and under "" for numbers that nobody names. */
+export interface NumberOwnerStore {
+	get(number: string): Promise<NumberOwner[]>;
+	/** `change` gives the new list, undefined to leave it; it is asked again when somebody else was faster. What it throws ends the change. */
+	change(number: string, change: (owners: NumberOwner[]) => Promise<NumberOwner[] | undefined>): Promise<void>;
 }

@@ -62,7 +62,10 @@ export function callLimitStoreContract(name: string, factory: () => Promise<Call
 			await store.settle(project, "SCL_1", 1000, NOW);
 			expect(await store.admit(project, request("SCL_3", limits))).toBeUndefined();
 			expect(await store.admit(project, request("SCL_4", limits))).toMatchObject({ limit: "concurrentCalls" });
-			expect(await store.liveCalls(project)).toEqual(["SCL_2", "SCL_3"]);
+			expect(await store.liveCalls(project)).toEqual([
+				{ callId: "SCL_2", since: NOW },
+				{ callId: "SCL_3", since: NOW },
+			]);
 		});
 
 		it("an answer ends the ringing, a lease that is renewed lasts, one that is not ends", async () => {
