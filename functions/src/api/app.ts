@@ -6,6 +6,7 @@ import type { ApiDeps, RpcContext } from "./deps.ts";
 import { errorResponse, responseForError } from "./errors.ts";
 import { REMOVED_METHODS, SIP_METHODS } from "./sip-service.ts";
 import { type Encoding, encodingOf } from "./twirp.ts";
+import { projectRoutes } from "./v1/projects.ts";
 import { DEFAULT_RATE, RateLimiter } from "./v1/rate-limit.ts";
 import { registerV1 } from "./v1/register.ts";
 
@@ -32,6 +33,7 @@ export function createApp(deps: ApiDeps): Hono {
 		return context.req.param("service").startsWith("livekit.") ? deps.roomService(context.req.raw) : badRoute(context.req.raw);
 	});
 	app.all("/twirp/*", (context) => badRoute(context.req.raw));
+	app.route("/v1/projects", projectRoutes(deps));
 	if (deps.v1 !== undefined) registerV1(app, deps, deps.v1, limiter);
 	app.onError((error) => {
 		if (!(error instanceof DomainError)) deps.log.error({ err: error }, "request failed");

@@ -1,4 +1,4 @@
-import { type JWTPayload, jwtVerify } from "jose";
+import { errors, type JWTPayload, jwtVerify } from "jose";
 import type { ApiDeps } from "./deps.ts";
 
 export interface Grants {
@@ -26,22 +26,50 @@ export async function authenticate(request: Request, deps: Pick<ApiDeps, "keys" 
 	if (token === null || token === undefined) return { kind: "anonymous" };
 	const issuer = unverifiedIssuer(token);
 	if (issuer === undefined) return { kind: "refused", text: "invalid authorization token" };
-	const key = deps.keys.lookup(issuer);
-	if (key === undefined) return { kind: "refused", text: "invalid API key" };
-	try {
-		const { payload } = await jwtVerify(token, new TextEncoder().encode(key.secret), {
-			issuer,
-			algorithms: ["HS256"],
-			clockTolerance: CLOCK_TOLERANCE_SECONDS,
-			currentDate: new Date(deps.clock()),
-			// A token without an end would hold for ever.
-			requiredClaims: ["exp"],
-		});
-		return { kind: "authenticated", projectId: key.projectId, apiKey: issuer, grants: sipGrants(payload) };
-	} catch (error) {
-		const why = error instanceof Error ? error.message : "";
-		return { kind: "refused", text: `invalid token, error: ${why}` };
+	const verification = await verify(token, issuer, deps);
+	if (verification.kind === "refused") return verification;
+	return { kind: "authenticated", projectId: verification.projectId, apiKey: issuer, grants: sipGrants(verification.payload) };
+}
+
+type Verification = { kind: "verified"; projectId: string; payload: JWTPayload } | { kind: "refused"; text: string };
+
+/** With any secret of the key that is live. One that was rotated a moment ago may not be known here yet: then the key is read anew, once. */
+async function verify(token: string, issuer: string, deps: Pick<ApiDeps, "keys" | "clock">): Promise<Verification> {
+	const first = await verifyOnce(token, issuer, deps);
+	if (first.kind === "verified" || !first.otherSecret || deps.keys.forget?.(issuer) !== true) return first;
+	return verifyOnce(token, issuer, deps);
+}
+
+async function verifyOnce(
+	token: string,
+	issuer: string,
+	{ keys, clock }: Pick<ApiDeps, "keys" | "clock">,
+): Promise<Extract<Verification, { kind: "verified" }> | { kind: "refused"; text: string; otherSecret: boolean }> {
+	const key = await keys.lookup(issuer);
+	if (key === undefined) return { kind: "refused", text: "invalid API key", otherSecret: false };
+	let failure: unknown;
+	for (const secret of [key.secret, ...(key.previousSecret === undefined ? [] : [key.previousSecret])]) {
+		try {
+			const { payload } = await jwtVerify(token, new TextEncoder().encode(secret), {
+				issuer,
+				algorithms: ["HS256"],
+				clockTolerance: CLOCK_TOLERANCE_SECONDS,
+				currentDate: new Date(clock()),
+				// A token without an end would hold for ever.
+				requiredClaims: ["exp"],
+			});
+			return { kind: "verified", projectId: key.projectId, payload };
+		} catch (error) {
+			failure = error;
+			if (!isOtherSecret(error)) break;
+		}
 	}
+	const why = failure instanceof Error ? failure.message : "";
+	return { kind: "refused", text: `invalid token, error: ${why}`, otherSecret: isOtherSecret(failure) };
+}
+
+function isOtherSecret(error: unknown): boolean {
+	return error instanceof errors.JWSSignatureVerificationFailed;
 }
 
 /** The issuer says which key to verify with; nothing else is read before verification. */

@@ -1,5 +1,5 @@
 import type { RandomBytes } from "@trunkline/contracts";
-import type { CallStore, ConfigStore, DialQueue, TransferPort } from "@trunkline/domain";
+import type { CallLimitStore, CallStore, ConfigStore, DialQueue, ProjectCache, ProjectStore, TransferPort } from "@trunkline/domain";
 import type { Log } from "@trunkline/observability";
 import type { Grants } from "./auth.ts";
 import type { IdempotencyKey } from "./call-id.ts";
@@ -8,7 +8,24 @@ import type { Rate } from "./v1/rate-limit.ts";
 
 export interface ApiKey {
 	secret: string;
+	/** the one before it, while a rotation lasts */
+	previousSecret?: string;
 	projectId: string;
+}
+
+export interface ApiKeys {
+	lookup(apiKey: string): ApiKey | undefined | Promise<ApiKey | undefined>;
+	/** Drops what is remembered of a key, so that it is read anew; false when it was read a moment ago. */
+	forget?(apiKey: string): boolean;
+}
+
+/** Projects that are made through /v1/projects. */
+export interface ProjectDeps {
+	store: ProjectStore;
+	cache: ProjectCache;
+	callLimits: CallLimitStore;
+	/** bearer of /v1/projects; unset: projects cannot be changed here */
+	adminSecret?: string;
 }
 
 /** Everything the API needs from outside; `wire.ts` and local mode build it, tests too. */
@@ -16,7 +33,9 @@ export interface ApiDeps {
 	configStore: ConfigStore;
 	callStore: CallStore;
 	dialQueue(region: string): DialQueue;
-	keys: { lookup(apiKey: string): ApiKey | undefined };
+	keys: ApiKeys;
+	/** unset: there are no projects but those of `keys` */
+	projects?: ProjectDeps;
 	/** the first one is used unless a request names another */
 	regions: readonly [string, ...string[]];
 	/** ms since the epoch */

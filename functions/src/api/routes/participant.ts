@@ -4,6 +4,7 @@ import { buildDialRequest, DomainError, type ParticipantRequest, validatePartici
 import { idFor } from "../call-id.ts";
 import type { RpcContext } from "../deps.ts";
 import { MAX_RINGING_WHILE_WAITING_MS, placeCall } from "../place-call.ts";
+import { withinPolicy } from "../policy.ts";
 import { participantRequestOf, protoParticipant } from "../proto/participant.ts";
 import { storedOutboundTrunk } from "./outbound-trunk.ts";
 
@@ -18,7 +19,10 @@ export async function createParticipant(message: CreateSIPParticipantRequest, co
 		...(request.waitUntilAnswered ? { maxRingingMs: MAX_RINGING_WHILE_WAITING_MS } : {}),
 	});
 	const callId = idFor("SCL_", projectId, idempotency, deps.random);
-	return protoParticipant(await placeCall(deps, { callId, projectId, region, request: dial }, signal));
+	const call = await withinPolicy(deps, { projectId, callId, dial }, (allowed) =>
+		placeCall(deps, { callId, projectId, region, request: allowed }, signal),
+	);
+	return protoParticipant(call);
 }
 
 async function storedTrunk({ trunkId }: ParticipantRequest, context: RpcContext): Promise<OutboundTrunk | undefined> {

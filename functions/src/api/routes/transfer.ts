@@ -5,6 +5,7 @@ import { pii } from "@trunkline/observability";
 import type { Grants } from "../auth.ts";
 import { idFor } from "../call-id.ts";
 import type { RpcContext } from "../deps.ts";
+import { checkTransferTarget } from "../policy.ts";
 import { protoTransfer, transferRequestOf } from "../proto/transfer.ts";
 
 /** `sip.call`, and admin of the room. As in LiveKit a request without room or participant is refused before anybody looks at the grants. */
@@ -26,6 +27,7 @@ export async function transferParticipant(
 			"failed_precondition",
 			`the call is not answered yet (it is ${call.state}): only an answered call can be transferred`,
 		);
+	await checkTransferTarget(deps, projectId, command.transferTo);
 	if (deps.transfer === undefined) throw new DomainError("unimplemented", "this deployment does not transfer calls");
 	deps.log.info({ callId: call.callId, transferId: command.transferId, to: pii(command.transferTo) }, "transfer requested");
 	const outcome = await deps.transfer(call, command, signal);
