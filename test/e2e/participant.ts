@@ -116,8 +116,13 @@ export class Participant {
 		const reader = new AudioStream(track, RATE, 1).getReader();
 		this.#streams.add(reader);
 		this.#recordings.set(identity, this.#recordings.get(identity) ?? []);
-		for (let next = await reader.read(); !next.done; next = await reader.read()) this.#recordings.get(identity)?.push(...next.value.data);
-		this.#streams.delete(reader);
+		try {
+			for (let next = await reader.read(); !next.done; next = await reader.read()) this.#recordings.get(identity)?.push(...next.value.data);
+		} catch {
+			// rtc-node's stream breaks off with an error when the track goes away while it is being read
+		} finally {
+			this.#streams.delete(reader);
+		}
 	}
 }
 
