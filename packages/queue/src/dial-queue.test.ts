@@ -89,6 +89,18 @@ describe("SqsDialQueue", () => {
 		expect(Messages?.[0]?.MessageAttributes?.["reason"]?.StringValue).toBe("callId: invalid_format");
 	});
 
+	it("says why an unreadable message could not be moved, and leaves it where it is", async () => {
+		const { url } = await newQueues(client);
+		const log = captureLogs();
+		const queue = new SqsDialQueue(client, { url, deadLetterUrl: `${url}-gone`, log });
+		await put(client, url, "one");
+		expect(await queue.receive(1, 0)).toEqual([]);
+		// "err" is the name under which the logger writes errors out; under any other an Error is an empty object
+		expect(log.logs).toMatchObject([
+			{ message: "unreadable dial message could not be dead-lettered", fields: { messageId: expect.any(String), err: expect.any(Error) } },
+		]);
+	});
+
 	it("deletes and counts unreadable messages when it has no dead-letter queue", async () => {
 		const { url } = await newQueues(client);
 		const log = captureLogs();

@@ -121,7 +121,7 @@ export class SqsMessageQueue<T> {
 			}
 			await this.#client.send(new DeleteMessageCommand({ QueueUrl: this.#queueUrl, ReceiptHandle }));
 		} catch (error) {
-			this.#log?.warn({ messageId: MessageId, error }, `unreadable ${this.#kind.name} message could not be dead-lettered`);
+			this.#log?.warn({ messageId: MessageId, err: error }, `unreadable ${this.#kind.name} message could not be dead-lettered`);
 			return;
 		}
 		const fields = { messageId: MessageId, reason, receiveCount: Attributes?.ApproximateReceiveCount, unreadable };
