@@ -7,6 +7,7 @@ import { newId } from "@trunkline/contracts";
 import type { CallStore, ConfigStore, DialQueue } from "@trunkline/domain";
 import type { Hashes } from "@trunkline/sip";
 import { decideWith } from "./call/decide.ts";
+import { Identities } from "./call/identities.ts";
 import { InboundCall } from "./call/inbound-call.ts";
 import { OutboundCall } from "./call/outbound-call.ts";
 import { outboundPlan } from "./call/outbound-plan.ts";
@@ -54,6 +55,7 @@ export class MediaNode {
 	readonly nodeId: string;
 	readonly #options: MediaNodeOptions;
 	readonly #calls = new Map<string, LiveCall>();
+	readonly #identities = new Identities();
 	readonly #media: RtpMediaPort;
 	readonly #userAgent: SipUserAgent;
 	readonly #transport: DatagramTransport;
@@ -131,6 +133,7 @@ export class MediaNode {
 			nonceSecret: options.nonceSecret ?? randomBytes(32),
 			random: randomBytes,
 			now: clock.now,
+			identities: this.#identities,
 			log,
 		});
 		this.#userAgent = new SipUserAgent({
@@ -144,7 +147,12 @@ export class MediaNode {
 			lookup: async (host) => (await lookup(host)).address,
 			send: (bytes, to) => transport.send(bytes, to),
 			onInvite: (invite, request, leg) => {
-				const call = new InboundCall(newId("SCL_", randomBytes), deps, invite, leg, (given, callId) => decide(given, request, callId));
+				const call = new InboundCall(newId("SCL_", randomBytes), deps, invite, leg, async (given, callId) => {
+					const outcome = await decide(given, request, callId);
+					// Cancelled meanwhile: nobody would release it later.
+					if (!this.#calls.has(callId)) this.#identities.release(callId);
+					return outcome;
+				});
 				this.#run(call);
 				return (event) => call.onLeg(event);
 			},
@@ -235,6 +243,7 @@ export class MediaNode {
 
 	#onOver(callId: string): void {
 		this.#calls.delete(callId);
+		this.#identities.release(callId);
 		if (this.#calls.size > 0) return;
 		for (const emptied of this.#whenEmpty) emptied();
 	}

@@ -4,6 +4,7 @@ import { callRecord, captureLogs, dispatchRule, inboundTrunk, MemoryCallStore, M
 import { beforeEach, describe, expect, it, test } from "vitest";
 import { inboundInvite } from "../ua/messages.ts";
 import { decideWith } from "./decide.ts";
+import { Identities } from "./identities.ts";
 import type { InboundOutcome } from "./inbound-call.ts";
 
 const START = 1_700_000_000_000;
@@ -14,12 +15,14 @@ let now = START;
 let configStore: MemoryConfigStore;
 let callStore: MemoryCallStore;
 let log: ReturnType<typeof captureLogs>;
+let identities: Identities;
 
 beforeEach(() => {
 	now = START;
 	configStore = new MemoryConfigStore();
 	callStore = new MemoryCallStore({ now: () => now });
 	log = captureLogs();
+	identities = new Identities();
 });
 
 const trunk = (changes: Partial<InboundTrunk> = {}) =>
@@ -37,10 +40,18 @@ interface Call {
 }
 
 function decide(call: Call = {}): Promise<InboundOutcome> {
+	return decideOn(node(call), call, CALL_ID);
+}
+
+function decideOn(decideCall: ReturnType<typeof decideWith>, call: Call, callId: string): Promise<InboundOutcome> {
 	const request = invite(call);
 	const given = inboundInvite(request, "our-tag", { host: call.source ?? "198.51.100.7", port: 5060, transport: "UDP" });
 	if (given === undefined) throw new Error("the test's INVITE cannot be read");
-	const decideCall = decideWith({
+	return decideCall(given, request, callId);
+}
+
+function node(call: Call = {}): ReturnType<typeof decideWith> {
+	return decideWith({
 		configStore,
 		callStore,
 		projectId: "project",
@@ -49,9 +60,9 @@ function decide(call: Call = {}): Promise<InboundOutcome> {
 		nonceSecret: new Uint8Array(32).fill(call.secret ?? 1),
 		random: (length) => new Uint8Array(length),
 		now: () => now,
+		identities,
 		log,
 	});
-	return decideCall(given, request, CALL_ID);
 }
 
 function invite({ from = "+15551111", to = "+15550100", sipCallId = "abc@carrier", headers = [] }: Call): SipRequest {
@@ -198,6 +209,17 @@ describe("the participant", () => {
 		expect(planOf(await decide()).room.identity).toBe("sip_+15551111");
 	});
 
+	it("calls of one number that come at once are different participants, whatever their records tell yet", async () => {
+		await rule();
+		const callIds = ["SCL_a11111111111", "SCL_b11111111111", "SCL_c11111111111"];
+		const one = node();
+		const outcomes = await Promise.all(callIds.map((callId) => decideOn(one, {}, callId)));
+		expect(new Set(outcomes.map((outcome) => planOf(outcome).room.identity)).size).toBe(3);
+		expect(identities.size).toBe(1);
+		for (const callId of callIds) identities.release(callId);
+		expect(planOf(await decideOn(one, {}, CALL_ID)).room.identity).toBe("sip_+15551111");
+	});
+
 	it("a hidden number is in no name, attribute or room, also not by way of included headers", async () => {
 		await configStore.deleteTrunk("project", "ST_111111111111");
 		await trunk({ includeHeaders: "ALL" });
@@ -315,6 +337,15 @@ describe("credentials", () => {
 			// RFC 7616 §3.3: asked again with a nonce of its own, as phones that keep the nonce of their last call need it
 			expect((await decide({ ...call, headers: [authorization(challenge)] })).decision).toMatchObject({ kind: "challenge", status: 407 });
 		}
+	});
+
+	it("an answer opens one call: sent again, from elsewhere, it is asked for a new one", async () => {
+		const one = node();
+		const [challenge = ""] = await challenged();
+		const headers = [authorization(challenge)];
+		expect((await decideOn(one, { headers }, "SCL_a11111111111")).decision.kind).toBe("accept");
+		const { decision } = await decideOn(one, { headers, source: "203.0.113.66" }, "SCL_b11111111111");
+		expect(decision).toMatchObject({ kind: "challenge", status: 407 });
 	});
 
 	it("a malformed field is a 400", async () => {

@@ -15,8 +15,10 @@ import {
 import { challenge, type Hashes, headers, type SipRequest, verifyAuthorization } from "@trunkline/sip";
 import type { InboundOutcome, InboundPlan } from "./inbound-call.ts";
 import type { HeaderList, InboundInvite } from "./ports.ts";
+import type { Identities } from "./identities.ts";
 import { sendableHeaders } from "./sendable-headers.ts";
 import type { Decision } from "./state.ts";
+import { UsedAnswers } from "./used-answers.ts";
 
 export interface DecideOptions {
 	configStore: ConfigStore;
@@ -27,15 +29,19 @@ export interface DecideOptions {
 	nonceSecret: Uint8Array;
 	random(length: number): Uint8Array;
 	now(): number;
+	/** of the calls that this node has; whoever runs the call releases it */
+	identities: Identities;
 	log: { warn(fields: Record<string, unknown>, message: string): void };
 }
 
+const NONCE_LIFETIME_MS = 60_000;
 const DEFAULT_REALM = "Trunkline";
 
 /** Trunk by called number, caller and source; then credentials; then the rule. A bounded number of key reads, whatever is stored. */
 export function decideWith(
 	options: DecideOptions,
 ): (invite: InboundInvite, request: SipRequest, callId: string) => Promise<InboundOutcome> {
+	const used = new UsedAnswers(NONCE_LIFETIME_MS);
 	return async (invite, request, callId) => {
 		const { projectId, configStore } = options;
 		const from = invite.from.user === "" ? "anonymous" : invite.from.user;
@@ -48,7 +54,7 @@ export function decideWith(
 		if (matched.problem !== undefined)
 			return refused(reject(500, "Ambiguous Trunk", { by: "node", reason: "no-trunk", message: matched.problem }));
 		if (trunk !== undefined) {
-			const unauthorized = authorize(options, trunk, request, invite.sipCallId);
+			const unauthorized = authorize(options, used, trunk, request, invite.sipCallId);
 			if (unauthorized !== undefined) return refused(unauthorized);
 		}
 		const rules = await configStore.rulesFor(projectId, trunk?.trunkId);
@@ -76,7 +82,13 @@ export function decideWith(
 }
 
 /** undefined: let in. A trunk with a user name or a password asks for both; one of them alone must not leave it open. */
-function authorize(options: DecideOptions, trunk: InboundTrunk, request: SipRequest, sipCallId: string): Decision | undefined {
+function authorize(
+	options: DecideOptions,
+	used: UsedAnswers,
+	trunk: InboundTrunk,
+	request: SipRequest,
+	sipCallId: string,
+): Decision | undefined {
 	if (trunk.authUsername === "" && trunk.authPassword === "") return undefined;
 	const realm = trunk.authRealm === "" ? DEFAULT_REALM : trunk.authRealm;
 	const nonce = { hashes: options.hashes, secret: options.nonceSecret, realm, scope: sipCallId, now: options.now() };
@@ -87,6 +99,8 @@ function authorize(options: DecideOptions, trunk: InboundTrunk, request: SipRequ
 		requestUri: request.uri,
 		username: trunk.authUsername,
 		password: trunk.authPassword,
+		nonceLifetime: NONCE_LIFETIME_MS,
+		unused: (given, nc) => used.use(given, nc, nonce.now),
 	});
 	switch (verdict) {
 		case "ok":
@@ -148,7 +162,9 @@ async function planFor(
 	};
 	let participant = participantForInbound(rule, facts, "ringing");
 	const others = await options.callStore.liveCallsInRoom(options.projectId, roomName);
-	if (others.some((other) => other.participantIdentity === participant.identity)) {
+	const elsewhere = others.some((other) => other.participantIdentity === participant.identity);
+	// In this order: an identity is not kept from others by a call that does not use it.
+	if (elsewhere || !options.identities.take(callId, roomName, participant.identity)) {
 		participant = participantForInbound(rule, { ...facts, identityTaken: true }, "ringing");
 	}
 	const mapped = attributesFromHeaders(
