@@ -8,7 +8,7 @@ import type { RtpSender } from "./rtp-sender.ts";
 const FRAME = 160;
 const TICK_MS = 20;
 /** Straight-through audio that pauses longer than this is filled with silence, so that carriers see a living stream. */
-const FILL_AFTER_MS = 45;
+const FILL_AFTER_MS = 100;
 /** Audio that is late by no more than this (in timestamp ticks) had stalled on its way; by more, the speaker had paused his stream. */
 const MAX_STALL = 8 * 200;
 

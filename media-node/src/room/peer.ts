@@ -5,7 +5,7 @@
 import { createSecretKey } from "node:crypto";
 import { networkInterfaces } from "node:os";
 import { type RTCDataChannel, RTCPeerConnection, type RTCDtlsTransport, type RtcpPacket, type RtpHeader, type RtpPacket } from "werift";
-import { MediaStreamTrack, useAudioLevelIndication, useOPUS, usePCMA, usePCMU } from "werift";
+import { CandidatePairState, DtlsClient, MediaStreamTrack, useAudioLevelIndication, useOPUS, usePCMA, usePCMU } from "werift";
 import type { RoomCodec } from "../call/ports.ts";
 
 export interface PeerEvents {
@@ -198,9 +198,41 @@ function prepareTransport(transport: RTCDtlsTransport, events: PeerEvents): void
 	transport.onRtp.subscribe((packet) => events.rtp(packet));
 	transport.onRtcp.allUnsubscribe();
 	transport.onRtcp.subscribe((packet) => events.rtcp(packet));
+	skipLastPause(connection);
+	helloAtOnce(transport);
 	keepEarlyDtls(transport);
 	transport.onStateChange.subscribe((state) => {
 		if (state === "connected") prepareKeys(transport);
+	});
+}
+
+/**
+ * werift waits 20 ms (Ta, RFC 8445 §14.2) after each check that it starts, the last one included. Ta paces transactions: when all candidates
+ * are known and no pair is left to check, there is nothing to pace, and the connection is up when the answer comes.
+ */
+function skipLastPause(connection: RTCDtlsTransport["iceTransport"]["connection"]): void {
+	const agent = connection as unknown as { schedulingChecks(): boolean; remoteCandidatesEnd: boolean };
+	const startNext = agent.schedulingChecks.bind(connection);
+	agent.schedulingChecks = () => {
+		const more = startNext();
+		if (!agent.remoteCandidatesEnd) return more;
+		return more && connection.checkList.some(({ state }) => state === CandidatePairState.FROZEN || state === CandidatePairState.WAITING);
+	};
+}
+
+/** As DTLS client werift sleeps 100 ms before its ClientHello; the transport is ready in the turn in which it says "connecting". */
+function helloAtOnce(transport: RTCDtlsTransport): void {
+	const { unSubscribe } = transport.onStateChange.subscribe((state) => {
+		unSubscribe();
+		if (state !== "connecting") return;
+		queueMicrotask(() => {
+			const { dtls } = transport;
+			if (!(dtls instanceof DtlsClient)) return;
+			const hello = dtls.connect();
+			// werift's own call, after its sleep, waits for the same handshake and takes its failure
+			Object.assign(dtls, { connect: () => hello });
+			hello.catch(() => undefined);
+		});
 	});
 }
 
