@@ -1,9 +1,22 @@
 // LiveKit's own client, unmodified, against the API on a real socket.
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
-import { SIPHeaderOptions, SIPMediaConfig, SIPTransport } from "@livekit/protocol";
-import { captureLogs, MemoryCallStore, MemoryConfigStore, MemoryDialQueue } from "@trunkline/testkit";
+import {
+	ListUpdate,
+	Pagination,
+	SIPDispatchRule,
+	SIPDispatchRuleInfo,
+	SIPHeaderOptions,
+	SIPInboundTrunkInfo,
+	SIPMediaConfig,
+	SIPOutboundTrunkInfo,
+	SIPTransport,
+	SIPTrunkInfo_TrunkKind,
+} from "@livekit/protocol";
+import { callRecord, captureLogs, MemoryCallStore, MemoryConfigStore, MemoryDialQueue } from "@trunkline/testkit";
 import { SipCallError, SipClient } from "livekit-server-sdk";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createApp } from "./app.ts";
@@ -11,7 +24,10 @@ import { KEY, SECRET, testApi } from "./test-api.ts";
 
 const dialQueue = new MemoryDialQueue();
 const configStore = new MemoryConfigStore();
-const { deps, onTick } = testApi({ configStore, callStore: (now) => new MemoryCallStore({ now }), dialQueue, log: captureLogs() });
+const { deps, onTick } = testApi(
+	{ configStore, callStore: (now) => new MemoryCallStore({ now }), dialQueue, log: captureLogs() },
+	{ random: (length) => randomBytes(length) },
+);
 const app = createApp(deps);
 let server: Server;
 let client: SipClient;
@@ -120,6 +136,123 @@ describe("SipClient", () => {
 			.catch((error: unknown) => error);
 		expect(busy).toBeInstanceOf(SipCallError);
 		expect(busy).toMatchObject({ sipStatusCode: 486, sipStatus: "Busy Here", status: 429, code: "resource_exhausted" });
+	});
+
+	test("updates, whole and by field", async () => {
+		const inbound = await client.createSipInboundTrunk("in", ["+15550200"], { authUsername: "u", authPassword: "p" });
+		const renamed = await client.updateSipInboundTrunkFields(inbound.sipTrunkId, {
+			name: "renamed",
+			numbers: new ListUpdate({ add: ["+15550201"], remove: ["+15550200"] }),
+		});
+		expect(renamed).toMatchObject({ name: "renamed", numbers: ["+15550201"], authUsername: "u" });
+		const replaced = await client.updateSipInboundTrunk(
+			inbound.sipTrunkId,
+			new SIPInboundTrunkInfo({ numbers: ["+15550202"], krispEnabled: true }),
+		);
+		expect(replaced).toMatchObject({
+			sipTrunkId: inbound.sipTrunkId,
+			name: "",
+			numbers: ["+15550202"],
+			krispEnabled: true,
+			authUsername: "",
+		});
+		expect(replaced.createdAt?.toJson()).toEqual(inbound.createdAt?.toJson());
+
+		const outbound = await client.createSipOutboundTrunk("out", "a.example", ["+15550200"]);
+		const moved = await client.updateSipOutboundTrunkFields(outbound.sipTrunkId, {
+			numbers: new ListUpdate({ set: ["+1", "+2"] }),
+			metadata: "m",
+		});
+		expect(moved).toMatchObject({ numbers: ["+1", "+2"], metadata: "m", address: "a.example" });
+		const other = await client.updateSipOutboundTrunk(
+			outbound.sipTrunkId,
+			new SIPOutboundTrunkInfo({ address: "b.example", numbers: ["+3"] }),
+		);
+		expect(other).toMatchObject({ sipTrunkId: outbound.sipTrunkId, address: "b.example", numbers: ["+3"], metadata: "" });
+		await expect(
+			client.updateSipOutboundTrunkFields(outbound.sipTrunkId, { numbers: new ListUpdate({ clear: true }) }),
+		).rejects.toMatchObject({
+			status: 400,
+			code: "invalid_argument",
+			message: "no trunk numbers specified",
+		});
+
+		const rule = await client.createSipDispatchRule(
+			{ type: "direct", roomName: "a" },
+			{ trunkIds: [inbound.sipTrunkId], attributes: { a: "1" } },
+		);
+		const changed = await client.updateSipDispatchRuleFields(rule.sipDispatchRuleId, {
+			name: "n",
+			attributes: { b: "2" },
+			trunkIds: new ListUpdate({ add: ["ST_x"] }),
+		});
+		expect(changed).toMatchObject({ name: "n", attributes: { a: "1", b: "2" }, trunkIds: [inbound.sipTrunkId, "ST_x"] });
+		const target = new SIPDispatchRule({ rule: { case: "dispatchRuleCallee", value: { roomPrefix: "p", pin: "", randomize: false } } });
+		const whole = await client.updateSipDispatchRule(rule.sipDispatchRuleId, new SIPDispatchRuleInfo({ rule: target }));
+		expect(whole).toMatchObject({ sipDispatchRuleId: rule.sipDispatchRuleId, name: "", trunkIds: [] });
+		expect(whole.rule?.rule.case).toBe("dispatchRuleCallee");
+		expect(await client.listSipDispatchRule({ dispatchRuleIds: [rule.sipDispatchRuleId] })).toHaveLength(1);
+		await expect(client.updateSipInboundTrunkFields("ST_none", { name: "x" })).rejects.toMatchObject({ status: 404, code: "not_found" });
+	});
+
+	test("the calls that LiveKit has deprecated", async () => {
+		const trunks = await client.listSipTrunk();
+		const kinds = new Set(trunks.map(({ kind }) => kind));
+		expect(kinds).toEqual(new Set([SIPTrunkInfo_TrunkKind.TRUNK_INBOUND, SIPTrunkInfo_TrunkKind.TRUNK_OUTBOUND]));
+		await expect(client.createSipTrunk("+15550300")).rejects.toMatchObject({
+			status: 404,
+			code: "bad_route",
+			message: expect.stringContaining("createSipInboundTrunk"),
+		});
+	});
+
+	test("pages by their limit", async () => {
+		const all = (await client.listSipTrunk()).map(({ sipTrunkId }) => sipTrunkId);
+		const paged: string[] = [];
+		for (const list of [
+			(page: Pagination) => client.listSipInboundTrunk({ page }),
+			(page: Pagination) => client.listSipOutboundTrunk({ page }),
+		]) {
+			for (let afterId = ""; ; ) {
+				const [item, ...more] = await list(new Pagination({ afterId, limit: 1 }));
+				expect(more).toEqual([]);
+				if (item === undefined) break;
+				paged.push(item.sipTrunkId);
+				afterId = item.sipTrunkId;
+			}
+		}
+		expect(paged.toSorted()).toEqual(all);
+	});
+
+	test("transfers: done, and refused with the SIP status in the error", async () => {
+		const call = callRecord({
+			callId: "SCL_t",
+			createdAt: deps.clock(),
+			projectId: "p_test",
+			state: "active",
+			roomName: "hall",
+			participantIdentity: "anna",
+		});
+		await deps.callStore.createCall(call);
+		const targets: string[] = [];
+		deps.transfer = async ({ callId }, { transferTo, ringingTimeoutMs }) => {
+			targets.push(`${callId} ${transferTo} ${ringingTimeoutMs}`);
+			const failed = transferTo.includes("busy");
+			return failed
+				? { status: "failed", reason: "rejected", sipStatus: { code: 486, reason: "Busy Here" } }
+				: { status: "successful", reason: "completed" };
+		};
+		await client.transferSipParticipant("hall", "anna", "tel:+15550100", { playDialtone: true });
+		expect(targets).toEqual(["SCL_t tel:+15550100 30000"]);
+		const refused: unknown = await client.transferSipParticipant("hall", "anna", "sip:busy@a.example").catch((error: unknown) => error);
+		expect(refused).toBeInstanceOf(SipCallError);
+		expect(refused).toMatchObject({ sipStatusCode: 486, sipStatus: "Busy Here", status: 429 });
+	});
+
+	test("no method of the client is untested here", () => {
+		const methods = Object.getOwnPropertyNames(SipClient.prototype).filter((name) => name !== "constructor");
+		const source = readFileSync(new URL(import.meta.url), "utf8");
+		expect(methods.filter((name) => !source.includes(`client.${name}(`) && !source.includes(`client\n\t\t\t.${name}(`))).toEqual([]);
 	});
 
 	test("a wrong secret", async () => {
