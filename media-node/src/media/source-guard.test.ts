@@ -23,3 +23,23 @@ it("is opened again only by an offer/answer that changes the address", () => {
 	expect(guard.accepts("192.0.2.1", 4002)).toBe(true);
 	expect(guard.accepts("192.0.2.1", 4000)).toBe(false);
 });
+
+it.each(["127.0.0.1", "127.1.2.3", "169.254.169.254", "::1", "fe80::1", "::ffff:127.0.0.1"])(
+	"%s from elsewhere is not this machine: packets go to where the signalling comes from",
+	(address) => {
+		const guard = new SourceGuard();
+		guard.reset(address, 4000, "198.51.100.7");
+		expect([guard.address, guard.port]).toEqual(["198.51.100.7", 4000]);
+		expect(guard.accepts(address, 4000)).toBe(false);
+	},
+);
+
+it.each([
+	["127.0.0.1", "127.0.0.1"],
+	["10.0.0.9", "198.51.100.7"],
+	["192.0.2.1", "127.0.0.1"],
+])("%s with signalling from %s is taken as it is", (address, signalling) => {
+	const guard = new SourceGuard();
+	guard.reset(address, 4000, signalling);
+	expect(guard.address).toBe(address);
+});

@@ -11,8 +11,12 @@ export class SourceGuard {
 	/** packets that came from somewhere else */
 	refused = 0;
 
-	/** A new offer/answer: what SDP says, and where the signalling comes from (NAT: SDP may hold a private address). */
-	reset(sdpAddress: string, sdpPort: number, signallingAddress: string): void {
+	/**
+	 * A new offer/answer: what SDP says, and where the signalling comes from (NAT: SDP may hold a private address). A loopback or link-local address
+	 * from elsewhere would aim a stranger's call at this machine's own services: the signalling's address stands for it.
+	 */
+	reset(offeredAddress: string, sdpPort: number, signallingAddress: string): void {
+		const sdpAddress = isOwnMachine(offeredAddress) && !isOwnMachine(signallingAddress) ? signallingAddress : offeredAddress;
 		if (sdpAddress === this.#sdpAddress && sdpPort === this.#sdpPort && signallingAddress === this.#signallingAddress) return;
 		this.#sdpAddress = sdpAddress;
 		this.#sdpPort = sdpPort;
@@ -44,4 +48,11 @@ export class SourceGuard {
 	get port(): number {
 		return this.#latchedPort === 0 ? this.#sdpPort : this.#latchedPort;
 	}
+}
+
+/** Loopback (RFC 1122 §3.2.1.3) and link-local (RFC 3927), IPv6 alike: an address that means another machine to whoever wrote it. */
+function isOwnMachine(address: string): boolean {
+	const v4 = address.slice(address.lastIndexOf(":") + 1);
+	if (v4.includes(".")) return v4.startsWith("127.") || v4.startsWith("169.254.");
+	return /^[0:]*:0*1$/.test(address) || /^fe[89ab]/i.test(address);
 }

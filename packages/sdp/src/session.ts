@@ -115,10 +115,20 @@ function milliseconds(value: unknown): number | undefined {
 	return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 }
 
-/** IPv4 or IPv6 literal; names are not looked up, as media must not wait for DNS. A multicast address (with /ttl) is no telephone either. */
+/**
+ * IPv4 or IPv6 literal; names are not looked up, as media must not wait for DNS. A group is no telephone, whether its /ttl is written or not: a
+ * stranger's call must not send to everybody on a network.
+ */
 function ipLiteral(value: string | number | undefined): string | undefined {
 	const text = String(value ?? "");
-	return isIpv4(text) || isIpv6(text) ? text : undefined;
+	return (isIpv4(text) || isIpv6(text)) && !isGroup(text) ? text : undefined;
+}
+
+/** Multicast, reserved and broadcast (RFC 5771, RFC 1112 §4, RFC 919); IPv6 multicast (RFC 4291 §2.7); IPv4 within IPv6 alike. */
+function isGroup(address: string): boolean {
+	if (/^ff[0-9a-f]{2}:/i.test(address)) return true;
+	const last = address.slice(address.lastIndexOf(":") + 1);
+	return last.includes(".") && Number.parseInt(last, 10) >= 224;
 }
 
 function isIpv4(text: string): boolean {
