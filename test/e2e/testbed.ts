@@ -19,6 +19,8 @@ export class Testbed {
 	readonly rooms: RoomServiceClient;
 	readonly #dataDir: string;
 	readonly #open: (() => Promise<void>)[] = [];
+	/** that the test has in rooms */
+	#participants = 0;
 
 	static async start(settings: Record<string, string> = {}): Promise<Testbed> {
 		const dataDir = mkdtempSync(join(tmpdir(), "trunkline-e2e-"));
@@ -60,7 +62,11 @@ export class Testbed {
 
 	async participant(roomName: string, identity: string): Promise<Participant> {
 		const participant = await Participant.join(this.access, roomName, identity);
-		this.#open.push(() => participant.leave());
+		this.#participants += 1;
+		this.#open.push(async () => {
+			this.#participants -= 1;
+			await participant.leave();
+		});
 		return participant;
 	}
 
@@ -85,15 +91,19 @@ export class Testbed {
 		for (let close = this.#open.pop(); close !== undefined; close = this.#open.pop()) await close();
 	}
 
-	/** Waits until the node holds no call, transaction, dialog or port any more. */
+	/**
+	 * Waits until no call, dialog or RTP port is left, and of participants and peer connections no more than the test's own. Transactions stay for
+	 * 32 s, rooms for 20 s.
+	 */
 	async idle(withinMs = 10_000): Promise<void> {
-		const zero = { calls: 0, legs: 0, rtpPorts: 0 };
+		const left = (): number => {
+			const { node, rooms } = this.local.stats();
+			const inRooms = rooms === undefined ? 0 : rooms.participants + rooms.peerConnections - 2 * this.#participants;
+			return node.calls + node.legs + node.dialogs + node.rtpPorts + Math.max(0, inRooms);
+		};
 		await until(
-			() => {
-				const { calls, legs, rtpPorts } = this.local.stats().node;
-				return calls === zero.calls && legs === zero.legs && rtpPorts === zero.rtpPorts;
-			},
-			`the node to be idle, ${JSON.stringify(this.local.stats())}`,
+			() => left() === 0,
+			() => `nothing to be left of the calls: ${JSON.stringify(this.local.stats())}`,
 			withinMs,
 		);
 	}
@@ -107,10 +117,10 @@ export class Testbed {
 }
 
 /** Polls; the end-to-end world has no clock of ours to wait on. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, withinMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, what: string | (() => string), withinMs = 10_000): Promise<void> {
 	const deadline = performance.now() + withinMs;
 	while (!(await condition())) {
-		if (performance.now() > deadline) throw new Error(`waited ${withinMs} ms in vain for ${what}`);
+		if (performance.now() > deadline) throw new Error(`waited ${withinMs} ms in vain for ${typeof what === "string" ? what : what()}`);
 		await delay(10);
 	}
 }
