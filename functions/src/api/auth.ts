@@ -16,8 +16,11 @@ export type Authentication =
 
 const CLOCK_TOLERANCE_SECONDS = 10;
 
+/** A token with what it says, once it is verified. */
+export type VerifiedToken = { kind: "anonymous" } | Verification;
+
 /** LiveKit's JWT: HS256 with the secret of the API key that is the issuer. From the Authorization header or the form value `access_token`. */
-export async function authenticate(request: Request, deps: Pick<ApiDeps, "keys" | "clock">): Promise<Authentication> {
+export async function verifiedToken(request: Request, deps: Pick<ApiDeps, "keys" | "clock">): Promise<VerifiedToken> {
 	const header = request.headers.get("authorization");
 	if (header !== null && !header.startsWith("Bearer ")) {
 		return { kind: "refused", text: "invalid authorization header. Must start with Bearer " };
@@ -25,13 +28,17 @@ export async function authenticate(request: Request, deps: Pick<ApiDeps, "keys" 
 	const token = header?.slice("Bearer ".length) ?? new URL(request.url).searchParams.get("access_token");
 	if (token === null || token === undefined) return { kind: "anonymous" };
 	const issuer = unverifiedIssuer(token);
-	if (issuer === undefined) return { kind: "refused", text: "invalid authorization token" };
-	const verification = await verify(token, issuer, deps);
-	if (verification.kind === "refused") return verification;
-	return { kind: "authenticated", projectId: verification.projectId, apiKey: issuer, grants: sipGrants(verification.payload) };
+	return issuer === undefined ? { kind: "refused", text: "invalid authorization token" } : verify(token, issuer, deps);
 }
 
-type Verification = { kind: "verified"; projectId: string; payload: JWTPayload } | { kind: "refused"; text: string };
+/** Who asks, and what the token lets them do. */
+export async function authenticate(request: Request, deps: Pick<ApiDeps, "keys" | "clock">): Promise<Authentication> {
+	const token = await verifiedToken(request, deps);
+	if (token.kind !== "verified") return token;
+	return { kind: "authenticated", projectId: token.projectId, apiKey: token.apiKey, grants: sipGrants(token.payload) };
+}
+
+type Verification = { kind: "verified"; projectId: string; apiKey: string; payload: JWTPayload } | { kind: "refused"; text: string };
 
 /** With any secret of the key that is live. One that was rotated a moment ago may not be known here yet: then the key is read anew, once. */
 async function verify(token: string, issuer: string, deps: Pick<ApiDeps, "keys" | "clock">): Promise<Verification> {
@@ -58,7 +65,7 @@ async function verifyOnce(
 				// A token without an end would hold for ever.
 				requiredClaims: ["exp"],
 			});
-			return { kind: "verified", projectId: key.projectId, payload };
+			return { kind: "verified", projectId: key.projectId, apiKey: issuer, payload };
 		} catch (error) {
 			failure = error;
 			if (!isOtherSecret(error)) break;

@@ -1,16 +1,18 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { ProjectView } from "@trunkline/contracts";
-import { ProjectCache } from "@trunkline/domain";
 import {
 	captureLogs,
 	MemoryCallLimitStore,
 	MemoryCallStore,
 	MemoryConfigStore,
 	MemoryDialQueue,
+	MemoryNumberOwnerStore,
 	MemoryProjectStore,
 } from "@trunkline/testkit";
+import { jwtVerify } from "jose";
 import { describe, expect, test } from "vitest";
-import type { ApiDeps } from "./deps.ts";
-import { apiKeys } from "./keys.ts";
+import { withProjects } from "./projects.ts";
 import { KEY, SECRET, type TestApi, testApi, token } from "./test-api.ts";
 
 const ADMIN_SECRET = "an admin secret of sufficient length";
@@ -27,17 +29,24 @@ function setUp() {
 	};
 	let now = Date.now();
 	const store = new MemoryProjectStore();
-	const cache = new ProjectCache({ store, now: () => now });
-	const builtIn = (key: string) => (key === KEY ? { secret: SECRET, projectId: "default" } : undefined);
-	const over: Partial<ApiDeps> = {
-		keys: apiKeys(builtIn, cache),
-		projects: { store, cache, callLimits: new MemoryCallLimitStore(), adminSecret: ADMIN_SECRET },
-		clock: () => now,
-		sleep: async (ms) => {
-			now += ms;
-		},
+	const options = {
+		store,
+		owners: new MemoryNumberOwnerStore(),
+		callLimits: new MemoryCallLimitStore(),
+		builtInProjects: ["default"],
+		fallbackProject: "default",
+		adminSecret: ADMIN_SECRET,
 	};
-	const api = testApi(stores, over);
+	const clock = () => now;
+	const keys = { lookup: (key: string) => (key === KEY ? { secret: SECRET, projectId: "default" } : undefined) };
+	const roomService = async () => new Response("the deployment's", { status: 404 });
+	// The parts that testApi builds are needed before: its deps, made once for themselves, are good enough.
+	const bare = testApi(stores, { keys, clock, roomService });
+	const projects = withProjects(bare.deps, options);
+	const sleep = async (ms: number) => {
+		now += ms;
+	};
+	const api = testApi(stores, { ...projects.deps, sleep });
 	const admin = async (method: string, path: string, body?: unknown, secret = ADMIN_SECRET) => {
 		const response = await api.fetch(`/v1/projects${path}`, {
 			method,
@@ -47,7 +56,16 @@ function setUp() {
 		return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 	};
 	const create = async (body: object = {}): Promise<Created> => (await admin("POST", "", body)).body as unknown as Created;
-	return { ...api, log, admin, create, store, as: (key: Created["apiKey"]) => clientOf(api, key), pass: (ms: number) => void (now += ms) };
+	return {
+		...api,
+		projects,
+		log,
+		admin,
+		create,
+		store,
+		as: (key: Created["apiKey"]) => clientOf(api, key),
+		pass: (ms: number) => void (now += ms),
+	};
 }
 
 /** Twirp requests with a project's key. */
@@ -427,5 +445,67 @@ describe("policy", () => {
 		deps.dialQueue = () => ({ send: () => Promise.reject(new Error("no route")), receive: async () => [] });
 		const statuses = (await Promise.all([dial(), dial(), dial()])).map(({ status }) => status);
 		expect(statuses.sort()).toEqual([429, 503, 503]);
+	});
+});
+
+describe("inbound", () => {
+	test("a number is one project's, and its calls too", async () => {
+		const { create, as, projects } = setUp();
+		const [first, second] = [await create(), await create()];
+		const trunk = { trunk: { numbers: ["+1 555-0100"] } };
+		expect((await as(first.apiKey)("CreateSIPInboundTrunk", trunk)).status).toBe(200);
+		const refused = await as(second.apiKey)("CreateSIPInboundTrunk", trunk);
+		expect(refused).toMatchObject({ status: 409, body: { code: "already_exists" } });
+		expect(refused.text).not.toContain(first.projectId);
+		expect(await projects.projectForInbound("15550100", "192.0.2.1")).toBe(first.projectId);
+		expect(await projects.projectForInbound("+15550101", "192.0.2.1")).toBe("default");
+	});
+	test("a trunk for any number from anywhere is the deployment's own alone", async () => {
+		const { create, as } = setUp();
+		const wildcard = { trunk: { name: "all", auth_username: "u", auth_password: "p" } };
+		const refused = await as((await create()).apiKey)("CreateSIPInboundTrunk", wildcard);
+		expect(errorOf(refused)).toContain("needs allowed_addresses");
+		expect((await as({ key: KEY, secret: SECRET })("CreateSIPInboundTrunk", wildcard)).status).toBe(200);
+	});
+});
+
+describe("a project's own LiveKit server", () => {
+	test("gets requests signed with its own key, and nobody else's", async () => {
+		const { create, fetch } = setUp();
+		const seen: { url: string | undefined; authorization: string | undefined; body: string }[] = [];
+		const server = createServer((request, response) => {
+			const chunks: Buffer[] = [];
+			request.on("data", (chunk: Buffer) => chunks.push(chunk));
+			request.on("end", () => {
+				seen.push({ url: request.url, authorization: request.headers.authorization, body: Buffer.concat(chunks).toString() });
+				response.end("theirs");
+			});
+		});
+		await new Promise<void>((resolve) => {
+			server.listen(0, "127.0.0.1", resolve);
+		});
+		try {
+			const secret = "the secret of the LiveKit server's key";
+			const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+			const project = await create({ livekit: { url, apiKey: "APIlk", apiSecret: secret } });
+			const other = await create();
+			const ask = async (key: Created["apiKey"]): Promise<string> => {
+				const authorization = `Bearer ${await token({ video: { roomList: true } }, key)}`;
+				const path = "/twirp/livekit.RoomService/ListRooms";
+				return (await fetch(path, { method: "POST", headers: { authorization, "content-type": "application/json" }, body: "{}" })).text();
+			};
+			expect(await ask(project.apiKey)).toBe("theirs");
+			expect(seen).toMatchObject([{ url: "/twirp/livekit.RoomService/ListRooms", body: "{}" }]);
+			const { payload } = await jwtVerify(seen[0]?.authorization?.slice("Bearer ".length) ?? "", new TextEncoder().encode(secret), {
+				issuer: "APIlk",
+			});
+			expect(payload).toMatchObject({ video: { roomList: true }, exp: expect.any(Number) });
+			expect(await ask(other.apiKey)).toBe("the deployment's");
+			expect(await ask({ key: project.apiKey.key, secret: "a guess of sufficient length" })).toBe("the deployment's");
+			expect(seen).toHaveLength(1);
+		} finally {
+			server.closeAllConnections();
+			await new Promise((resolve) => server.close(resolve));
+		}
 	});
 });

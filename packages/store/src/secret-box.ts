@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { DecryptCommand, EncryptCommand, type KMSClient } from "@aws-sdk/client-kms";
+import { DecryptCommand, EncryptCommand, KMSClient } from "@aws-sdk/client-kms";
 import { DomainError, type SecretBox } from "@trunkline/domain";
 
 const KEY_BYTES = 32;
@@ -95,6 +95,12 @@ export class KmsSecretBox implements SecretBox {
 		if (Plaintext === undefined) throw unreadable();
 		return Buffer.from(Plaintext).toString("utf8");
 	}
+}
+
+/** At most 3 attempts of 2 s each, as for the tables. */
+export function createKmsSecretBox({ region, keyId }: { region: string; keyId: string }): KmsSecretBox {
+	const requestHandler = { connectionTimeout: 1000, requestTimeout: 2000, throwOnRequestTimeout: true };
+	return new KmsSecretBox({ client: new KMSClient({ region, maxAttempts: 3, requestHandler }), keyId });
 }
 
 async function reachable<T>(request: () => Promise<T>): Promise<T> {

@@ -1,0 +1,51 @@
+import { createDynamoClient, createKmsSecretBox, DynamoCallLimitStore, DynamoNumberOwnerStore, DynamoProjectStore } from "@trunkline/store";
+import * as z from "zod";
+import type { ApiDeps } from "./api/deps.ts";
+import { type WithProjects, withProjects } from "./api/projects.ts";
+
+/** Whoever guesses it owns the deployment. */
+const MIN_ADMIN_SECRET_LENGTH = 32;
+
+const environmentSchema = z.object({
+	AWS_REGION: z.string().min(1),
+	CONFIG_TABLE: z.string().min(1),
+	CALLS_TABLE: z.string().min(1),
+	/** id, ARN or alias of the KMS key that seals the secrets of projects; unset: there are no projects but those of API_KEYS */
+	PROJECTS_KMS_KEY: z.string().min(1).optional(),
+	/** bearer of /v1/projects; unset: projects cannot be changed */
+	ADMIN_SECRET: z.string().min(MIN_ADMIN_SECRET_LENGTH).optional(),
+	/** gets inbound calls whose number and network no project has, and may have a trunk for any number from anywhere */
+	FALLBACK_PROJECT: z.string().min(1).optional(),
+});
+
+/** The API with projects, on AWS; undefined without PROJECTS_KMS_KEY. `builtInProjects`: those of API_KEYS. Throws as `apiFromEnvironment` does. */
+export function projectsFromEnvironment(
+	deps: ApiDeps,
+	environment: Readonly<Record<string, string | undefined>>,
+	builtInProjects: readonly string[],
+): WithProjects | undefined {
+	const parsed = environmentSchema.safeParse(environment);
+	if (!parsed.success) {
+		const problems = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+		throw new Error(`bad environment: ${problems.join("; ")}`);
+	}
+	const {
+		AWS_REGION: region,
+		CONFIG_TABLE,
+		CALLS_TABLE,
+		PROJECTS_KMS_KEY: keyId,
+		ADMIN_SECRET: adminSecret,
+		FALLBACK_PROJECT,
+	} = parsed.data;
+	if (keyId === undefined) return undefined;
+	const client = createDynamoClient({ region });
+	const fallbackProject = FALLBACK_PROJECT ?? (builtInProjects.length === 1 ? builtInProjects[0] : undefined);
+	return withProjects(deps, {
+		store: new DynamoProjectStore({ client, table: CONFIG_TABLE, box: createKmsSecretBox({ region, keyId }) }),
+		owners: new DynamoNumberOwnerStore({ client, table: CONFIG_TABLE }),
+		callLimits: new DynamoCallLimitStore({ client, table: CALLS_TABLE }),
+		builtInProjects,
+		...(fallbackProject === undefined ? {} : { fallbackProject }),
+		...(adminSecret === undefined ? {} : { adminSecret }),
+	});
+}
