@@ -1,4 +1,8 @@
 export { createApp } from "./api/app.ts";
 export type { ApiDeps, ApiKey } from "./api/deps.ts";
 export { forwardTo } from "./api/forward.ts";
+export { type WithProjects, withProjects } from "./api/projects.ts";
 export { sleep } from "./api/sleep.ts";
+export { EventDeliverer, webhookSinks } from "./consumers/event-delivery.ts";
+export { EventLoop } from "./consumers/event-loop.ts";
+export { WebhookSender } from "./consumers/webhook-sender.ts";

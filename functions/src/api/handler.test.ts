@@ -7,6 +7,7 @@ const environment = {
 	CONFIG_TABLE: "config",
 	CALLS_TABLE: "calls",
 	DIAL_QUEUE_URL: "https://sqs.eu-west-1.amazonaws.com/1/dial",
+	COMMAND_QUEUE_URL_PREFIX: "https://sqs.eu-west-1.amazonaws.com/1/commands-",
 	LIVEKIT_URL: "wss://rooms.example.com",
 	API_KEYS: '{"k":{"secret":"s3cr3t","projectId":"p"}}',
 	LOG_LEVEL: "silent",

@@ -287,7 +287,7 @@ function listQuery(projectId: string, search: CallSearch): Omit<QueryCommandInpu
 
 function cursorOf(entry: Item): CallCursor {
 	const { byTime, pk } = fromItem(entry);
-	const callId = String(pk).slice(keys.callKey("").pk.length);
+	const callId = keys.callIdOfKey(String(pk)) ?? "";
 	const time = String(byTime).slice(0, -(callId.length + 1));
 	return { callId, createdAt: Number(time.slice(time.lastIndexOf("#") + 1)) };
 }

@@ -39,7 +39,7 @@ export class DynamoEventOutbox implements EventOutbox {
 		const { Items = [] } = await reachable(this.#table, () => this.#client.send(query));
 		return Items.map(fromItem).map(({ pk, outboxDue }) => ({
 			due: String(outboxDue),
-			callId: String(pk).slice(keys.callKey("").pk.length),
+			callId: keys.callIdOfKey(String(pk)) ?? "",
 		}));
 	}
 

@@ -2,7 +2,7 @@ export { DynamoCallStore } from "./call-store.ts";
 export * from "./client.ts";
 export * from "./config-store.ts";
 export * from "./event-outbox.ts";
-export { CALLS_TABLE, CALLS_TTL_ATTRIBUTE, CONFIG_TABLE } from "./keys.ts";
+export { callIdOfKey, CALLS_TABLE, CALLS_TTL_ATTRIBUTE, CONFIG_TABLE } from "./keys.ts";
 export * from "./call-limit-store.ts";
 export * from "./number-owner-store.ts";
 export * from "./project-store.ts";

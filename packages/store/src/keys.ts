@@ -137,6 +137,11 @@ export function callKey(callId: string): Key {
 	return { pk: `call#${callId}`, sk: "call" };
 }
 
+/** The id of the call that an item is; undefined for an item that is none. */
+export function callIdOfKey(pk: string): string | undefined {
+	return pk.startsWith("call#") ? pk.slice("call#".length) : undefined;
+}
+
 export function callsOf(projectId: string): string {
 	return project(projectId);
 }
