@@ -65,7 +65,8 @@ interface Rank {
 	caller: 0 | 1;
 	/** -1 = no address filter */
 	prefixLength: number;
-	sources: readonly string[];
+	/** asked for only when all else is equal */
+	sources: () => readonly string[];
 }
 
 interface Candidate {
@@ -93,7 +94,7 @@ function testTrunk(trunk: InboundTrunk, call: InboundCallOrigin): Tested {
 	}
 	const number = trunk.numbers.length > 0 ? 1 : 0;
 	const caller = trunk.allowedNumbers.length > 0 ? 1 : 0;
-	return { pass: true, rank: { number, caller, prefixLength, sources: canonicalSources(trunk) } };
+	return { pass: true, rank: { number, caller, prefixLength, sources: () => canonicalSources(trunk) } };
 }
 
 /** Length of the longest entry that contains the source, -1 when there are no entries, undefined when none contains it. */
@@ -111,8 +112,10 @@ function longestPrefix(entries: readonly string[], source: string): number | und
 }
 
 function compareRank(a: Rank, b: Rank): number {
-	const narrower = a.number - b.number || a.caller - b.caller || a.prefixLength - b.prefixLength || b.sources.length - a.sources.length;
-	return narrower || compareText(b.sources.join(","), a.sources.join(","));
+	const narrower = a.number - b.number || a.caller - b.caller || a.prefixLength - b.prefixLength;
+	if (narrower !== 0) return narrower;
+	const [mine, theirs] = [a.sources(), b.sources()];
+	return theirs.length - mine.length || compareText(theirs.join(","), mine.join(","));
 }
 
 function describeEntry(entry: string): string {

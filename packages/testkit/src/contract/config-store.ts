@@ -2,6 +2,7 @@ import type { InboundTrunk } from "@trunkline/contracts";
 import type { ConfigStore, DomainError } from "@trunkline/domain";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { dispatchRule, inboundTrunk, outboundTrunk } from "../records.ts";
+import { configPropertiesContract } from "./config-properties.ts";
 import { configUpdatesContract } from "./config-updates.ts";
 
 export interface ConfigStoreUnderTest {
@@ -281,5 +282,6 @@ export function configStoreContract(name: string, factory: () => Promise<ConfigS
 		});
 
 		configUpdatesContract(() => ({ store, project }));
+		configPropertiesContract(() => ({ store, newProject: () => `project-${++projects}` }));
 	});
 }
