@@ -19,3 +19,5 @@ export type { Body, HeaderField, HeaderInput, SipMessage, SipRequest, SipRespons
 export { type ParseErrorCode, type ParseResult, parseMessage } from "./message/parse.ts";
 export { reasonPhrase } from "./message/reason.ts";
 export { writeMessage } from "./message/write.ts";
+export { readReferNotify, type ReferProgress } from "./refer/notify.ts";
+export { parseSipfrag, sipfragBody, type SipfragStatus } from "./refer/sipfrag.ts";
