@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { RoomConfiguration } from "@livekit/protocol";
 import { newId } from "@trunkline/contracts";
-import type { CallStore, ConfigStore, DialQueue } from "@trunkline/domain";
+import type { CallStore, CommandQueue, ConfigStore, DialQueue } from "@trunkline/domain";
 import type { Hashes } from "@trunkline/sip";
 import { decideWith } from "./call/decide.ts";
 import { Identities } from "./call/identities.ts";
@@ -19,6 +19,7 @@ import { LiveKitRoomConnector } from "./room/livekit-room-connector.ts";
 import { joinToken } from "./room/token.ts";
 import { type DatagramTransport, openUdp } from "./transport/udp.ts";
 import { SipUserAgent } from "./ua/user-agent.ts";
+import { Commands } from "./worker/commands.ts";
 import { Intake } from "./worker/intake.ts";
 
 export interface MediaNodeOptions {
@@ -31,6 +32,8 @@ export interface MediaNodeOptions {
 	configStore: ConfigStore;
 	callStore: CallStore;
 	dialQueue: DialQueue;
+	/** this node's own; unset: its calls take no commands */
+	commandQueue?: CommandQueue;
 	/** false = LiveKit's behaviour: a rule without trunks takes calls that passed no trunk */
 	strictDispatch: boolean;
 	/** calls at a time; above it new ones get 503 */
@@ -60,6 +63,7 @@ export class MediaNode {
 	readonly #userAgent: SipUserAgent;
 	readonly #transport: DatagramTransport;
 	readonly #intake: Intake;
+	readonly #commands: Commands | undefined;
 	#draining = false;
 	/** calls that still come are hung up at once */
 	#hangingUp = false;
@@ -85,6 +89,7 @@ export class MediaNode {
 			throw error;
 		}
 		node.#intake.start();
+		node.#commands?.start();
 		return node;
 	}
 
@@ -167,11 +172,24 @@ export class MediaNode {
 			room: () => (this.#draining ? 0 : options.maxCalls - this.#calls.size),
 			run: (record, dialled) => this.#run(new OutboundCall(deps, record, outboundPlan(record, log), this.#userAgent, dialled)),
 			now: clock.now,
-			sleep: async (ms, signal) => {
-				await delay(ms, undefined, { signal }).catch(() => {});
-			},
+			sleep: pause,
 			log,
 		});
+		const { commandQueue } = options;
+		if (commandQueue !== undefined) {
+			this.#commands = new Commands({
+				queue: commandQueue,
+				nodeId: this.nodeId,
+				hangUp: (callId) => {
+					const call = this.#calls.get(callId);
+					call?.dispatch({ type: "hang-up" });
+					return call !== undefined;
+				},
+				now: clock.now,
+				sleep: pause,
+				log,
+			});
+		}
 	}
 
 	get sipPort(): number {
@@ -207,7 +225,8 @@ export class MediaNode {
 		for (const call of [...this.#calls.values()]) call.dispatch({ type: "shutdown" });
 		if (!(await this.#emptyWithin(withinMs)))
 			this.#options.log.warn({ calls: this.#calls.size }, "calls were not over in time and are cut off");
-		await Promise.race([intake, delay(500, undefined, { ref: false })]);
+		// Until here, so that a call that goes on during a drain can still be hung up.
+		await Promise.race([Promise.all([intake, this.#commands?.stop()]), delay(500, undefined, { ref: false })]);
 		this.#userAgent.close();
 		await this.#transport.close();
 	}
@@ -253,6 +272,11 @@ export class MediaNode {
 		if (this.#calls.size >= this.#options.maxCalls) return { reason: "At Capacity", retryAfterSeconds: 10 };
 		return undefined;
 	}
+}
+
+/** Resolves after `ms`, or when it is told to stop. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+	await delay(ms, undefined, { signal }).catch(() => {});
 }
 
 const hashes: Hashes = {

@@ -44,6 +44,8 @@ export function established(state: CallState, event: CallEvent, now: number): St
 				do: "bye",
 				reason: "shutdown",
 			});
+		case "hang-up":
+			return finish(state, "ending", { by: "api", reason: "hangup" }, now, hangupStatus(), { do: "bye", reason: "hung up by the API" });
 		case "fault":
 			return finish(state, "ending", { by: "node", reason: "internal-error", message: event.message }, now, {
 				do: "bye",

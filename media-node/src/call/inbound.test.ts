@@ -207,3 +207,32 @@ test("digits go both ways", () => {
 	expect(run.feed({ type: "digit", code: 11, digit: "#" })).toEqual([{ do: "digit-to-room", code: 11, digit: "#" }]);
 	expect(run.feed({ type: "room-digits", digits: "12" })).toEqual([{ do: "send-digits", digits: "12", report: false }]);
 });
+
+describe("hung up through the API", () => {
+	const end = (effects: readonly Effect[]) => effects.find((effect) => effect.do === "end-record");
+
+	it("while it rings: refused, and closed", () => {
+		const run = waitingCall();
+		run.feed({ type: "media-opened" });
+		run.feed({ type: "room-joined", occupied: false });
+		const effects = run.feed({ type: "hang-up" });
+		expect(effects).toContainEqual({ do: "reject", status: 603, reason: "Decline" });
+		expect(end(effects)).toEqual({ do: "end-record", end: { by: "api", reason: "declined", sipStatus: 603, sipReason: "Decline" } });
+		expect(run.phase()).toBe("over");
+	});
+
+	it("when it is active: BYE", () => {
+		const run = activeCall();
+		const effects = run.feed({ type: "hang-up" });
+		expect(effects).toContainEqual({ do: "bye", reason: "hung up by the API" });
+		expect(end(effects)).toEqual({ do: "end-record", end: { by: "api", reason: "hangup" } });
+		expect(run.phase()).toBe("ending");
+		expect(run.feed({ type: "hang-up" })).toEqual([]);
+	});
+
+	it("before it is decided on: refused, with a record", () => {
+		const run = reducerRun(initialInbound, inbound);
+		run.feed({ type: "start" });
+		expect(kinds(run.feed({ type: "hang-up" }))).toEqual(["reject", "create-record", "over"]);
+	});
+});

@@ -59,6 +59,8 @@ function deciding(state: CallState, event: CallEvent, now: number): Step {
 			return step(state, { phase: "over" }, { do: "create-record", ended: { by: "peer", reason: "cancelled" } }, { do: "over" });
 		case "fault":
 			return refuse(state, 503, "Service Unavailable", { by: "node", reason: "internal-error", message: event.message });
+		case "hang-up":
+			return refuse(state, 603, "Decline", { by: "api", reason: "declined" });
 		case "shutdown":
 			return refuse(state, 503, "Service Unavailable", { by: "node", reason: "shutdown" });
 		default:
@@ -141,6 +143,8 @@ function waiting(state: CallState, event: CallEvent, now: number): Step {
 				now,
 				hangupStatus(),
 			);
+		case "hang-up":
+			return giveUp(state, 603, "Decline", { by: "api", reason: "declined" }, now);
 		case "shutdown":
 			return giveUp(state, 503, "Service Unavailable", { by: "node", reason: "shutdown" }, now);
 		case "fault":

@@ -141,3 +141,31 @@ test("hanging up while the digits are sent ends the call once", () => {
 	expect(run.done("bridge")).toHaveLength(0);
 	expect(run.done("end-record")).toHaveLength(1);
 });
+
+describe("hung up through the API", () => {
+	it("before it is dialled: closed without a word to the telephone", () => {
+		const run = reducerRun(initialOutbound(request()), outbound);
+		run.feed({ type: "start" }, 0);
+		run.feed({ type: "hang-up" }, 10);
+		expect(run.done("cancel")).toEqual([]);
+		expect(run.done("end-record")).toEqual([{ do: "end-record", end: { by: "api", reason: "cancelled" } }]);
+		expect(run.phase()).toBe("over");
+	});
+
+	it("while it rings: CANCEL", () => {
+		const run = dialledCall();
+		run.feed({ type: "provisional", status: 180 });
+		run.feed({ type: "hang-up" }, 500);
+		expect(run.done("cancel")).toHaveLength(1);
+		expect(run.done("end-record")).toEqual([{ do: "end-record", end: { by: "api", reason: "cancelled" } }]);
+		expect(run.phase()).toBe("ending");
+	});
+
+	it.each(["", "12"])("answered (digits %j still to send): BYE", (dtmf) => {
+		const run = dialledCall({ dtmf });
+		run.feed({ type: "answered", sipCallId: "x" }, 500);
+		run.feed({ type: "hang-up" }, 600);
+		expect(run.done("bye")).toEqual([{ do: "bye", reason: "hung up by the API" }]);
+		expect(run.done("end-record")).toEqual([{ do: "end-record", end: { by: "api", reason: "hangup" } }]);
+	});
+});

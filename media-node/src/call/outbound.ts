@@ -158,6 +158,8 @@ function abortEnd(state: CallState, event: CallEvent): CallEnd | undefined {
 	switch (event.type) {
 		case "room-closed":
 			return roomCloseEnd(event.reason, event.message);
+		case "hang-up":
+			return { by: "api", reason: "cancelled" };
 		case "shutdown":
 			return { by: "node", reason: "shutdown", message: "the media node is shutting down" };
 		case "fault":

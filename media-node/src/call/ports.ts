@@ -141,7 +141,10 @@ export interface MediaStats {
 export interface MediaSession {
 	readonly localAddress: string;
 	readonly localPort: number;
-	/** (Re)configures after offer/answer; media flows from now on. `signallingAddress` may send too (symmetric RTP behind NAT). */
+	/**
+	 * (Re)configures after offer/answer; packets are taken in from now on. Nothing is sent before `connect` or `sendDigits`: the answer may still be to
+	 * come. `signallingAddress` may send too (symmetric RTP behind NAT).
+	 */
 	start(negotiated: NegotiatedAudio, signallingAddress: string): void;
 	/** From now on the telephone's audio goes to the room. */
 	connect(uplink: AudioUplink): void;
@@ -241,7 +244,7 @@ export interface Clock {
 /** A call as the node's owner of it sees it. */
 export interface LiveCall {
 	readonly callId: string;
-	dispatch(event: { type: "start" } | { type: "shutdown" }): void;
+	dispatch(event: { type: "start" } | { type: "shutdown" } | { type: "hang-up" }): void;
 }
 
 /** An INVITE that opens a call, read once. */

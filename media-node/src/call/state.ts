@@ -77,6 +77,8 @@ export type CallEvent =
 	| { type: "digits-sent" }
 	| { type: "timer"; name: TimerName }
 	| { type: "shutdown" }
+	/** somebody asked for it through the API */
+	| { type: "hang-up" }
 	| { type: "fault"; message: string };
 
 export type Effect =
