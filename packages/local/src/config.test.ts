@@ -165,3 +165,13 @@ describe("a bad value is one line with name, value and what is allowed", () => {
 		expect(problem(env)).not.toContain("s3cret");
 	});
 });
+
+describe("the admin secret", () => {
+	test("makes projects possible", () => {
+		expect(read({})).not.toHaveProperty("adminSecret");
+		expect(read({ TRUNKLINE_ADMIN_SECRET: "0123456789abcdef" }).adminSecret).toBe("0123456789abcdef");
+	});
+	test("one that is easily guessed is refused, and not shown", () => {
+		expect(problem({ TRUNKLINE_ADMIN_SECRET: "hunter2" })).toBe("TRUNKLINE_ADMIN_SECRET=…: must have at least 16 characters");
+	});
+});

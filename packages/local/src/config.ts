@@ -25,6 +25,8 @@ export interface LocalConfig {
 	logLevel: "silent" | "error" | "warn" | "info" | "debug";
 	strictDispatch: boolean;
 	maxCalls: number;
+	/** bearer of /v1/projects; unset = there is the default project alone */
+	adminSecret?: string;
 	/** ms without a packet before a call is ended; 30 s before the first one and 15 s later when unset */
 	mediaTimeoutMs?: { first: number; later: number };
 }
@@ -57,6 +59,9 @@ const portRange = z
 
 const ip = (message: string) => z.union([z.ipv4(), z.ipv6()], { error: message });
 
+/** It makes and deletes projects: nobody should guess it. */
+const MIN_ADMIN_SECRET_LENGTH = 16;
+
 const schema = z.object({
 	HOST: ip("must be an IP address of this machine, or 0.0.0.0 for all").default("127.0.0.1"),
 	ADVERTISED_ADDRESS: ip("must be an IP address that others reach this machine at")
@@ -74,6 +79,7 @@ const schema = z.object({
 	LIVEKIT_API_SECRET: z.string().optional(),
 	LOG_LEVEL: z.enum(["silent", "error", "warn", "info", "debug"], { error: "must be silent, error, warn, info or debug" }).default("warn"),
 	STRICT_DISPATCH: z.enum(["true", "false"], { error: "must be true or false" }).default("true"),
+	TRUNKLINE_ADMIN_SECRET: z.string().min(MIN_ADMIN_SECRET_LENGTH, `must have at least ${MIN_ADMIN_SECRET_LENGTH} characters`).optional(),
 	MAX_CALLS: z
 		.string()
 		.regex(/^[1-9]\d{0,4}$/, "must be a number from 1 to 99999")
@@ -93,7 +99,7 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 	if (!parsed.success) {
 		const [first] = parsed.error.issues;
 		const name = String(first?.path[0] ?? "a setting");
-		throw new SettingError(`${name}=${shown(given[name] ?? "")}: ${first?.message ?? "is not usable"}`);
+		throw new SettingError(`${name}=${name.endsWith("_SECRET") ? "…" : shown(given[name] ?? "")}: ${first?.message ?? "is not usable"}`);
 	}
 	const settings = parsed.data;
 	checkLivekit(settings);
@@ -117,6 +123,7 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 		strictDispatch: settings.STRICT_DISPATCH === "true",
 		maxCalls: maxCalls(settings.MAX_CALLS, rtpPortRange),
 		...(settings.LIVEKIT_URL === undefined ? {} : { livekitUrl: settings.LIVEKIT_URL }),
+		...(settings.TRUNKLINE_ADMIN_SECRET === undefined ? {} : { adminSecret: settings.TRUNKLINE_ADMIN_SECRET }),
 	};
 }
 

@@ -19,6 +19,8 @@ Settings (environment):
                       calls join this LiveKit server; without them an embedded one is started
   STRICT_DISPATCH     false = rules without trunks take calls that matched no trunk, as LiveKit does (true)
   MAX_CALLS           calls at a time (500)
+  TRUNKLINE_ADMIN_SECRET
+                      projects beside the default one can be made with /v1/projects and this secret
   LOG_LEVEL           silent, error, warn, info, debug (warn)
 
 Example:

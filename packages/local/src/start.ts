@@ -1,13 +1,23 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ConfigStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
-import { createApp, forwardTo, sleep } from "@trunkline/functions";
+import { type ApiDeps, createApp, forwardTo, sleep, withProjects } from "@trunkline/functions";
 import { MediaNode, type NodeStats } from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { createSqsClient, ensureQueues, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer, type RoomServerStats } from "@trunkline/room-server";
-import { createDynamoClient, createTables, DynamoCallStore, DynamoConfigStore } from "@trunkline/store";
+import {
+	createDynamoClient,
+	createTables,
+	DynamoCallLimitStore,
+	DynamoCallStore,
+	DynamoConfigStore,
+	DynamoNumberOwnerStore,
+	DynamoProjectStore,
+	openSecretBox,
+} from "@trunkline/store";
 import { Closing } from "./closing.ts";
 import type { LocalConfig } from "./config.ts";
 import { HttpServer } from "./http-server.ts";
@@ -73,7 +83,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const rooms = config.livekitUrl === undefined ? embeddedRooms(config, log) : undefined;
 	if (rooms !== undefined) closing.add("room server", () => rooms.close());
 	const url = `http://${bracketed(loopbackOf(config.host))}:${http.port}`;
-	const app = createApp({
+	const deps = projectDeps(config, dynamoClient, tables, {
 		configStore,
 		callStore,
 		dialQueue: () => dialQueue,
@@ -85,10 +95,11 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		roomService: rooms === undefined ? forwardTo(config.livekitUrl ?? "") : notHere,
 		log,
 	});
+	const app = createApp(deps);
 
 	const node = await startNode(config, { configStore, callStore, dialQueue, log, roomUrl: config.livekitUrl ?? url.replace("http", "ws") });
 	closing.add("media node", () => node.close(HANG_UP_MS));
-	await seedOnce(config, configStore);
+	await seedOnce(config, deps.configStore);
 	const demo = await isDemoThere(configStore, LOCAL_PROJECT);
 	// Last: whoever finds the port serving finds everything serving.
 	http.serve(app, rooms);
@@ -100,6 +111,25 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		stats: () => ({ node: node.stats(), rooms: rooms?.stats() }),
 		close: () => closing.run(),
 	};
+}
+
+/** Projects beside the default one, when somebody may make them; the key of their secrets is a file in the data directory. */
+function projectDeps(
+	{ adminSecret, dataDir }: LocalConfig,
+	client: ReturnType<typeof createDynamoClient>,
+	tables: { config: string; calls: string },
+	deps: ApiDeps,
+): ApiDeps {
+	if (adminSecret === undefined) return deps;
+	const box = openSecretBox(join(dataDir, "secrets.key"));
+	return withProjects(deps, {
+		store: new DynamoProjectStore({ client, table: tables.config, box }),
+		owners: new DynamoNumberOwnerStore({ client, table: tables.config }),
+		callLimits: new DynamoCallLimitStore({ client, table: tables.calls }),
+		builtInProjects: [LOCAL_PROJECT],
+		fallbackProject: LOCAL_PROJECT,
+		adminSecret,
+	}).deps;
 }
 
 function embeddedRooms(config: LocalConfig, log: Logger): RoomServer {
@@ -140,7 +170,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 }
 
 /** A marker in the data directory, so that what a user deletes stays deleted. */
-async function seedOnce(config: LocalConfig, store: DynamoConfigStore): Promise<void> {
+async function seedOnce(config: LocalConfig, store: ConfigStore): Promise<void> {
 	const marker = join(config.dataDir, "seeded");
 	if (existsSync(marker)) return;
 	await seed(store, LOCAL_PROJECT, Date.now());
