@@ -1,9 +1,10 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { DomainError } from "@trunkline/domain";
-import { authenticate, type Grants } from "./auth.ts";
+import { authenticate } from "./auth.ts";
 import type { ApiDeps, RpcContext } from "./deps.ts";
 import { errorResponse, responseForError } from "./errors.ts";
+import type { Grants } from "./grants.ts";
 import { REMOVED_METHODS, SIP_METHODS } from "./sip-service.ts";
 import { type Encoding, encodingOf } from "./twirp.ts";
 import { projectRoutes } from "./v1/projects.ts";

@@ -1,12 +1,6 @@
 import { errors, type JWTPayload, jwtVerify } from "jose";
 import type { ApiDeps } from "./deps.ts";
-
-export interface Grants {
-	sipAdmin: boolean;
-	sipCall: boolean;
-	/** the room of `video.room` that `video.roomAdmin` is for; unset without it */
-	adminOfRoom?: string;
-}
+import type { Grants } from "./grants.ts";
 
 export type Authentication =
 	| { kind: "anonymous" }

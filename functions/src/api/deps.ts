@@ -1,8 +1,8 @@
 import type { RandomBytes } from "@trunkline/contracts";
 import type { CallLimitStore, CallStore, ConfigStore, DialQueue, ProjectCache, ProjectStore, TransferPort } from "@trunkline/domain";
 import type { Log } from "@trunkline/observability";
-import type { Grants } from "./auth.ts";
 import type { IdempotencyKey } from "./call-id.ts";
+import type { Grants } from "./grants.ts";
 import type { V1Deps } from "./v1/deps.ts";
 import type { Rate } from "./v1/rate-limit.ts";
 

@@ -18,8 +18,8 @@ import {
 	UpdateSIPOutboundTrunkRequest,
 } from "@livekit/protocol";
 import { DomainError } from "@trunkline/domain";
-import type { Grants } from "./auth.ts";
 import type { RpcContext } from "./deps.ts";
+import type { Grants } from "./grants.ts";
 import { createDispatchRule, deleteDispatchRule, listDispatchRules, updateDispatchRule } from "./routes/dispatch-rule.ts";
 import { createInboundTrunk, getInboundTrunk, listInboundTrunks, updateInboundTrunk } from "./routes/inbound-trunk.ts";
 import { createOutboundTrunk, getOutboundTrunk, listOutboundTrunks, updateOutboundTrunk } from "./routes/outbound-trunk.ts";

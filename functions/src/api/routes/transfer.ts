@@ -2,9 +2,9 @@ import type { TransferSIPParticipantRequest, TransferSIPParticipantResponse } fr
 import type { CallRecord } from "@trunkline/contracts";
 import { DomainError, errorForTransfer, transferCommand } from "@trunkline/domain";
 import { pii } from "@trunkline/observability";
-import type { Grants } from "../auth.ts";
 import { idFor } from "../call-id.ts";
 import type { RpcContext } from "../deps.ts";
+import type { Grants } from "../grants.ts";
 import { checkTransferTarget } from "../policy.ts";
 import { protoTransfer, transferRequestOf } from "../proto/transfer.ts";
 
