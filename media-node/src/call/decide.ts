@@ -1,13 +1,14 @@
-import type { CallEnd, DecisionStep, InboundTrunk } from "@trunkline/contracts";
+import type { CallEnd, DecisionStep, DispatchRule, InboundTrunk } from "@trunkline/contracts";
 import {
+	asksForCredentials,
 	attributesFromHeaders,
+	callerOf,
 	type CallStore,
 	type ConfigStore,
+	decideRule,
+	decideTrunk,
 	DEFAULT_RINGING_TIMEOUT_MS,
-	type DispatchDecision,
 	headersFromAttributes,
-	matchDispatchRule,
-	matchInboundTrunk,
 	MAX_CALL_DURATION_MS,
 	participantForInbound,
 	roomForCall,
@@ -44,30 +45,22 @@ export function decideWith(
 	const used = new UsedAnswers(NONCE_LIFETIME_MS);
 	return async (invite, request, callId) => {
 		const { projectId, configStore } = options;
-		const from = invite.from.user === "" ? "anonymous" : invite.from.user;
+		const from = callerOf(invite.from.user);
 		const to = invite.to.user;
 		const trunks = await configStore.inboundTrunksFor(projectId, to);
-		const matched = matchInboundTrunk(trunks, { from, to, sourceAddress: invite.source.address });
-		const steps: DecisionStep[] = [...matched.steps];
-		const { trunk } = matched;
+		const { trunk, ...byTrunk } = decideTrunk(trunks, { from, to, sourceAddress: invite.source.address });
+		const steps: DecisionStep[] = [...byTrunk.steps];
 		const refused = (decision: Decision): InboundOutcome => ({ decision, steps, trunkId: trunk?.trunkId ?? "" });
-		if (matched.problem !== undefined)
-			return refused(reject(500, "Ambiguous Trunk", { by: "node", reason: "no-trunk", message: matched.problem }));
+		if (byTrunk.refusal !== undefined) return refused({ kind: "reject", ...byTrunk.refusal });
 		if (trunk !== undefined) {
 			const unauthorized = authorize(options, used, trunk, request, invite.sipCallId);
 			if (unauthorized !== undefined) return refused(unauthorized);
 		}
 		const rules = await configStore.rulesFor(projectId, trunk?.trunkId);
-		const dispatch = matchDispatchRule(rules, {
-			from,
-			to,
-			strict: options.strict,
-			...(trunk === undefined ? {} : { trunkId: trunk.trunkId }),
-		});
-		steps.push(...dispatch.steps);
-		if (dispatch.outcome !== "accept") return refused(refusal(dispatch, trunk));
-		if (trunk?.mediaEncryption === "REQUIRE" || dispatch.rule.mediaEncryption === "REQUIRE") return refused(ENCRYPTION_REQUIRED);
-		const plan = await planFor(options, invite, callId, { trunk, rule: dispatch.rule, from, to });
+		const byRule = decideRule(rules, { from, to, trunk, strict: options.strict });
+		steps.push(...byRule.steps);
+		if (byRule.refusal !== undefined) return refused({ kind: "reject", ...byRule.refusal });
+		const plan = await planFor(options, invite, callId, { trunk, rule: byRule.rule, from, to });
 		return {
 			decision: {
 				kind: "accept",
@@ -81,7 +74,7 @@ export function decideWith(
 	};
 }
 
-/** undefined: let in. A trunk with a user name or a password asks for both; one of them alone must not leave it open. */
+/** undefined: let in. */
 function authorize(
 	options: DecideOptions,
 	used: UsedAnswers,
@@ -89,7 +82,7 @@ function authorize(
 	request: SipRequest,
 	sipCallId: string,
 ): Decision | undefined {
-	if (trunk.authUsername === "" && trunk.authPassword === "") return undefined;
+	if (!asksForCredentials(trunk)) return undefined;
 	const realm = trunk.authRealm === "" ? DEFAULT_REALM : trunk.authRealm;
 	const nonce = { hashes: options.hashes, secret: options.nonceSecret, realm, scope: sipCallId, now: options.now() };
 	const verdict = verifyAuthorization({
@@ -121,33 +114,13 @@ function authorize(
 	}
 }
 
-function refusal(dispatch: Exclude<DispatchDecision, { outcome: "accept" }>, trunk: InboundTrunk | undefined): Decision {
-	if (dispatch.outcome === "pin-required") {
-		return reject(403, "PIN Required", {
-			by: "node",
-			reason: "wrong-pin",
-			message: `dispatch rule ${dispatch.rule.ruleId} has a PIN, and callers cannot be asked for it yet`,
-		});
-	}
-	if (trunk === undefined)
-		return reject(404, "Does Not Match Any Trunk", { by: "node", reason: "no-trunk", message: "no inbound trunk takes this call" });
-	return reject(404, "Does Not Match Any Dispatch Rule", { by: "node", reason: "no-rule", message: dispatch.message });
-}
-
 const reject = (status: number, reason: string, end: CallEnd): Decision => ({ kind: "reject", status, reason, end });
-
-/** Nothing fails open: who asks for encryption is not given a call that anybody on the way can hear. */
-const ENCRYPTION_REQUIRED = reject(488, "Not Acceptable Here", {
-	by: "node",
-	reason: "media-mismatch",
-	message: "the trunk or rule requires encrypted media (SRTP), which this node does not have",
-});
 
 async function planFor(
 	options: DecideOptions,
 	invite: InboundInvite,
 	callId: string,
-	call: { trunk: InboundTrunk | undefined; rule: Extract<DispatchDecision, { outcome: "accept" }>["rule"]; from: string; to: string },
+	call: { trunk: InboundTrunk | undefined; rule: DispatchRule; from: string; to: string },
 ): Promise<InboundPlan> {
 	const { trunk, rule, from, to } = call;
 	const roomName = roomForCall(rule, { from, to, random: options.random });

@@ -65,7 +65,9 @@ function refused(
 	told: Parameters<typeof summarizeDecision>[0],
 	{ status, reason, end }: NonNullable<ReturnType<typeof decideRule>["refusal"]>,
 ): Pick<Explanation, "outcome" | "sip" | "endReason" | "summary"> {
-	return { outcome: "refused", sip: { status, reason }, endReason: end.reason, summary: summarizeDecision({ ...told, end }) };
+	// As the node writes it on the record of a refused call.
+	const recorded = { sipStatus: status, sipReason: reason, ...end };
+	return { outcome: "refused", sip: { status, reason }, endReason: end.reason, summary: summarizeDecision({ ...told, end: recorded }) };
 }
 
 /** Attributes that a call has and a would-be call has not. */

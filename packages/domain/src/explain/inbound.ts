@@ -7,7 +7,7 @@ import { type InboundCallOrigin, matchInboundTrunk } from "../trunk/match.ts";
  * them; `/v1/explain` runs the same ones for a would-be call, so that an explanation cannot differ from what happens.
  */
 
-/** A final refusal: what the caller gets and what the record says. */
+/** A final refusal: what the caller gets, and the end on the record, to which status and reason belong too. */
 export interface InboundRefusal {
 	/** SIP status ≥ 400 and its reason phrase */
 	status: number;
@@ -83,11 +83,7 @@ function pinRequired(rule: DispatchRule): InboundRefusal {
 	return refusal(403, "PIN Required", { by: "node", reason: "wrong-pin", message });
 }
 
-const refusal = (status: number, reason: string, end: CallEnd): InboundRefusal => ({
-	status,
-	reason,
-	end: { sipStatus: status, sipReason: reason, ...end },
-});
+const refusal = (status: number, reason: string, end: CallEnd): InboundRefusal => ({ status, reason, end });
 
 /** Nothing fails open: who asks for encryption is not given a call that anybody on the way can hear. */
 const ENCRYPTION_REQUIRED = refusal(488, "Not Acceptable Here", {
