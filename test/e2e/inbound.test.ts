@@ -129,6 +129,7 @@ describe("an inbound call", () => {
 		await until(() => call.state === "ringing", "ringing");
 		await settle(500);
 		expect(call.state).toBe("ringing");
+		expect(call.stats().packetsReceived, "audio before the answer").toBe(0);
 		const agent = await bed.participant(room, "agent");
 		await agent.speak(1_000);
 		await call.answered();

@@ -1,5 +1,5 @@
 import { writeRtp } from "@trunkline/rtp";
-import { expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import type { EncodedFrame, MediaEvent, NegotiatedAudio } from "../call/ports.ts";
 import { RtpMediaSession } from "./session.ts";
 import { Ticker } from "./ticker.ts";
@@ -16,7 +16,11 @@ const AUDIO: NegotiatedAudio = {
 	receives: true,
 };
 
-function started() {
+afterEach(() => {
+	vi.useRealTimers();
+});
+
+function opened() {
 	const events: MediaEvent[] = [];
 	const frames: EncodedFrame[] = [];
 	const session = new RtpMediaSession({
@@ -27,16 +31,18 @@ function started() {
 		onEvent: (event) => events.push(event),
 		onClose: () => {},
 	});
-	session.attach({ port: 10_000, send: () => {}, close: () => {} });
-	session.start(AUDIO, PEER);
-	session.connect({ codec: "PCMU", write: (frame) => frames.push({ ...frame }) });
+	const sent: string[] = [];
+	session.attach({ port: 10_000, send: (_bytes, port, address) => sent.push(`${address}:${port}`), close: () => {} });
+	const connect = (): void => session.connect({ codec: "PCMU", write: (frame) => frames.push({ ...frame }) });
 	const audio = (sequence: number, payloadType = 0): Uint8Array =>
 		writeRtp({ payloadType, sequence, timestamp: sequence * 160, ssrc: 7 }, new Uint8Array(160).fill(0xff));
-	return { session, events, frames, audio };
+	return { session, events, frames, audio, sent, connect };
 }
 
 it("only a packet of the call's audio tells where the telephone's audio comes from", () => {
-	const { session, events, frames, audio } = started();
+	const { session, events, frames, audio, connect } = opened();
+	session.start(AUDIO, PEER);
+	connect();
 	try {
 		session.onPacket(Uint8Array.of(0), PEER, 5001);
 		session.onPacket(new Uint8Array(4), PEER, 5002);
@@ -50,4 +56,20 @@ it("only a packet of the call's audio tells where the telephone's audio comes fr
 	expect(frames.map(({ sequence }) => sequence)).toEqual([1, 2]);
 	expect(events).toEqual([{ type: "media-started" }]);
 	expect(session.stats()).toMatchObject({ packetsReceived: 2, packetsRefused: 1 });
+});
+
+// RFC 3264 §6.1: the answerer may send once it has sent the answer. A telephone that hears something before it stops its own ringing tone, and whoever
+// writes another's address into an offer would have us send there for as long as it rings.
+it.each(["connect", "sendDigits"] as const)("nothing is sent before the call is answered: not before %s", (begin) => {
+	vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+	const { session, sent, connect } = opened();
+	session.start(AUDIO, PEER);
+	vi.advanceTimersByTime(1_000);
+	expect(sent).toEqual([]);
+	if (begin === "connect") connect();
+	else void session.sendDigits("1");
+	vi.advanceTimersByTime(1_000);
+	expect(sent.length).toBeGreaterThanOrEqual(49);
+	expect(new Set(sent)).toEqual(new Set([`${PEER}:4000`]));
+	session.close();
 });

@@ -35,6 +35,8 @@ export class RtpMediaSession implements MediaSession {
 	#ssrc = -1;
 	#unsubscribe: (() => void) | undefined;
 	readonly #ringbacks = new Set<() => void>();
+	/** the call is answered: what we send is expected */
+	#sending = false;
 
 	#packetsReceived = 0;
 	#lastPacketAt = 0;
@@ -67,6 +69,7 @@ export class RtpMediaSession implements MediaSession {
 
 	connect(uplink: AudioUplink): void {
 		this.#uplink = new Uplink(uplink);
+		this.#sending = true;
 	}
 
 	addTrack(track: RemoteAudioTrack): void {
@@ -82,7 +85,9 @@ export class RtpMediaSession implements MediaSession {
 	}
 
 	sendDigits(digits: string): Promise<void> {
-		return this.#socket === undefined ? Promise.resolve() : this.#downlink.sendDigits(digits);
+		if (this.#socket === undefined) return Promise.resolve();
+		this.#sending = true;
+		return this.#downlink.sendDigits(digits);
 	}
 
 	playRingback(uplink: AudioUplink): () => void {
@@ -155,7 +160,7 @@ export class RtpMediaSession implements MediaSession {
 	}
 
 	#tick(): void {
-		this.#downlink.tick();
+		if (this.#sending) this.#downlink.tick();
 		const now = this.#options.now();
 		const due = this.#dtmf.nextTimeout();
 		if (due !== undefined && now >= due) this.#report(this.#dtmf.handleTimeout(now));
