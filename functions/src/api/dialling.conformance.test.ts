@@ -202,6 +202,16 @@ describe("3.1 CreateSIPParticipantRequest: what it asks for is what is dialled",
 		expect(api.placed).toEqual([]);
 	});
 
+	test.each([
+		["sip_call_to", { sip_call_to: "+19002221234" }],
+		["to_user_override", { to_user_override: "+19002221234" }],
+		["sip_request_uri", { sip_request_uri: { raw: "sip:%2B19002221234@sip.example.com" } }],
+	])("better: a premium number is refused by policy in %s", async (_, body) => {
+		const api = await setUp();
+		expect(await api.dial(body)).toMatchObject({ status: 403, body: { code: "permission_denied" } });
+		expect(api.placed).toEqual([]);
+	});
+
 	test("protobuf: every field that decides about the INVITE", async () => {
 		const api = await setUp();
 		const sipTrunkId = await api.trunk();

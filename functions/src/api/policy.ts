@@ -1,5 +1,5 @@
 import { type CallRecord, DEFAULT_POLICY, type DialRequest, type FraudPolicy } from "@trunkline/contracts";
-import { type AdmissionRequest, checkDestination, DomainError, type Refusal, refusalError } from "@trunkline/domain";
+import { type AdmissionRequest, checkDestination, dialledUsers, DomainError, type Refusal, refusalError } from "@trunkline/domain";
 import { pii } from "@trunkline/observability";
 import type { ApiDeps, ProjectDeps } from "./deps.ts";
 
@@ -44,8 +44,7 @@ export async function checkTransferTarget(deps: PolicyDeps, projectId: string, t
 async function admitCall(deps: PolicyDeps, projectId: string, callId: string, dial: DialRequest): Promise<DialRequest> {
 	const policy = await policyOf(deps, projectId);
 	try {
-		checkDestination(policy, dial.callTo, projectId);
-		if (dial.toUserOverride !== "") checkDestination(policy, dial.toUserOverride, projectId);
+		for (const user of dialledUsers(dial)) checkDestination(policy, user, projectId);
 		const maxCallDurationMs = Math.min(dial.maxCallDurationMs, policy.maxCallDurationMs ?? dial.maxCallDurationMs);
 		const allowed = { ...dial, maxCallDurationMs };
 		if (deps.projects !== undefined && isCounted(policy)) await takeSlot(deps, deps.projects, policy, { projectId, callId, dial: allowed });

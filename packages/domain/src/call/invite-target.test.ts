@@ -31,6 +31,7 @@ describe("inviteTarget", () => {
 		});
 		expect(dialledUsers(dialRequest({ requestUri: { raw } }))).toEqual(["+15559999", "+15557777"]);
 		expect(dialledUsers(dialRequest({ requestUri: { raw: "sip:%2B15557777@a" } }))).toEqual(["+15559999", "+15557777"]);
+		expect(dialledUsers(dialRequest({ toUserOverride: "anna" }))).toEqual(["+15559999", "anna"]);
 		expect(dialledUsers(dialRequest())).toEqual(["+15559999"]);
 	});
 

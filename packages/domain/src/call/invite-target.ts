@@ -27,9 +27,10 @@ export function inviteTarget(request: DialRequest, ownHost: string): InviteTarge
 	};
 }
 
-/** Every user or number that the request would have rung: what a policy on destinations has to look at. */
-export function dialledUsers({ callTo, requestUri }: Pick<DialRequest, "callTo" | "requestUri">): string[] {
-	return requestUri === undefined ? [callTo] : [callTo, userOfSipUri(requestUri)];
+/** Every user or number that the request could ring, as a carrier may go by To too: what a policy on destinations has to look at. */
+export function dialledUsers(request: Pick<DialRequest, "callTo" | "toUserOverride" | "requestUri">): string[] {
+	const { callTo, toUserOverride, requestUri } = request;
+	return [callTo, ...(toUserOverride === "" ? [] : [toUserOverride]), ...(requestUri === undefined ? [] : [userOfSipUri(requestUri)])];
 }
 
 function fromOf(request: DialRequest, ownHost: string): InviteTarget["from"] {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { errorForTransfer, transferCommand, transferredUser, type TransferRequest } from "./transfer.ts";
+import { errorForTransfer, transferCommand, type TransferRequest } from "./transfer.ts";
 
 const request = (over: Partial<TransferRequest> = {}): TransferRequest => ({
 	roomName: "lobby",
@@ -11,15 +11,14 @@ const request = (over: Partial<TransferRequest> = {}): TransferRequest => ({
 });
 
 test.each([
-	["tel:+15550100", "tel:+15550100", "+15550100"],
-	["<tel:+15550100>", "tel:+15550100", "+15550100"],
-	["sip:+15550100@a.example", "<sip:+15550100@a.example>", "+15550100"],
-	["<sips:anna@a.example;transport=tls>", "<sips:anna@a.example;transport=tls>", "anna"],
-	["sip:a.example", "<sip:a.example>", "a.example"],
-])("%s is sent as %s", (transferTo, sent, user) => {
+	["tel:+15550100", "tel:+15550100"],
+	["<tel:+15550100>", "tel:+15550100"],
+	["sip:+15550100@a.example", "<sip:+15550100@a.example>"],
+	["<sips:anna@a.example;transport=tls>", "<sips:anna@a.example;transport=tls>"],
+	["sip:a.example", "<sip:a.example>"],
+])("%s is sent as %s", (transferTo, sent) => {
 	const command = transferCommand(request({ transferTo }), "STR_1");
 	expect(command).toEqual({ transferId: "STR_1", transferTo: sent, playDialtone: false, headers: {}, ringingTimeoutMs: 30_000 });
-	expect(transferredUser(command)).toBe(user);
 });
 
 test.each<[Partial<TransferRequest>, string]>([

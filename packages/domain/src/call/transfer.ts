@@ -29,15 +29,9 @@ export function transferCommand(request: TransferRequest, transferId: string): T
 	return { transferId, transferTo, playDialtone, headers, ringingTimeoutMs: request.ringingTimeoutMs || DEFAULT_RINGING_MS };
 }
 
-/** The number or SIP user that a transfer would ring: what a policy on destinations has to look at. */
-export function transferredUser({ transferTo }: Pick<TransferCommand, "transferTo">): string {
-	const uri = transferTo.replace(/^<|>$/g, "");
-	const rest = uri.slice(uri.indexOf(":") + 1).split(/[;?]/)[0] ?? "";
-	return rest.split("@")[0] ?? "";
-}
-
 /** The error for a transfer that failed: LiveKit's, with the SIP status where there is one. */
-export function errorForTransfer({ reason, sipStatus, message }: TransferOutcome): DomainError {
+export function errorForTransfer({ reason, sipStatus, message, refused }: TransferOutcome): DomainError {
+	if (refused !== undefined) return refusal(refused);
 	if (sipStatus !== undefined) {
 		const text = sipStatus.reason === "" ? String(sipStatus.code) : `${sipStatus.code}: ${sipStatus.reason}`;
 		return new DomainError(errorCodeForSipStatus(sipStatus.code), `twirp error unknown: call transfer failed: sip status: ${text}`, {
@@ -47,6 +41,17 @@ export function errorForTransfer({ reason, sipStatus, message }: TransferOutcome
 	}
 	const code = reason === "ringing-timeout" ? "deadline_exceeded" : reason === "canceled" ? "canceled" : "failed_precondition";
 	return new DomainError(code, `twirp error unknown: call transfer failed: ${message ?? WORDS[reason]}`, { transfer_reason: reason });
+}
+
+function refusal(refused: NonNullable<TransferOutcome["refused"]>): DomainError {
+	switch (refused) {
+		case "elsewhere":
+			return new DomainError("invalid_argument", "twirp error unknown: call already being transferred elsewhere");
+		case "not-answered":
+			return new DomainError("failed_precondition", "the call is not answered yet: only an answered call can be transferred");
+		case "gone":
+			return new DomainError("unavailable", "twirp error unknown: no response from servers: the call is over, or its media node is gone");
+	}
 }
 
 const WORDS: Record<TransferOutcome["reason"], string> = {
