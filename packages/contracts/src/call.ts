@@ -59,6 +59,7 @@ export type EndedBy = "peer" | "room" | "api" | "node";
 /** Why, in a word that programs can switch on. */
 export type EndReason =
 	| "hangup"
+	| "transferred"
 	| "busy"
 	| "declined"
 	| "no-answer"

@@ -16,10 +16,13 @@ export const dialMessageSchema = z.object({
 });
 export type DialMessage = z.infer<typeof dialMessageSchema>;
 
-/** For the one node that owns a call, on that node's own queue. Each has an id and is applied once, however often it is delivered. */
+/**
+ * For the one node that owns a call, on that node's own queue. Each has an id and is applied once, however often it is delivered. What is to be
+ * transferred where is on the transfer's own item, which has the command's id.
+ */
 export const commandMessageSchema = z.object({
 	version: z.literal(1),
-	type: z.literal("hangup"),
+	type: z.enum(["hangup", "transfer"]),
 	commandId: z.string().min(1).max(64),
 	projectId: z.string().min(1),
 	callId: z.string().regex(/^SCL_[0-9A-Za-z]+$/),

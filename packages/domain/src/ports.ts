@@ -231,10 +231,36 @@ export interface TransferOutcome {
 	sipStatus?: { code: number; reason: string };
 	/** in words, for people */
 	message?: string;
+	/** Nothing was tried: the call is being transferred to another target, has no answer yet, or is not (or no longer) there. */
+	refused?: "elsewhere" | "not-answered" | "gone";
+}
+
+/** A transfer that was asked for, and what came of it. */
+export interface TransferRecord {
+	projectId: string;
+	callId: string;
+	command: TransferCommand;
+	/** requested → ongoing (the call's node has it) → over */
+	state: "requested" | "ongoing" | "over";
+	/** once it is over */
+	outcome?: TransferOutcome;
+	/** seconds since the epoch: DynamoDB TTL */
+	expiresAtSeconds: number;
+}
+
+/** Transfers of the calls of one region, by id. Every write is conditional, so each transfer is asked for, taken and settled once. */
+export interface TransferStore {
+	/** false: there is one with this id */
+	createTransfer(transfer: TransferRecord): Promise<boolean>;
+	getTransfer(transferId: string): Promise<TransferRecord | undefined>;
+	/** `requested` → `ongoing`; undefined: somebody has taken it, it was given up, or there is none. */
+	takeTransfer(transferId: string): Promise<TransferRecord | undefined>;
+	/** One of `from` → `over`; false when it is in none of them. */
+	settleTransfer(transferId: string, from: readonly TransferRecord["state"][], outcome: TransferOutcome): Promise<boolean>;
 }
 
 /**
- * Transfers an answered call and waits for the outcome, no longer than the ringing timeout. Throws `invalid_argument` when the call is being transferred
- * elsewhere, `unavailable` when its node cannot be reached.
+ * Transfers an answered call and waits for the outcome, no longer than the ringing timeout. Throws `unavailable` when its node cannot be told, and
+ * `canceled` when `signal` aborts; the transfer then goes on.
  */
 export type TransferPort = (call: CallRecord, command: TransferCommand, signal?: AbortSignalLike) => Promise<TransferOutcome>;

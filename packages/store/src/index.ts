@@ -8,4 +8,5 @@ export * from "./number-owner-store.ts";
 export * from "./project-store.ts";
 export * from "./secret-box.ts";
 export * from "./tables.ts";
+export * from "./transfer-store.ts";
 export * from "./webhook-store.ts";

@@ -44,6 +44,7 @@ import type { CreateTableCommandInput } from "@aws-sdk/client-dynamodb";
  * | … in a room                         | Query byRoom, descending + BatchGet      | inRoom = <room>, byTime (from, to)         |
  * | calls in a room that have not ended | Query liveInRoom, descending + BatchGet  | liveRoom = <room>, byTime (begins_with)    |
  * | calls with undelivered events       | Query outbox, ascending, on each shard   | outbox = <shard>, outboxDue                |
+ * | transfer by id                      | GetItem, conditional PutItem             | pk = transfer#<transfer id>, sk = transfer |
  * | a project's call slots and minutes  | GetItem, conditional PutItem             | pk = usage#<project>, sk = usage           |
  *
  * Lists are for a range of byTime; what else they ask (state, direction, a second key) is tested on the calls that were read, a bounded number a page.
@@ -131,6 +132,10 @@ export function numberOwners(number: string): Key {
 
 export function callUsage(projectId: string): Key {
 	return { pk: `usage#${project(projectId)}`, sk: "usage" };
+}
+
+export function transferKey(transferId: string): Key {
+	return { pk: `transfer#${segment(transferId)}`, sk: "transfer" };
 }
 
 export function callKey(callId: string): Key {

@@ -2,6 +2,7 @@ import { startEmbeddedDynamo } from "@trunkline/emulators";
 import { callLimitStoreContract } from "@trunkline/testkit/contract/call-limit-store";
 import { numberOwnersContract } from "@trunkline/testkit/contract/number-owners";
 import { projectStoreContract } from "@trunkline/testkit/contract/project-store";
+import { transferStoreContract } from "@trunkline/testkit/contract/transfer-store";
 import { ScanCommand } from "@aws-sdk/client-dynamodb";
 import { DEFAULT_POLICY } from "@trunkline/contracts";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -12,6 +13,7 @@ import { DynamoNumberOwnerStore } from "./number-owner-store.ts";
 import { DynamoProjectStore } from "./project-store.ts";
 import { AesSecretBox } from "./secret-box.ts";
 import { createTables } from "./tables.ts";
+import { DynamoTransferStore } from "./transfer-store.ts";
 
 const names = { config: "trunkline-config", calls: "trunkline-calls" };
 const box = new AesSecretBox(new Uint8Array(32).fill(7));
@@ -34,6 +36,10 @@ projectStoreContract("embedded DynamoDB", async () => {
 callLimitStoreContract("embedded DynamoDB", async () => {
 	const { client, close } = await tables();
 	return { open: () => new DynamoCallLimitStore({ client, table: names.calls }), close };
+});
+transferStoreContract("embedded DynamoDB", async () => {
+	const { client, close } = await tables();
+	return { open: () => new DynamoTransferStore({ client, table: names.calls }), close };
 });
 numberOwnersContract("embedded DynamoDB", async () => {
 	const { client, close } = await tables();

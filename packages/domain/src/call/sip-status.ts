@@ -109,6 +109,7 @@ export type SipDisconnectReason =
 
 const DISCONNECT_BY_REASON: Partial<Record<EndReason, SipDisconnectReason>> = {
 	hangup: "CLIENT_INITIATED",
+	transferred: "CLIENT_INITIATED",
 	"max-duration": "CLIENT_INITIATED",
 	"no-answer": "USER_UNAVAILABLE",
 	"not-found": "USER_UNAVAILABLE",
@@ -139,6 +140,7 @@ export function disconnectReason(end: CallEnd): SipDisconnectReason {
 
 const WORDS: Record<EndReason, string> = {
 	hangup: "hung up",
+	transferred: "the call was transferred to somebody else",
 	busy: "the line was busy",
 	declined: "the call was declined",
 	"no-answer": "nobody answered",
