@@ -16,6 +16,7 @@ import { sleep } from "./api/sleep.ts";
 import { busSink, EventDeliverer, webhookSinks } from "./consumers/event-delivery.ts";
 import { WebhookSender } from "./consumers/webhook-sender.ts";
 import type { TargetPolicy } from "./consumers/webhook-target.ts";
+import { projectsFromEnvironment } from "./wire-projects.ts";
 
 const apiKeysSchema = z
 	.string()
@@ -70,7 +71,7 @@ export function apiFromEnvironment(environment: Environment): ApiDeps {
 	const log = createLogger({ name: "api", level: given.LOG_LEVEL });
 	const dialQueue = new SqsDialQueue(sqs, { url: given.DIAL_QUEUE_URL, log });
 	const keys = new Map(Object.entries(given.API_KEYS));
-	return {
+	const deps: ApiDeps = {
 		configStore: new DynamoConfigStore({ client: dynamo, table: given.CONFIG_TABLE }),
 		callStore: new DynamoCallStore({ client: dynamo, table: given.CALLS_TABLE }),
 		dialQueue: () => dialQueue,
@@ -88,6 +89,8 @@ export function apiFromEnvironment(environment: Environment): ApiDeps {
 		},
 		log,
 	};
+	const builtInProjects = [...new Set([...keys.values()].map(({ projectId }) => projectId))];
+	return projectsFromEnvironment(deps, environment, builtInProjects)?.deps ?? deps;
 }
 
 /** What delivers call events, on AWS, and how it finds the call of an item of the calls table. Throws as `apiFromEnvironment` does. */
