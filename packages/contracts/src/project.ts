@@ -76,14 +76,57 @@ export const rotateKeySchema = z.strictObject({
 });
 export type RotateKey = z.infer<typeof rotateKeySchema>;
 
+const millisecondsSchema = z.int().meta({ description: "milliseconds since the epoch" });
+
+const viewFields = {
+	projectId: z.string().meta({ examples: ["p_3nVKGYxUmDbQ"] }),
+	name: z.string(),
+	apiKeys: z.array(
+		z.object({
+			key: z.string(),
+			createdAt: millisecondsSchema,
+			secrets: z
+				.array(z.object({ createdAt: millisecondsSchema, expiresAt: millisecondsSchema.optional() }))
+				.meta({ description: "the current one first; the previous one while a rotation lasts" }),
+		}),
+	),
+	livekit: z.object({ url: z.string(), apiKey: z.string() }).optional().meta({ description: "absent: the deployment's LiveKit server" }),
+	policy: policySchema,
+	createdAt: millisecondsSchema,
+	updatedAt: millisecondsSchema,
+	version: z.int().meta({ description: "goes up with each change" }),
+};
+
 /** A project as the API shows it: no secret in it. */
-export interface ProjectView {
-	projectId: string;
-	name: string;
-	apiKeys: { key: string; createdAt: number; secrets: { createdAt: number; expiresAt?: number }[] }[];
-	livekit?: { url: string; apiKey: string };
-	policy: FraudPolicy;
-	createdAt: number;
-	updatedAt: number;
-	version: number;
-}
+export const projectViewSchema = z.object(viewFields).meta({ id: "Project" });
+export type ProjectView = z.infer<typeof projectViewSchema>;
+
+export const projectWithKeySchema = z
+	.object({
+		...viewFields,
+		apiKey: z.object({ key: z.string(), secret: z.string() }).meta({ description: "the secret is shown here and never again" }),
+	})
+	.meta({ id: "ProjectWithKey" });
+export type ProjectWithKey = z.infer<typeof projectWithKeySchema>;
+
+const MAX_PAGE = 100;
+
+export const listProjectsQuerySchema = z.strictObject({
+	limit: z
+		.string()
+		.regex(/^\d{1,3}$/, `must be a number from 1 to ${MAX_PAGE}`)
+		.transform(Number)
+		.pipe(z.int().min(1).max(MAX_PAGE))
+		.optional()
+		.meta({ description: `projects on a page, ${MAX_PAGE} when not said` }),
+	cursor: z.string().min(1).max(256).optional().meta({ description: "nextCursor of the page before" }),
+});
+export type ListProjectsQuery = z.infer<typeof listProjectsQuerySchema>;
+
+export const projectPageSchema = z
+	.object({
+		projects: z.array(projectViewSchema),
+		nextCursor: z.string().optional().meta({ description: "give it as `cursor` for the next page; absent on the last one" }),
+	})
+	.meta({ id: "ProjectPage", description: "in the order of their ids" });
+export type ProjectPage = z.infer<typeof projectPageSchema>;

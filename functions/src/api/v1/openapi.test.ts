@@ -1,7 +1,17 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
-import { captureLogs, MemoryCallStore, MemoryConfigStore, MemoryDialQueue, MemoryWebhookStore } from "@trunkline/testkit";
+import {
+	captureLogs,
+	MemoryCallLimitStore,
+	MemoryCallStore,
+	MemoryConfigStore,
+	MemoryDialQueue,
+	MemoryNumberOwnerStore,
+	MemoryProjectStore,
+	MemoryWebhookStore,
+} from "@trunkline/testkit";
 import { describe, expect, it } from "vitest";
 import { createApp } from "../app.ts";
+import { withProjects } from "../projects.ts";
 import { testApi } from "../test-api.ts";
 
 interface Document {
@@ -85,5 +95,23 @@ describe("openapi.json", () => {
 		expect(components.schemas["WebhookSettings"]).toMatchObject({ properties: { webhooks: { maxItems: 10 } } });
 		expect(Object.keys(list?.responses ?? {})).toEqual(["200", "400", "401", "403", "404", "413", "429", "503"]);
 		expect(JSON.stringify(components)).not.toMatch(/authPassword|authUsername/);
+	});
+});
+
+describe("with an administrator", () => {
+	const stores = { store: new MemoryProjectStore(), owners: new MemoryNumberOwnerStore(), callLimits: new MemoryCallLimitStore() };
+	const administered = createApp(withProjects(deps, { ...stores, builtInProjects: [], adminSecret: "x" }).deps);
+
+	it("has the routes of projects too, for the admin secret", async () => {
+		const document = (await (await administered.request("/openapi.json")).json()) as Document;
+		expect(await new Validator().validate(document as never)).toEqual({ valid: true });
+		const described = Object.entries(document.paths).flatMap(([path, operations]) =>
+			Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
+		);
+		const routed = administered.routes
+			.filter(({ path, method }) => path.startsWith("/v1/") && method !== "ALL")
+			.map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
+		expect(described.sort()).toEqual(routed.sort());
+		expect(document.paths["/v1/projects"]?.["post"]).toMatchObject({ security: [{ adminSecret: [] }], responses: { "201": {} } });
 	});
 });

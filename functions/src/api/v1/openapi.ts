@@ -1,5 +1,6 @@
 import { errorSchema, callEventSchema } from "@trunkline/contracts";
 import * as z from "zod";
+import type { AdminOperation } from "./projects.ts";
 import type { V1Route } from "./route.ts";
 
 type Json = Record<string, unknown>;
@@ -15,24 +16,29 @@ const ERRORS: Readonly<Record<string, string>> = {
 };
 
 /** OpenAPI 3.1 of the routes. Schemas with an id are in `components`, where each other schema refers to them. */
-export function openApiDocument(routes: readonly V1Route[]): Json {
+export function openApiDocument(routes: readonly V1Route[], adminOperations: readonly AdminOperation[] = []): Json {
 	const components = new Map<string, Json>();
 	const schema = (type: z.ZodType, io: "input" | "output"): Json => jsonSchema(type, io, components);
 	const error = { content: { "application/json": { schema: schema(errorSchema, "output") } } };
 	const paths: Record<string, Record<string, Json>> = {};
-	for (const route of routes) {
+	for (const route of [...routes, ...adminOperations]) {
+		const isAdmin = !("grants" in route);
+		const done = isAdmin ? String(route.status) : "200";
 		const operation: Json = {
 			operationId: route.operationId,
 			summary: route.summary,
-			description: `Needs a token with the grant ${route.grants.map((grant) => `\`${GRANT_NAMES[grant]}\``).join(" or ")}.`,
+			description: isAdmin
+				? "Needs the admin secret of the deployment."
+				: `Needs a token with the grant ${route.grants.map((grant) => `\`${GRANT_NAMES[grant]}\``).join(" or ")}.`,
+			...(isAdmin ? { security: [{ adminSecret: [] }] } : {}),
 			parameters: [...parameters(route.params, "path", schema), ...parameters(route.query, "query", schema)],
 			responses: {
-				"200": { description: "done", content: { "application/json": { schema: schema(route.response, "output") } } },
+				[done]: { description: "done", content: { "application/json": { schema: schema(route.response, "output") } } },
 				...Object.fromEntries(Object.entries(ERRORS).map(([status, description]) => [status, { description, ...error }])),
 			},
 		};
 		if (route.body !== undefined)
-			operation["requestBody"] = { required: true, content: { "application/json": { schema: schema(route.body, "input") } } };
+			operation["requestBody"] = { required: !isAdmin, content: { "application/json": { schema: schema(route.body, "input") } } };
 		(paths[route.path] ??= {})[route.method] = operation;
 	}
 	const webhook = {
@@ -65,6 +71,9 @@ export function openApiDocument(routes: readonly V1Route[]): Json {
 					bearerFormat: "JWT",
 					description: "an access token of LiveKit's SDKs, with a grant for sip",
 				},
+				...(adminOperations.length === 0
+					? {}
+					: { adminSecret: { type: "http", scheme: "bearer", description: "the secret that the deployment was started with" } }),
 			},
 		},
 	};

@@ -1,170 +1,182 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { createProjectSchema, type Project, rotateKeySchema, updateProjectSchema } from "@trunkline/contracts";
 import {
-	DomainError,
-	type NewKey,
-	newProject,
-	projectView,
-	updatedProject,
-	withNewKey,
-	withoutKey,
-	withRotatedKey,
-} from "@trunkline/domain";
+	createProjectSchema,
+	listProjectsQuerySchema,
+	projectPageSchema,
+	projectViewSchema,
+	projectWithKeySchema,
+	rotateKeySchema,
+	updateProjectSchema,
+	V1_LIMITS,
+} from "@trunkline/contracts";
+import { DomainError } from "@trunkline/domain";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import * as z from "zod";
-import type { ApiDeps, ProjectDeps } from "../deps.ts";
-import { errorResponse, responseForError } from "../errors.ts";
+import type { ApiDeps } from "../deps.ts";
+import { invalidInput, v1Error, v1ErrorFor } from "./errors.ts";
+import { ProjectAdmin } from "./project-admin.ts";
+import type { V1Route } from "./route.ts";
 
-const MAX_BODY_BYTES = 64 * 1024;
-const PAGE_SIZE = 100;
-/** Somebody else changed the project in between: the change is made to what he wrote. */
-const MAX_ATTEMPTS = 10;
+type Fields = NonNullable<V1Route["params"]>;
 
-const pageSchema = z.strictObject({
-	after_id: z.string().max(256).optional(),
-	limit: z.coerce.number().int().min(1).max(PAGE_SIZE).default(PAGE_SIZE),
-});
+/** One operation of the administrator, for the router and for `openapi.json`. */
+export interface AdminOperation {
+	method: "get" | "post" | "patch" | "delete";
+	path: string;
+	operationId: string;
+	summary: string;
+	params?: Fields;
+	query?: Fields;
+	/** no body at all is an empty object */
+	body?: z.ZodType;
+	response: z.ZodType;
+	status: 200 | 201;
+	run(admin: ProjectAdmin, given: Given<unknown, unknown, unknown>): Promise<unknown>;
+}
+
+interface Given<Params, Query, Body> {
+	params: Params;
+	query: Query;
+	body: Body;
+}
+
+const project = z.object({ id: z.string().max(V1_LIMITS.text) });
+const projectKey = z.object({ id: z.string().max(V1_LIMITS.text), key: z.string().max(V1_LIMITS.text) });
+
+export const PROJECT_OPERATIONS: readonly AdminOperation[] = [
+	operation({
+		method: "post",
+		path: "/v1/projects",
+		operationId: "createProject",
+		summary: "A new project with one API key, whose secret is shown here alone",
+		body: createProjectSchema,
+		response: projectWithKeySchema,
+		status: 201,
+		run: (admin, { body }) => admin.create(body),
+	}),
+	operation({
+		method: "get",
+		path: "/v1/projects",
+		operationId: "listProjects",
+		summary: "Projects in the order of their ids",
+		query: listProjectsQuerySchema,
+		response: projectPageSchema,
+		run: (admin, { query }) => admin.list(query),
+	}),
+	operation({
+		method: "get",
+		path: "/v1/projects/{id}",
+		operationId: "getProject",
+		summary: "One project",
+		params: project,
+		response: projectViewSchema,
+		run: (admin, { params }) => admin.get(params.id),
+	}),
+	operation({
+		method: "patch",
+		path: "/v1/projects/{id}",
+		operationId: "updateProject",
+		summary: "Changes name, LiveKit server or policy; what is not given stays as it is",
+		params: project,
+		body: updateProjectSchema,
+		response: projectViewSchema,
+		run: (admin, { params, body }) => admin.update(params.id, body),
+	}),
+	operation({
+		method: "delete",
+		path: "/v1/projects/{id}",
+		operationId: "deleteProject",
+		summary: "Deletes a project that has no trunks and no rules",
+		params: project,
+		response: projectViewSchema,
+		run: (admin, { params }) => admin.delete(params.id),
+	}),
+	operation({
+		method: "post",
+		path: "/v1/projects/{id}/keys",
+		operationId: "createApiKey",
+		summary: "One more API key, whose secret is shown here alone",
+		params: project,
+		response: projectWithKeySchema,
+		status: 201,
+		run: (admin, { params }) => admin.addKey(params.id),
+	}),
+	operation({
+		method: "post",
+		path: "/v1/projects/{id}/keys/{key}/rotate",
+		operationId: "rotateApiKey",
+		summary: "A new secret for a key; the previous one is accepted beside it for a while",
+		params: projectKey,
+		body: rotateKeySchema,
+		response: projectWithKeySchema,
+		run: (admin, { params, body }) => admin.rotateKey(params.id, params.key, body),
+	}),
+	operation({
+		method: "delete",
+		path: "/v1/projects/{id}/keys/{key}",
+		operationId: "deleteApiKey",
+		summary: "Deletes an API key; tokens that it signed are refused within seconds",
+		params: projectKey,
+		response: projectViewSchema,
+		run: (admin, { params }) => admin.deleteKey(params.id, params.key),
+	}),
+];
 
 /** `/v1/projects`, for the administrator of the deployment alone. To be mounted there. */
 export function projectRoutes(deps: ApiDeps): Hono {
 	const app = new Hono();
 	const { projects } = deps;
 	if (projects?.adminSecret === undefined) {
-		app.all("*", () => errorResponse("not_found", "projects cannot be changed here: this server was started without an admin secret"));
+		app.all("*", () => v1Error("not_found", "projects cannot be changed here: this server was started without an admin secret"));
 		return app;
 	}
 	const { adminSecret } = projects;
-	app.use(async (context, next) => (isAdmin(context, adminSecret) ? next() : errorResponse("unauthenticated", "permissions denied")));
+	app.use(async (context, next) =>
+		isAdmin(context, adminSecret) ? next() : v1Error("unauthenticated", "the admin secret is needed: Authorization: Bearer <secret>"),
+	);
 	app.use(
 		bodyLimit({
-			maxSize: MAX_BODY_BYTES,
-			onError: () => errorResponse("malformed", `the request body is larger than ${MAX_BODY_BYTES} bytes`),
+			maxSize: V1_LIMITS.body,
+			onError: () => v1Error("invalid_argument", `the request body is larger than ${V1_LIMITS.body} bytes`, { status: 413 }),
 		}),
 	);
 	const admin = new ProjectAdmin(deps, projects);
-	app.post("/", async (context) => context.json(await admin.create(await bodyOf(context, createProjectSchema)), 201));
-	app.get("/", async (context) => context.json(await admin.list(parsed(pageSchema, context.req.query()))));
-	app.get("/:id", async (context) => context.json(await admin.get(context.req.param("id"))));
-	app.patch("/:id", async (context) =>
-		context.json(await admin.update(context.req.param("id"), await bodyOf(context, updateProjectSchema))),
-	);
-	app.delete("/:id", async (context) => context.json(await admin.delete(context.req.param("id"))));
-	app.post("/:id/keys", async (context) => context.json(await admin.addKey(context.req.param("id")), 201));
-	app.post("/:id/keys/:key/rotate", async (context) => {
-		const { id, key } = context.req.param();
-		return context.json(await admin.rotateKey(id, key, await bodyOf(context, rotateKeySchema)));
-	});
-	app.delete("/:id/keys/:key", async (context) => {
-		const { id, key } = context.req.param();
-		return context.json(await admin.deleteKey(id, key));
-	});
+	for (const { method, path, status, run, ...schemas } of PROJECT_OPERATIONS) {
+		const within = path.slice("/v1/projects".length).replace(/\{(\w+)\}/g, ":$1");
+		app.on(method.toUpperCase(), within === "" ? "/" : within, async (context) => {
+			const params = checked(schemas.params, context.req.param());
+			const query = checked(schemas.query, context.req.query());
+			const body = schemas.body && checked(schemas.body, await jsonBody(context));
+			return context.json((await run(admin, { params, query, body })) as object, status);
+		});
+	}
 	app.onError((error) => {
 		if (!(error instanceof DomainError)) deps.log.error({ err: error }, "request failed");
-		return responseForError(error);
+		return v1ErrorFor(error);
 	});
 	return app;
 }
 
-/** What an answer with a new secret looks like: it is shown here and never again. */
-type WithKey = ReturnType<typeof projectView> & { apiKey: NewKey };
+type Value<T> = T extends z.ZodType ? z.infer<T> : undefined;
 
-class ProjectAdmin {
-	readonly #deps: ApiDeps;
-	readonly #projects: ProjectDeps;
-
-	constructor(deps: ApiDeps, projects: ProjectDeps) {
-		this.#deps = deps;
-		this.#projects = projects;
-	}
-
-	async create(request: z.infer<typeof createProjectSchema>): Promise<WithKey> {
-		const { project, key } = newProject(request, this.#now());
-		await this.#projects.store.createProject(project);
-		this.#audit("project.create", project, { key: key.key });
-		return { ...projectView(project), apiKey: key };
-	}
-
-	async list({
-		after_id,
-		limit,
-	}: z.infer<typeof pageSchema>): Promise<{ projects: ReturnType<typeof projectView>[]; next_after_id?: string }> {
-		const projects = await this.#projects.store.listProjects({ limit, ...(after_id === undefined ? {} : { afterId: after_id }) });
-		const last = projects.length === limit ? projects.at(-1) : undefined;
-		return { projects: projects.map(projectView), ...(last === undefined ? {} : { next_after_id: last.projectId }) };
-	}
-
-	async get(projectId: string): Promise<ReturnType<typeof projectView>> {
-		return projectView(await this.#stored(projectId));
-	}
-
-	async update(projectId: string, request: z.infer<typeof updateProjectSchema>): Promise<ReturnType<typeof projectView>> {
-		const { project } = await this.#change(projectId, (before) => ({ project: updatedProject(before, request, this.#deps.clock()) }));
-		const { policy, ...rest } = request;
-		const fields = [...Object.keys(rest), ...Object.keys(policy ?? {}).map((field) => `policy.${field}`)];
-		this.#audit("project.update", project, { fields });
-		return projectView(project);
-	}
-
-	/** A project that has trunks or rules stays: their numbers would be nobody's, and calls to them lost without a word. */
-	async delete(projectId: string): Promise<ReturnType<typeof projectView>> {
-		const project = await this.#stored(projectId);
-		const { configStore } = this.#deps;
-		const [inbound, outbound, rules] = await Promise.all([
-			configStore.listInboundTrunks(projectId, { limit: 1 }),
-			configStore.listOutboundTrunks(projectId, { limit: 1 }),
-			configStore.listRules(projectId, { limit: 1 }),
-		]);
-		const left = [...inbound, ...outbound].map(({ trunkId }) => trunkId).concat(rules.map(({ ruleId }) => ruleId));
-		if (left.length > 0)
-			throw new DomainError("failed_precondition", `the project still has trunks or rules (${left.join(", ")}, …): delete them first`);
-		if ((await this.#projects.store.deleteProject(projectId)) === undefined) throw notFound(projectId);
-		this.#audit("project.delete", project, {});
-		return projectView(project);
-	}
-
-	async addKey(projectId: string): Promise<WithKey> {
-		return this.#keyChange("key.create", projectId, (project) => withNewKey(project, this.#now()));
-	}
-
-	async rotateKey(projectId: string, key: string, request: z.infer<typeof rotateKeySchema>): Promise<WithKey> {
-		return this.#keyChange("key.rotate", projectId, (project) => withRotatedKey(project, key, request, this.#now()));
-	}
-
-	async deleteKey(projectId: string, key: string): Promise<ReturnType<typeof projectView>> {
-		const { project } = await this.#change(projectId, (before) => ({ project: withoutKey(before, key, this.#deps.clock()) }));
-		this.#audit("key.delete", project, { key });
-		return projectView(project);
-	}
-
-	async #keyChange(action: string, projectId: string, change: (project: Project) => { project: Project; key: NewKey }): Promise<WithKey> {
-		const { project, key } = await this.#change(projectId, change);
-		this.#audit(action, project, { key: key.key });
-		return { ...projectView(project), apiKey: key };
-	}
-
-	async #change<T extends { project: Project }>(projectId: string, change: (project: Project) => T): Promise<T> {
-		for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-			const changed = change(await this.#stored(projectId));
-			if (await this.#projects.store.replaceProject(changed.project)) return changed;
-		}
-		throw new DomainError("aborted", "others are changing the project at this moment; try again");
-	}
-
-	async #stored(projectId: string): Promise<Project> {
-		const project = await this.#projects.store.getProject(projectId);
-		if (project === undefined) throw notFound(projectId);
-		return project;
-	}
-
-	#now(): Parameters<typeof newProject>[1] {
-		return { now: this.#deps.clock(), random: this.#deps.random };
-	}
-
-	/** Who holds the admin secret did it; which fields, and none of their values. */
-	#audit(action: string, { projectId, version }: Project, fields: Record<string, unknown>): void {
-		this.#deps.log.info({ audit: true, action, projectId, version, ...fields }, "project changed");
-	}
+/** Ties the types of `run` to the schemas; the router checks before it calls. */
+function operation<
+	Response extends z.ZodType,
+	Params extends Fields | undefined = undefined,
+	Query extends Fields | undefined = undefined,
+	Body extends z.ZodType | undefined = undefined,
+>(
+	definition: Omit<AdminOperation, "params" | "query" | "body" | "response" | "status" | "run"> & {
+		params?: Params;
+		query?: Query;
+		body?: Body;
+		response: Response;
+		status?: 201;
+		run(admin: ProjectAdmin, given: Given<Value<Params>, Value<Query>, Value<Body>>): Promise<z.infer<Response>>;
+	},
+): AdminOperation {
+	return { status: 200, ...definition } as unknown as AdminOperation;
 }
 
 function isAdmin({ req }: Context, adminSecret: string): boolean {
@@ -174,28 +186,19 @@ function isAdmin({ req }: Context, adminSecret: string): boolean {
 	return timingSafeEqual(digest(header), digest(`Bearer ${adminSecret}`));
 }
 
-/** No body at all is an empty object: every field has a default then. */
-async function bodyOf<T>({ req }: Context, schema: z.ZodType<T>): Promise<T> {
+function checked(schema: z.ZodType | undefined, value: unknown): unknown {
+	if (schema === undefined) return undefined;
+	const result = schema.safeParse(value);
+	if (!result.success) throw invalidInput(result.error);
+	return result.data;
+}
+
+async function jsonBody({ req }: Context): Promise<unknown> {
 	const text = await req.text();
-	let body: unknown = {};
+	if (text === "") return {};
 	try {
-		if (text !== "") body = JSON.parse(text);
+		return JSON.parse(text);
 	} catch {
 		throw new DomainError("invalid_argument", "the body is no JSON");
 	}
-	return parsed(schema, body);
-}
-
-function parsed<T>(schema: z.ZodType<T>, value: unknown): T {
-	const result = schema.safeParse(value);
-	if (result.success) return result.data;
-	// Values are left out: one of them may be a secret in the wrong place.
-	throw new DomainError(
-		"invalid_argument",
-		result.error.issues.map(({ path, message }) => `${path.join(".") || "body"}: ${message}`).join("; "),
-	);
-}
-
-function notFound(projectId: string): DomainError {
-	return new DomainError("not_found", `there is no project ${JSON.stringify(projectId)}`);
 }

@@ -8,13 +8,14 @@ import type { ApiDeps } from "../deps.ts";
 import type { V1Deps } from "./deps.ts";
 import { invalidInput, v1Error, v1ErrorFor } from "./errors.ts";
 import { GRANT_NAMES, openApiDocument } from "./openapi.ts";
+import { PROJECT_OPERATIONS } from "./projects.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { V1Route } from "./route.ts";
 import { V1_ROUTES } from "./routes.ts";
 
 /** Puts `/v1` and its description into the app. */
 export function registerV1(app: Hono, deps: ApiDeps, v1: V1Deps, limiter: RateLimiter): void {
-	const document = openApiDocument(V1_ROUTES);
+	const document = openApiDocument(V1_ROUTES, deps.projects?.adminSecret === undefined ? [] : PROJECT_OPERATIONS);
 	app.get("/openapi.json", (context) => context.json(document));
 	app.use(
 		"/v1/*",

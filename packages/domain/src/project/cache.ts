@@ -56,6 +56,15 @@ export class ProjectCache {
 		return this.#byKey.delete(apiKey);
 	}
 
+	/** A project was changed or deleted here: this process knows it at once. Both its keys before and after. */
+	forgetProject({ projectId, apiKeys }: Pick<Project, "projectId" | "apiKeys">): void {
+		this.#byId.delete(projectId);
+		for (const { key } of apiKeys) {
+			this.#byKey.delete(key);
+			this.#unknown.delete(key);
+		}
+	}
+
 	async getProject(projectId: string): Promise<Project | undefined> {
 		if (!PROJECT_ID.test(projectId)) return undefined;
 		const entry = this.#fresh(this.#byId, projectId);
