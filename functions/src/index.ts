@@ -5,4 +5,4 @@ export { type WithProjects, withProjects } from "./api/projects.ts";
 export { sleep } from "./api/sleep.ts";
 export { EventDeliverer, webhookSinks } from "./consumers/event-delivery.ts";
 export { EventLoop } from "./consumers/event-loop.ts";
-export { WebhookSender } from "./consumers/webhook-sender.ts";
+export { type SigningKey, WebhookSender } from "./consumers/webhook-sender.ts";

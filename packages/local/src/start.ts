@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ConfigStore } from "@trunkline/domain";
+import { newId } from "@trunkline/contracts";
+import type { CallStore, CommandQueue, ConfigStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
-import { type ApiDeps, createApp, forwardTo, sleep, withProjects } from "@trunkline/functions";
+import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, withProjects } from "@trunkline/functions";
 import { MediaNode, type NodeStats } from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
-import { createSqsClient, ensureQueues, SqsDialQueue } from "@trunkline/queue";
+import { createCommandQueue, createSqsClient, ensureQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer, type RoomServerStats } from "@trunkline/room-server";
 import {
 	createDynamoClient,
@@ -14,12 +15,15 @@ import {
 	DynamoCallLimitStore,
 	DynamoCallStore,
 	DynamoConfigStore,
+	DynamoEventOutbox,
 	DynamoNumberOwnerStore,
 	DynamoProjectStore,
+	DynamoWebhookStore,
 	openSecretBox,
 } from "@trunkline/store";
 import { Closing } from "./closing.ts";
 import type { LocalConfig } from "./config.ts";
+import { LOCAL_TARGETS, LocalEvents } from "./events.ts";
 import { HttpServer } from "./http-server.ts";
 import { findRtpPort, portProblem } from "./ports.ts";
 import { isDemoThere, seed } from "./seed.ts";
@@ -73,11 +77,23 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		dynamoClient.destroy();
 		sqsClient.destroy();
 	});
-	const tables = { config: "trunkline-config", calls: "trunkline-calls" };
+	// The number changes with the indexes of a table: those of a table that is there already cannot be changed here.
+	const tables = { config: "trunkline-config", calls: "trunkline-calls-2" };
 	await createTables(dynamoClient, tables);
 	const queues = await ensureQueues(sqsClient, { name: "trunkline-dial" });
 	const configStore = new DynamoConfigStore({ client: dynamoClient, table: tables.config });
-	const callStore = new DynamoCallStore({ client: dynamoClient, table: tables.calls });
+	const events = new LocalEvents({
+		calls: new DynamoCallStore({ client: dynamoClient, table: tables.calls }),
+		outbox: new DynamoEventOutbox({ client: dynamoClient, table: tables.calls }),
+		webhooks: new DynamoWebhookStore({ client: dynamoClient, table: tables.config }),
+		key: (projectId) => signingKey(projectId),
+		log,
+	});
+	// Closed after the node, whose calls still end then.
+	closing.add("events", () => events.stop());
+	const { callStore } = events;
+	const nodeId = newId("ND_", randomBytes);
+	const commandQueue = new SqsCommandQueue(sqsClient, { url: await createCommandQueue(sqsClient, `trunkline-commands-${nodeId}`), log });
 	const dialQueue = new SqsDialQueue(sqsClient, { url: queues.url, deadLetterUrl: queues.deadLetterUrl, log });
 
 	const rooms = config.livekitUrl === undefined ? embeddedRooms(config, log) : undefined;
@@ -93,14 +109,27 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		sleep,
 		random: (length) => randomBytes(length),
 		roomService: rooms === undefined ? forwardTo(config.livekitUrl ?? "") : notHere,
+		v1: {
+			webhookStore: events.webhookStore,
+			commandQueue: () => commandQueue,
+			strictDispatch: config.strictDispatch,
+			webhookTargets: LOCAL_TARGETS,
+		},
 		log,
 	});
+	const signingKey = async (projectId: string): Promise<SigningKey | undefined> => {
+		if (projectId === LOCAL_PROJECT) return { apiKey: config.apiKey, secret: config.apiSecret };
+		const key = (await deps.projects?.cache.getProject(projectId))?.apiKeys[0];
+		return key && { apiKey: key.key, secret: key.secrets[0].secret };
+	};
 	const app = createApp(deps);
 
-	const node = await startNode(config, { configStore, callStore, dialQueue, log, roomUrl: config.livekitUrl ?? url.replace("http", "ws") });
+	const roomUrl = config.livekitUrl ?? url.replace("http", "ws");
+	const node = await startNode(config, { nodeId, configStore, callStore, dialQueue, commandQueue, log, roomUrl });
 	closing.add("media node", () => node.close(HANG_UP_MS));
 	await seedOnce(config, deps.configStore);
 	const demo = await isDemoThere(configStore, LOCAL_PROJECT);
+	events.start();
 	// Last: whoever finds the port serving finds everything serving.
 	http.serve(app, rooms);
 	return {
@@ -141,9 +170,11 @@ function embeddedRooms(config: LocalConfig, log: Logger): RoomServer {
 }
 
 interface NodeParts {
-	configStore: DynamoConfigStore;
-	callStore: DynamoCallStore;
+	nodeId: string;
+	configStore: ConfigStore;
+	callStore: CallStore;
 	dialQueue: SqsDialQueue;
+	commandQueue: CommandQueue;
 	log: Logger;
 	roomUrl: string;
 }
@@ -151,6 +182,7 @@ interface NodeParts {
 async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNode> {
 	try {
 		return await MediaNode.start({
+			nodeId: parts.nodeId,
 			region: LOCAL_REGION,
 			projectId: LOCAL_PROJECT,
 			sip: { bindHost: config.host, port: config.sipPort, advertisedHost: config.advertisedAddress },
@@ -159,6 +191,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			configStore: parts.configStore,
 			callStore: parts.callStore,
 			dialQueue: parts.dialQueue,
+			commandQueue: parts.commandQueue,
 			strictDispatch: config.strictDispatch,
 			maxCalls: config.maxCalls,
 			...(config.mediaTimeoutMs === undefined ? {} : { mediaTimeoutMs: config.mediaTimeoutMs }),
