@@ -165,6 +165,8 @@ export class FakeLeg implements SipLeg {
 	readonly did: string[] = [];
 	readonly acceptHeaders: HeaderList[] = [];
 	answerSdp = "";
+	/** SDP of answers to re-INVITEs */
+	readonly responses: string[] = [];
 	/** thrown by the command of that name */
 	readonly throws = new Map<string, Error>();
 
@@ -187,6 +189,7 @@ export class FakeLeg implements SipLeg {
 	}
 	respond(transaction: string, status: number, _reason?: string, sdp?: string): void {
 		this.#do("respond", `respond ${transaction} ${status}${sdp === undefined ? "" : " with SDP"}`);
+		if (sdp !== undefined) this.responses.push(sdp);
 	}
 	#do(command: string, what: string): void {
 		this.did.push(what);

@@ -127,6 +127,27 @@ describe("an inbound call in good order", () => {
 		await turns();
 		clock.runUntilIdle(0);
 	});
+
+	it("a re-INVITE without SDP gets a full offer, and the answer in its ACK takes effect (RFC 3261 §14.2)", async () => {
+		const { call, leg, media } = await active();
+		const hold = sdpOf().replace("a=sendrecv", "a=sendonly");
+		call.onLeg({ type: "reinvite", transaction: "t1", sdp: hold });
+		call.onLeg({ type: "acked" });
+		expect(leg.responses.at(-1)).toContain("a=recvonly");
+		call.onLeg({ type: "reinvite", transaction: "t2" });
+		expect(leg.responses.at(-1)).toMatch(/m=audio 20000 RTP\/AVP 0 8 101[\s\S]*a=sendrecv/);
+		const before = media.one.did.length;
+		call.onLeg({ type: "acked", sdp: sdpOf("PCMA", "198.51.100.9", 41_000) });
+		expect(media.one.did.slice(before)).toEqual(["start PCMA 198.51.100.9:41000 198.51.100.7"]);
+		expect(call.phase).toBe("active");
+	});
+
+	it("an ACK that does not answer our offer ends the call: nobody would hear anything", async () => {
+		const { call, leg } = await active();
+		call.onLeg({ type: "reinvite", transaction: "t1" });
+		call.onLeg({ type: "acked" });
+		expect(leg.did.at(-1)).toBe("bye");
+	});
 });
 
 describe("races", () => {

@@ -1,7 +1,7 @@
 import type { CallEnd, CallRecord, DecisionStep } from "@trunkline/contracts";
 import { inbound, initialInbound } from "./inbound.ts";
 import type { HeaderList, InboundInvite, MediaSession, SipLeg, SipLegEvent } from "./ports.ts";
-import { LocalDescription, preferredCodec } from "./local-description.ts";
+import { preferredCodec } from "./local-description.ts";
 import { type CallDeps, CallRunner, type RoomIdentity } from "./runner.ts";
 import type { Decision, Effect } from "./state.ts";
 
@@ -33,7 +33,6 @@ export class InboundCall extends CallRunner {
 	readonly #leg: SipLeg;
 	readonly #decide: Decide;
 	#outcome: InboundOutcome | undefined;
-	readonly #local: LocalDescription;
 	#answerSdp = "";
 
 	constructor(callId: string, deps: CallDeps, invite: InboundInvite, leg: SipLeg, decide: Decide) {
@@ -41,7 +40,6 @@ export class InboundCall extends CallRunner {
 		this.#invite = invite;
 		this.#leg = leg;
 		this.#decide = decide;
-		this.#local = new LocalDescription(deps.random);
 	}
 
 	protected override performOwn(effect: Effect): void {
@@ -84,7 +82,7 @@ export class InboundCall extends CallRunner {
 			const end: CallEnd = { by: "node", reason: "media-mismatch", message: "the INVITE has no SDP offer" };
 			return this.dispatch({ type: "media-failed", status: 488, reason: "Not Acceptable Here", end });
 		}
-		const answer = this.#local.answer(sdp, media);
+		const answer = this.local.answer(sdp, media);
 		if (!answer.ok) {
 			const end: CallEnd = { by: "node", reason: "media-mismatch", message: `the SDP offer cannot be answered: ${answer.reason}` };
 			return this.dispatch({ type: "media-failed", status: 488, reason: "Not Acceptable Here", end });
@@ -94,10 +92,14 @@ export class InboundCall extends CallRunner {
 		this.dispatch({ type: "media-opened" });
 	}
 
+	protected override peerAddress(): string {
+		return this.#invite.source.address;
+	}
+
 	protected override onDialog(event: Extract<SipLegEvent, { type: "answered" | "reinvite" | "in-dialog" }>): void {
 		switch (event.type) {
 			case "reinvite": {
-				const sdp = this.#local.renegotiate(event.sdp, this.media, this.#invite.source.address);
+				const sdp = this.local.renegotiate(event.sdp, this.media, this.#invite.source.address);
 				if (sdp === undefined) return this.#leg.respond(event.transaction, 488, "Not Acceptable Here");
 				return this.#leg.respond(event.transaction, 200, "OK", sdp);
 			}

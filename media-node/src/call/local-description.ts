@@ -9,6 +9,7 @@ export class LocalDescription {
 	#version = 0;
 	#sdp = "";
 	#local: LocalMedia | undefined;
+	#awaitsAnswer = false;
 
 	constructor(random: (length: number) => Uint8Array) {
 		// RFC 4566 §5.2: numeric, unique on this host
@@ -36,16 +37,30 @@ export class LocalDescription {
 	}
 
 	/**
-	 * A re-INVITE: a new offer is answered and takes effect at once. One without SDP asks for an offer (RFC 3261 §14.1); what we have holds on, so
-	 * the same description goes out again.
+	 * A re-INVITE: a new offer is answered and takes effect at once. One without SDP asks for an offer of ours, a full one (RFC 3261 §14.2, RFC 6337
+	 * §5.2.5): that is how some PBXs take a call off hold; the answer comes with the ACK (`acknowledged`).
 	 */
 	renegotiate(offer: string | undefined, media: MediaSession | undefined, peerAddress: string): string | undefined {
-		if (offer === undefined) return this.#sdp;
 		if (media === undefined) return undefined;
+		if (offer === undefined) {
+			this.#awaitsAnswer = true;
+			return this.offer(media);
+		}
+		this.#awaitsAnswer = false;
 		const answer = this.answer(offer, media);
 		if (!answer.ok) return undefined;
 		media.start(answer.negotiated, peerAddress);
 		return answer.sdp;
+	}
+
+	/** The ACK of a 200 that held an offer of ours. Gives the problem when its answer cannot be used: the call has no audio then. */
+	acknowledged(answer: string | undefined, media: MediaSession | undefined, peerAddress: string): string | undefined {
+		if (!this.#awaitsAnswer || media === undefined) return undefined;
+		this.#awaitsAnswer = false;
+		const result = answer === undefined ? { ok: false as const, reason: "the ACK has no SDP" } : this.answered(answer);
+		if (!result.ok) return result.reason;
+		media.start(result.negotiated, peerAddress);
+		return undefined;
 	}
 
 	#describe(media: MediaSession): LocalMedia {

@@ -1,5 +1,4 @@
 import type { CallRecord, DialRequest } from "@trunkline/contracts";
-import { LocalDescription } from "./local-description.ts";
 import { initialOutbound, outbound } from "./outbound.ts";
 import {
 	type HeaderList,
@@ -32,7 +31,6 @@ export class OutboundCall extends CallRunner {
 	#leg: SipLeg | undefined;
 	#offer = "";
 	#peerAddress = "";
-	readonly #local: LocalDescription;
 	/** "begun": the record is being written or the address resolved; nobody can tell yet whether an INVITE will leave */
 	#dialling: "not-yet" | "begun" | "done" = "not-yet";
 	/** CANCEL was wanted; before the INVITE has left it never leaves */
@@ -45,7 +43,6 @@ export class OutboundCall extends CallRunner {
 		super(record.callId, deps, initialOutbound(plan.request), outbound);
 		this.#plan = plan;
 		this.#userAgent = userAgent;
-		this.#local = new LocalDescription(deps.random);
 		let told = false;
 		this.#dialled = () => {
 			if (!told) dialled();
@@ -83,7 +80,7 @@ export class OutboundCall extends CallRunner {
 	}
 
 	protected override onMediaOpen(media: MediaSession): void {
-		this.#offer = this.#local.offer(media);
+		this.#offer = this.local.offer(media);
 		this.dispatch({ type: "media-opened" });
 	}
 
@@ -147,12 +144,16 @@ export class OutboundCall extends CallRunner {
 		this.dispatch({ type: "failed", cause: "cancelled", message: "cancelled before the INVITE left" });
 	}
 
+	protected override peerAddress(): string {
+		return this.#peerAddress;
+	}
+
 	protected override onDialog(event: Extract<SipLegEvent, { type: "answered" | "reinvite" | "in-dialog" }>): void {
 		switch (event.type) {
 			case "answered":
 				return this.#onAnswer(event);
 			case "reinvite": {
-				const sdp = this.#local.renegotiate(event.sdp, this.media, this.#peerAddress);
+				const sdp = this.local.renegotiate(event.sdp, this.media, this.#peerAddress);
 				if (sdp === undefined) return this.#leg?.respond(event.transaction, 488, "Not Acceptable Here");
 				return this.#leg?.respond(event.transaction, 200, "OK", sdp);
 			}
@@ -162,7 +163,7 @@ export class OutboundCall extends CallRunner {
 	}
 
 	#onAnswer(event: Extract<SipLegEvent, { type: "answered" }>): void {
-		const answer = event.sdp === undefined ? { ok: false as const, reason: "the 200 OK has no SDP" } : this.#local.answered(event.sdp);
+		const answer = event.sdp === undefined ? { ok: false as const, reason: "the 200 OK has no SDP" } : this.local.answered(event.sdp);
 		if (!answer.ok) return this.dispatch({ type: "answer-unusable", message: `the SDP answer cannot be used: ${answer.reason}` });
 		this.#peerAddress = event.source;
 		this.media?.start(answer.negotiated, event.source);

@@ -207,7 +207,8 @@ export type SipLegEvent =
 			message: string;
 	  }
 	| { type: "cancelled" }
-	| { type: "acked" }
+	/** with SDP when the 200 held an offer of ours */
+	| { type: "acked"; sdp?: string }
 	| { type: "ack-timeout" }
 	| { type: "bye"; headers: HeaderList }
 	| { type: "bye-done" }

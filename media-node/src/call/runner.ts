@@ -1,5 +1,6 @@
 import type { CallEnd } from "@trunkline/contracts";
 import type { CallStore } from "@trunkline/domain";
+import { LocalDescription } from "./local-description.ts";
 import { RecordWriter } from "./record-writer.ts";
 import {
 	type AudioUplink,
@@ -60,6 +61,7 @@ export abstract class CallRunner {
 	readonly callId: string;
 	protected readonly deps: CallDeps;
 	protected readonly records: RecordWriter;
+	protected readonly local: LocalDescription;
 	protected media: MediaSession | undefined;
 	protected room: RoomSession | undefined;
 	#state: CallState;
@@ -82,6 +84,7 @@ export abstract class CallRunner {
 		this.deps = deps;
 		this.#state = initial;
 		this.#reduce = reduce;
+		this.local = new LocalDescription(deps.random);
 		this.records = new RecordWriter(callId, deps.nodeId, deps.calls, deps.clock, deps.log);
 	}
 
@@ -135,8 +138,10 @@ export abstract class CallRunner {
 	/** SIP events common to both directions; the subclasses see them first. */
 	onLeg(event: SipLegEvent): void {
 		switch (event.type) {
-			case "cancelled":
 			case "acked":
+				this.#onAcknowledged(event.sdp);
+				return this.dispatch({ type: "acked" });
+			case "cancelled":
 			case "ack-timeout":
 			case "bye-done":
 				return this.dispatch({ type: event.type });
@@ -159,6 +164,14 @@ export abstract class CallRunner {
 		}
 	}
 
+	/** The answer to an offer that went out in a 200 (RFC 3261 §13.2.1). */
+	#onAcknowledged(sdp: string | undefined): void {
+		const problem = this.local.acknowledged(sdp, this.media, this.peerAddress());
+		if (problem !== undefined) this.dispatch({ type: "fault", message: `the SDP answer in the ACK cannot be used: ${problem}` });
+	}
+
+	/** network source of the telephone's signalling */
+	protected abstract peerAddress(): string;
 	protected abstract onDialog(event: Extract<SipLegEvent, { type: "answered" | "reinvite" | "in-dialog" }>): void;
 	/** Only this direction's effects. */
 	protected abstract performOwn(effect: Effect): void;

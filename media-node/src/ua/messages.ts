@@ -52,7 +52,7 @@ export function legEvent(
 		case "cancelled":
 			return { type: "cancelled" };
 		case "acked":
-			return { type: "acked" };
+			return { type: "acked", ...withSdp(event.request) };
 		case "ack-timeout":
 			return { type: "ack-timeout" };
 		case "ended":
