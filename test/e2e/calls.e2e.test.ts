@@ -57,40 +57,41 @@ async function ended(id: string): Promise<CallDetails> {
 	return callDetailsSchema.parse(await callOf(id));
 }
 
+interface Refused {
+	numbers?: boolean;
+	pin?: string;
+	allowedNumbers?: string[];
+	allowedAddresses?: string[];
+}
+
 describe("why a call was refused", () => {
 	it.each([
 		["no trunk names the number", {}, { status: 404, reason: "no-trunk" }],
 		["the caller is not allowed", { numbers: true, allowedNumbers: ["+15559999"] }, { status: 404, reason: "no-trunk" }],
 		["the address is not allowed", { numbers: true, allowedAddresses: ["198.51.100.0/24"] }, { status: 404, reason: "no-trunk" }],
 		["no rule is for the trunk", { numbers: true }, { status: 404, reason: "no-rule" }],
-		["the rule has a PIN", { numbers: true, pin: "4711" }, { status: 403, reason: "wrong-pin" }],
-	])(
-		"%s: the record says it, and explain says the same",
-		async (_name, { numbers, pin, ...options }: Record<string, unknown>, expected) => {
-			const { number, room } = place();
-			if (numbers === true) {
-				const trunk = await bed.sip.createSipInboundTrunk("t", [number], options);
-				if (pin !== undefined)
-					await bed.sip.createSipDispatchRule(
-						{ type: "direct", roomName: room, pin: String(pin) },
-						{ name: "r", trunkIds: [trunk.sipTrunkId] },
-					);
-			}
-			const began = Date.now();
-			const phone = await bed.phone();
-			const call = await phone.call(bed.uri(number), { from: "+15551111" });
-			expect(await call.ended()).toMatchObject({ status: expected.status });
+		["the rule has a PIN", { numbers: true, pin: "735124680913" }, { status: 403, reason: "wrong-pin" }],
+	])("%s: the record says it, and explain says the same", async (_name, { numbers, pin, ...options }: Refused, expected) => {
+		const { number, room } = place();
+		if (numbers === true) {
+			const trunk = await bed.sip.createSipInboundTrunk("t", [number], options);
+			if (pin !== undefined)
+				await bed.sip.createSipDispatchRule({ type: "direct", roomName: room, pin }, { name: "r", trunkIds: [trunk.sipTrunkId] });
+		}
+		const began = Date.now();
+		const phone = await bed.phone();
+		const call = await phone.call(bed.uri(number), { from: "+15551111" });
+		expect(await call.ended()).toMatchObject({ status: expected.status });
 
-			await until(async () => (await newest(`state=ended&since=${began}`))?.to === number, "the record of the call");
-			const record = await newest(`state=ended&since=${began}`);
-			const explained = await api<Explanation>("POST", "/v1/explain", { from: "+15551111", to: number, source: "127.0.0.1" });
-			expect(explained).toMatchObject({ outcome: "refused", sip: { status: expected.status }, endReason: expected.reason });
-			expect(record?.decision).toEqual({ summary: explained.summary, steps: explained.steps });
-			expect(record?.end).toMatchObject({ by: "node", reason: expected.reason, sipStatus: expected.status });
-			expect(explained.summary).toContain(`SIP ${expected.status} ${explained.sip.reason}`);
-			expect(JSON.stringify([record, explained])).not.toContain("4711");
-		},
-	);
+		await until(async () => (await newest(`state=ended&since=${began}`))?.to === number, "the record of the call");
+		const record = await newest(`state=ended&since=${began}`);
+		const explained = await api<Explanation>("POST", "/v1/explain", { from: "+15551111", to: number, source: "127.0.0.1" });
+		expect(explained).toMatchObject({ outcome: "refused", sip: { status: expected.status }, endReason: expected.reason });
+		expect(record?.decision).toEqual({ summary: explained.summary, steps: explained.steps });
+		expect(record?.end).toMatchObject({ by: "node", reason: expected.reason, sipStatus: expected.status });
+		expect(explained.summary).toContain(`SIP ${expected.status} ${explained.sip.reason}`);
+		expect(JSON.stringify([record, explained])).not.toContain("735124680913");
+	});
 
 	it("a call that is taken: the record has the trunk, rule, room and identity that explain told", async () => {
 		const { number, room } = place();
@@ -228,9 +229,9 @@ class Hooks {
 	}
 
 	async #take(body: string, authorization: string | undefined): Promise<number> {
-		const { event, id } = await this.#receiver.receive(body, authorization);
+		const { event, id }: { event: string; id: string } = await this.#receiver.receive(body, authorization);
 		const whole = callEventSchema.parse(JSON.parse(body));
-		expect(whole).toMatchObject({ event, id });
+		if (whole.event !== event || whole.id !== id) return 500;
 		if (!this.up) {
 			this.refused.push(whole);
 			return 503;
