@@ -83,8 +83,9 @@ export class RoomSource {
 	}
 
 	#conceal(): void {
-		if (this.#filled + FRAME > this.#pcm.length) return;
-		this.#concealment.conceal(this.#pcm.subarray(this.#filled, this.#filled + FRAME));
-		this.#filled += FRAME;
+		// a lost packet of 60 ms is a gap of 60 ms
+		const samples = Math.min(Math.round((this.#jitter?.packetMs ?? 20) * 8), this.#pcm.length - this.#filled);
+		this.#concealment.conceal(this.#pcm.subarray(this.#filled, this.#filled + samples));
+		this.#filled += samples;
 	}
 }

@@ -141,14 +141,15 @@ class Join {
 	async #complete(join: JoinResponse, media: MediaConnection): Promise<RoomSession> {
 		const socket = this.#socket;
 		if (socket === undefined) throw new Error("no WebSocket after the join response");
-		// The caller hears nothing before it holds the session that the events are about, and of a join that fails only the error.
+		// The caller hears nothing before it holds the session that the events are about, and of a join that fails only the error. Who comes while we are
+		// joining is among participants() when the caller looks.
 		const held: RoomEvent[] = [];
 		let phase: "joining" | "joined" | "announced" = "joining";
 		const session = new LiveKitRoomSession(join, socket, media, (event) => {
 			if (phase === "announced") this.#options.onEvent(event);
 			else if (phase === "joining" && event.type === "closed")
 				this.#failed.reject(new RoomJoinError("refused", event.message, { closeReason: event.reason }));
-			else held.push(event);
+			else if (phase === "joined" || event.type !== "participant-joined") held.push(event);
 		});
 		this.#session = session;
 		session.welcome(join.otherParticipants);
@@ -158,8 +159,7 @@ class Join {
 		phase = "joined";
 		setImmediate(() => {
 			phase = "announced";
-			// who joined meanwhile is among participants() already
-			for (const event of held) if (event.type !== "participant-joined") this.#options.onEvent(event);
+			for (const event of held) this.#options.onEvent(event);
 		});
 		return session;
 	}
