@@ -1,5 +1,5 @@
 import { type CallRecord, DEFAULT_POLICY, type DialRequest, type FraudPolicy } from "@trunkline/contracts";
-import { type AdmissionRequest, checkDestination, dialledUsers, DomainError, type Refusal, refusalError } from "@trunkline/domain";
+import { type AdmissionRequest, checkDestination, dialledUsers, DomainError, type Refusal, refusalError, usedMs } from "@trunkline/domain";
 import { pii } from "@trunkline/observability";
 import type { ApiDeps, ProjectDeps } from "./deps.ts";
 
@@ -28,7 +28,7 @@ const RECORD_WITHIN_MS = 30_000;
 /** Calls that are looked up when a limit is reached: their nodes may have died without a word. */
 const MAX_LOOKED_UP = 25;
 
-export async function policyOf({ projects }: Pick<ApiDeps, "projects">, projectId: string): Promise<FraudPolicy> {
+async function policyOf({ projects }: Pick<ApiDeps, "projects">, projectId: string): Promise<FraudPolicy> {
 	return (await projects?.cache.getProject(projectId))?.policy ?? BUILT_IN_POLICY;
 }
 
@@ -76,11 +76,6 @@ async function releaseIfOver(deps: PolicyDeps, projectId: string, callId: string
 	if (deps.projects === undefined) return;
 	const call = await deps.callStore.getCall(callId);
 	if (call === undefined || isOver(call)) await deps.projects.callLimits.settle(projectId, callId, usedMs(call), deps.clock());
-}
-
-/** What a call counts for against `minutesPerDay`: from the answer to the end. */
-export function usedMs(call: Pick<CallRecord, "answeredAt" | "endedAt"> | undefined): number {
-	return call?.answeredAt === undefined || call.endedAt === undefined ? 0 : Math.max(0, call.endedAt - call.answeredAt);
 }
 
 async function takeSlot(deps: PolicyDeps, projects: ProjectDeps, policy: FraudPolicy, { projectId, callId, dial }: Call): Promise<void> {

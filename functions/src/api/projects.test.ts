@@ -443,6 +443,30 @@ describe("policy", () => {
 		expect([(await dial()).status, (await dial()).status]).toEqual([200, 429]);
 	});
 
+	test("an answer and an end count at once, whoever writes them: minutes too", async () => {
+		const { dial, calls, projectId, deps, pass } = await project({ ringingCalls: 1, minutesPerDay: 3, callsPerSecond: null });
+		const step = () => ({ at: deps.clock(), event: "x" });
+		deps.dialQueue = () => ({
+			send: async ({ callId }) => {
+				await deps.callStore.claimCall(callId, "ND_1", deps.clock(), deps.clock() + 1000);
+				await deps.callStore.transitionCall(callId, { from: ["claimed"], to: "joining", ...step(), patch: { participantId: "PA_1" } });
+			},
+			receive: async () => [],
+		});
+		const live = async () => ((await deps.projects?.callLimits.liveCalls(projectId)) ?? []).map(({ callId }) => callId);
+		expect((await dial()).status).toBe(200);
+		const [call] = await calls();
+		const callId = call?.callId ?? "";
+		await deps.callStore.transitionCall(callId, { from: ["joining"], to: "active", ...step(), patch: { answeredAt: deps.clock() } });
+		expect((await dial()).status, "the first one rings no longer").toBe(200);
+		expect(await live()).toHaveLength(2);
+		pass(130_000);
+		for (const ended of await live()) await deps.callStore.endCall(ended, deps.clock(), { by: "peer", reason: "hangup" });
+		expect(await live()).toEqual([]);
+		// 2 minutes and 10 seconds of 3 are used, and a call needs one minute to begin with.
+		expect(await dial()).toMatchObject({ status: 429, body: { meta: { limit: "minutesPerDay", value: "3" } } });
+	});
+
 	test("no call lasts longer than the project allows", async () => {
 		const { dial, calls } = await project({ maxCallDurationMs: 60_000 });
 		await dial("+15550123", { max_call_duration: "3600s" });

@@ -1,5 +1,7 @@
 import {
 	type CallLimitStore,
+	type CallStore,
+	countedCalls,
 	type NumberOwnerStore,
 	type NumberOwnership,
 	numberOwnership,
@@ -26,6 +28,8 @@ export interface WithProjects {
 	deps: ApiDeps;
 	/** Which project an inbound call belongs to: for the media node. */
 	projectForInbound: NumberOwnership["projectForInbound"];
+	/** For the media node: tells the limits of a call's project that it is answered or over. */
+	callStore: CallStore;
 	/** For the media node: the LiveKit server and key of a call's project. */
 	projects: ProjectCache;
 }
@@ -42,15 +46,23 @@ export function withProjects(deps: ApiDeps, options: ProjectOptions): WithProjec
 		now: deps.clock,
 	});
 	const keys = keysWithProjects(deps.keys, cache);
+	const callStore = countedCalls({
+		store: deps.callStore,
+		limits: callLimits,
+		uncounted: builtInProjects,
+		onError: (error, callId) => deps.log.warn({ err: error, callId }, "a call could not be counted"),
+	});
 	return {
 		deps: {
 			...deps,
+			callStore,
 			configStore: ownership.configStore,
 			keys,
 			projects: { store, cache, callLimits, ...(adminSecret === undefined ? {} : { adminSecret }) },
 			roomService: roomServiceOfProjects({ keys, clock: deps.clock }, cache, deps.roomService),
 		},
 		projectForInbound: (calledNumber, source) => ownership.projectForInbound(calledNumber, source),
+		callStore,
 		projects: cache,
 	};
 }

@@ -25,6 +25,7 @@ export * from "./policy/admission.ts";
 export * from "./policy/destination.ts";
 export * from "./ports.ts";
 export * from "./project/cache.ts";
+export * from "./project/counted-calls.ts";
 export * from "./project/number-owners.ts";
 export * from "./project/ports.ts";
 export * from "./project/project.ts";

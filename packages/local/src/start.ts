@@ -125,7 +125,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const app = createApp(deps);
 
 	const roomUrl = config.livekitUrl ?? url.replace("http", "ws");
-	const node = await startNode(config, { nodeId, configStore, callStore, dialQueue, commandQueue, log, roomUrl });
+	const node = await startNode(config, { nodeId, configStore, callStore: deps.callStore, dialQueue, commandQueue, log, roomUrl });
 	closing.add("media node", () => node.close(HANG_UP_MS));
 	await seedOnce(config, deps.configStore);
 	const demo = await isDemoThere(configStore, LOCAL_PROJECT);
