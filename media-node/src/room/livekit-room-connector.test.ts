@@ -530,8 +530,21 @@ function recordFirstTrack(room: Room): { stop: () => Promise<Int16Array> } {
 	};
 }
 
-/** The strongest frequency between 50 and 2000 Hz, and its amplitude. */
+/**
+ * The median over windows of 200 ms. In one long window a frame that the far side's jitter buffer leaves out on a busy machine turns the phase,
+ * and a tone that was heard cancels itself.
+ */
 function loudest(samples: Int16Array, sampleRate: number): { frequency: number; level: number } {
+	const length = sampleRate / 5;
+	const windows = Array.from({ length: Math.floor(samples.length / length) }, (_, i) =>
+		loudestOf(samples.subarray(i * length, (i + 1) * length), sampleRate),
+	);
+	const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+	return { frequency: median(windows.map((one) => one.frequency)), level: median(windows.map((one) => one.level)) };
+}
+
+/** The strongest frequency between 50 and 2000 Hz, and its amplitude. */
+function loudestOf(samples: Int16Array, sampleRate: number): { frequency: number; level: number } {
 	let best = { frequency: 0, level: 0 };
 	for (let frequency = 50; frequency <= 2000; frequency += 2.5) {
 		const coefficient = 2 * Math.cos((2 * Math.PI * frequency) / sampleRate);
