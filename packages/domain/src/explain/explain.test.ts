@@ -201,6 +201,14 @@ describe("summarizeDecision", () => {
 		);
 	});
 
+	it("a call that ended before it was looked up: nothing is said of trunks", () => {
+		const end = { by: "peer", reason: "cancelled" } as const;
+		const summary = summarizeDecision({ from: "", to: "+2", steps: [], ruleId: "", roomName: "", participantIdentity: "", end });
+		expect(summary).toBe(
+			'The call from "anonymous" to "+2" was not taken: the call was cancelled before an answer (ended by the telephone side).',
+		);
+	});
+
 	it("counts what is too long to tell", () => {
 		const rules = Array.from({ length: 8 }, (_, i) => dispatchRule({ ruleId: `SDR_${i}`, numbers: ["+9"] }));
 		const trunk = inboundTrunk();
