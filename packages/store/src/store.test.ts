@@ -138,6 +138,26 @@ describe("requests", () => {
 		expect(await of(() => callStore.endCall(call.callId, now, { by: "api", reason: "hangup" }))).toBe("UpdateItem");
 	});
 
+	it("are the same however many trunks and rules there are", async () => {
+		const used = async (index: number): Promise<string[]> => {
+			const numbered = { trunkId: `ST_${index}`, numbers: [`+1555${index}`] };
+			const trunk = inboundTrunk(numbered);
+			sent.length = 0;
+			await configStore.createTrunk(project, trunk);
+			await configStore.createTrunk(project, outboundTrunk({ ...numbered, trunkId: `ST_o${index}` }));
+			await configStore.createRule(project, dispatchRule({ ruleId: `SDR_${index}`, trunkIds: [trunk.trunkId] }));
+			await configStore.updateTrunk(project, trunk, { ...trunk, numbers: [`+1556${index}`], version: 2 });
+			expect(await configStore.inboundTrunksFor(project, `+1556${index}`)).toHaveLength(1);
+			expect(await configStore.outboundTrunksFor(project, `+1555${index}`)).toHaveLength(1);
+			expect(await configStore.rulesFor(project, trunk.trunkId)).toHaveLength(1);
+			await configStore.listInboundTrunks(project, { limit: 10 });
+			return [...sent];
+		};
+		const first = await used(100_000);
+		for (let index = 100_001; index < 100_150; index++) await used(index);
+		expect(await used(100_150)).toEqual(first);
+	});
+
 	it("are not made for what cannot be an id", async () => {
 		for (const id of ["", "x".repeat(5000)]) {
 			expect(await configStore.getTrunk(project, id)).toBeUndefined();

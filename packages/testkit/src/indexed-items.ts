@@ -1,4 +1,5 @@
 import type { Page } from "@trunkline/domain";
+import { SortedIds } from "./sorted-ids.ts";
 
 /** Items by id, in the order of their ids, with unique claims and with pointers by which they are found: no method looks at all of them. */
 export class IndexedItems<T extends { version: number }> {
@@ -6,8 +7,7 @@ export class IndexedItems<T extends { version: number }> {
 	readonly #claimsOf: (item: T) => readonly string[];
 	readonly #pointersOf: (item: T) => readonly string[];
 	readonly #items = new Map<string, T>();
-	/** sorted */
-	readonly #ids: string[] = [];
+	readonly #ids = new SortedIds();
 	/** claim → id of its holder */
 	readonly #claims = new Map<string, string>();
 	readonly #pointers = new Map<string, Set<string>>();
@@ -36,7 +36,7 @@ export class IndexedItems<T extends { version: number }> {
 	put(given: T): void {
 		const item = structuredClone(given);
 		const id = this.#idOf(item);
-		if (!this.delete(id, true)) this.#ids.splice(this.#position(id), 0, id);
+		if (!this.delete(id, true)) this.#ids.add(id);
 		this.#items.set(id, item);
 		for (const claim of this.#claimsOf(item)) this.#claims.set(claim, id);
 		for (const pointer of this.#pointersOf(item)) {
@@ -68,12 +68,7 @@ export class IndexedItems<T extends { version: number }> {
 	}
 
 	list({ afterId, limit }: Page): T[] {
-		let start = 0;
-		if (afterId !== undefined) {
-			start = this.#position(afterId);
-			if (this.#ids[start] === afterId) start++;
-		}
-		return this.some(this.#ids.slice(start, limit ? start + limit : undefined));
+		return this.some(this.#ids.after(afterId ?? "", limit || Infinity));
 	}
 
 	/** `kept`: another version comes in its place. */
@@ -81,7 +76,7 @@ export class IndexedItems<T extends { version: number }> {
 		const item = this.#items.get(id);
 		if (!item) return undefined;
 		this.#items.delete(id);
-		if (!kept) this.#ids.splice(this.#position(id), 1);
+		if (!kept) this.#ids.remove(id);
 		for (const claim of this.#claimsOf(item)) this.#claims.delete(claim);
 		for (const pointer of this.#pointersOf(item)) {
 			const found = this.#pointers.get(pointer);
@@ -89,17 +84,5 @@ export class IndexedItems<T extends { version: number }> {
 			if (found?.size === 0) this.#pointers.delete(pointer);
 		}
 		return item;
-	}
-
-	/** Where the id is or would be. */
-	#position(id: string): number {
-		let low = 0;
-		let high = this.#ids.length;
-		while (low < high) {
-			const middle = (low + high) >>> 1;
-			if ((this.#ids[middle] ?? "") < id) low = middle + 1;
-			else high = middle;
-		}
-		return low;
 	}
 }
