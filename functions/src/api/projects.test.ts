@@ -73,11 +73,15 @@ function setUp() {
 
 /** Twirp requests with a project's key. */
 function clientOf({ fetch }: TestApi, { key, secret }: { key: string; secret: string }) {
-	return async (method: string, body: unknown, room = "room") => {
+	return async (method: string, body: unknown, room = "room", requestId = "") => {
 		const grants = { sip: { admin: true, call: true }, video: { roomAdmin: true, room } };
 		const response = await fetch(`/twirp/livekit.SIP/${method}`, {
 			method: "POST",
-			headers: { "content-type": "application/json", authorization: `Bearer ${await token(grants, { key, secret })}` },
+			headers: {
+				"content-type": "application/json",
+				authorization: `Bearer ${await token(grants, { key, secret })}`,
+				...(requestId === "" ? {} : { "x-livekit-request-id": requestId }),
+			},
 			body: JSON.stringify(body),
 		});
 		const text = await response.text();
@@ -348,8 +352,8 @@ describe("policy", () => {
 		const created = await setup.create({ policy });
 		const call = setup.as(created.apiKey);
 		const trunk = (await call("CreateSIPOutboundTrunk", { trunk: { address: "a.example", numbers: ["+15550100"] } })).body["sip_trunk_id"];
-		const dial = (to = "+15550123", over: object = {}) =>
-			call("CreateSIPParticipant", { sip_trunk_id: trunk, sip_call_to: to, room_name: "r", ...over });
+		const dial = (to = "+15550123", over: object = {}, requestId = "") =>
+			call("CreateSIPParticipant", { sip_trunk_id: trunk, sip_call_to: to, room_name: "r", ...over }, "room", requestId);
 		const calls = async () => (await setup.deps.callStore.findCalls(created.projectId, { limit: 100 })).calls;
 		return { ...setup, ...created, call, dial, calls };
 	}
@@ -411,12 +415,33 @@ describe("policy", () => {
 		expect((await transfer("tel:+15550123")).status).toBe(501);
 	});
 
-	test("a call that came to nothing gives its slot back, and its retry takes none", async () => {
+	test("a call that came to nothing gives its slot back", async () => {
 		const { dial, projectId, deps } = await project({ concurrentCalls: 1 });
 		// Nobody claims it: it is cancelled.
 		expect((await dial()).status).toBe(503);
 		expect(await deps.projects?.callLimits.liveCalls(projectId)).toEqual([]);
-		expect((await dial()).status).toBe(503);
+		deps.callStore = new Proxy(deps.callStore, {
+			get: (store, name) => (name === "createCall" ? () => Promise.reject(new Error("down")) : Reflect.get(store, name)),
+		});
+		expect((await dial()).status).toBe(500);
+		expect(await deps.projects?.callLimits.liveCalls(projectId)).toEqual([]);
+	});
+
+	test("the retry of a call that is over takes no slot", async () => {
+		const { dial, calls, projectId, deps } = await project({ concurrentCalls: 1 });
+		deps.dialQueue = () => ({
+			send: async ({ callId }) => {
+				const step = { at: deps.clock(), event: "x", patch: { participantId: "PA_1" } };
+				await deps.callStore.claimCall(callId, "ND_1", deps.clock(), deps.clock() + 1000);
+				await deps.callStore.transitionCall(callId, { from: ["claimed"], to: "joining", ...step });
+			},
+			receive: async () => [],
+		});
+		expect((await dial("+15550123", {}, "id-1")).status).toBe(200);
+		const [call] = await calls();
+		await deps.callStore.endCall(call?.callId ?? "", deps.clock(), { by: "peer", reason: "hangup" });
+		expect((await dial("+15550123", {}, "id-1")).status).toBe(200);
+		expect(await deps.projects?.callLimits.liveCalls(projectId)).toEqual([]);
 	});
 
 	test("50 at once against a limit of 10 calls at a time: exactly 10 calls; an end makes room although its node said nothing", async () => {

@@ -91,6 +91,7 @@ describe("the longest prefix decides", () => {
 		["+15550100", { allowedPrefixes: [] }, "allowed"],
 		["+442079460018", { blockedPrefixes: ["+44"] }, "blocked +44"],
 		["+442079460018", { blockedPrefixes: ["+44"], allowedPrefixes: ["+", "+4420"] }, "allowed"],
+		["+442079460018", { blockedPrefixes: ["+44"], allowedPrefixes: ["+44"] }, "blocked +44"],
 		["+442079460018", { blockedPrefixes: ["+4420"], allowedPrefixes: ["+", "+44"] }, "blocked +4420"],
 		["+12129761234", { allowedPrefixes: ["+1", "+1212976"] }, "allowed"],
 	])("%s with %j: %s", (target, over, expected) => expect(verdict(target, over)).toBe(expected));

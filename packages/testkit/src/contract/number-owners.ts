@@ -152,6 +152,17 @@ export function numberOwnersContract(name: string, factory: () => Promise<Number
 			expect(await create(b, "6")).toBe("created");
 		});
 
+		it("an update to other networks frees the old ones", async () => {
+			const { configStore } = ownership();
+			const first = inboundTrunk({ trunkId: `ST_${count}1`, numbers: [number], allowedAddresses: [CARRIER] });
+			await configStore.createTrunk(a, first);
+			expect(await configStore.updateTrunk(a, first, { ...first, allowedAddresses: [OTHER_CARRIER], version: 2 })).toBe(true);
+			expect([await route("192.0.2.7"), await route("198.51.100.7")]).toEqual([undefined, a]);
+			now += 90_000;
+			expect(await create(b, "2", { allowedAddresses: [OTHER_CARRIER] })).toBe("already_exists");
+			expect(await create(b, "2", { allowedAddresses: [CARRIER] })).toBe("created");
+		});
+
 		it("a creation that fails owns nothing", async () => {
 			await create(a, "1");
 			const other = `${number}9`;
