@@ -71,6 +71,8 @@ describe("envelope", () => {
 			400,
 			{ code: "malformed", msg: "the request body is larger than 524288 bytes" },
 		]);
+		// its body is not read to the end, so the connection is of no more use
+		expect(response.headers.get("connection")).toBe("close");
 		expect(log.logs).toEqual([]);
 	});
 

@@ -24,7 +24,7 @@ export function createApp(deps: ApiDeps): Hono {
 		"/twirp/*",
 		bodyLimit({
 			maxSize: MAX_BODY_BYTES,
-			onError: () => errorResponse("malformed", `the request body is larger than ${MAX_BODY_BYTES} bytes`),
+			onError: tooLarge,
 		}),
 	);
 	const limiter = new RateLimiter(deps.requestRate ?? DEFAULT_RATE);
@@ -41,6 +41,13 @@ export function createApp(deps: ApiDeps): Hono {
 		return responseForError(error);
 	});
 	return app;
+}
+
+/** The rest of the body is not read, so the connection cannot go on: a client that used it again would lose its next request (RFC 9112 §9.6). */
+function tooLarge(): Response {
+	const response = errorResponse("malformed", `the request body is larger than ${MAX_BODY_BYTES} bytes`);
+	response.headers.set("connection", "close");
+	return response;
 }
 
 async function sipRequest(request: Request, name: string, deps: ApiDeps, limiter: RateLimiter): Promise<Response> {
