@@ -51,8 +51,11 @@ export interface ConfigStore {
 	/** Those of these that exist, in any order; at most 100. */
 	rulesById(projectId: string, ruleIds: readonly string[]): Promise<DispatchRule[]>;
 	deleteRule(projectId: string, ruleId: string): Promise<DispatchRule | undefined>;
-	/** Rules that name the trunk, and rules that name none. */
-	rulesFor(projectId: string, trunkId: string | undefined): Promise<DispatchRule[]>;
+	/**
+	 * Rules that name the trunk, and rules that name none; with `calledNumber` only those of them that name this number (normalised) or none. An inbound
+	 * call gives it, so that its cost does not grow with the numbers that have rules of their own.
+	 */
+	rulesFor(projectId: string, trunkId: string | undefined, calledNumber?: string): Promise<DispatchRule[]>;
 	/** Rules that name the trunk. */
 	rulesNaming(projectId: string, trunkId: string): Promise<DispatchRule[]>;
 }

@@ -73,13 +73,13 @@ export class DynamoConfigStore implements ConfigStore {
 	}
 
 	async inboundTrunksFor(projectId: string, calledNumber: string): Promise<InboundTrunk[]> {
-		const pointers = [keys.trunksOfNumber(projectId, normalizeNumber(calledNumber)), keys.wildcardTrunks(projectId)];
+		const pointers = [{ pk: keys.trunksOfNumber(projectId, normalizeNumber(calledNumber)) }, { pk: keys.wildcardTrunks(projectId) }];
 		return this.#pointedTo<InboundTrunk>(pointers, keys.inboundTrunks(projectId));
 	}
 
 	async outboundTrunksFor(projectId: string, number: string): Promise<OutboundTrunk[]> {
 		const numbers = new Set([normalizeNumber(number), "*"]);
-		const pointers = [...numbers].map((one) => keys.outboundTrunksOfNumber(projectId, one));
+		const pointers = [...numbers].map((one) => ({ pk: keys.outboundTrunksOfNumber(projectId, one) }));
 		return this.#pointedTo<OutboundTrunk>(pointers, keys.outboundTrunks(projectId));
 	}
 
@@ -115,23 +115,28 @@ export class DynamoConfigStore implements ConfigStore {
 		return item && entityOf<DispatchRule>(item);
 	}
 
-	async rulesFor(projectId: string, trunkId: string | undefined): Promise<DispatchRule[]> {
-		const pointers = [keys.rulesOfAnyTrunk(projectId)];
-		if (trunkId !== undefined) pointers.push(keys.rulesOfTrunk(projectId, trunkId));
+	async rulesFor(projectId: string, trunkId: string | undefined, calledNumber?: string): Promise<DispatchRule[]> {
+		const partitions = [keys.rulesOfAnyTrunk(projectId), ...(trunkId === undefined ? [] : [keys.rulesOfTrunk(projectId, trunkId)])];
+		const numbers = calledNumber === undefined ? [] : [...new Set(["", normalizeNumber(calledNumber)])];
+		const pointers = partitions.flatMap((pk) =>
+			calledNumber === undefined ? [{ pk }] : numbers.map((number) => ({ pk, prefix: keys.rulesForNumber(number) })),
+		);
 		return this.#pointedTo<DispatchRule>(pointers, keys.rules(projectId));
 	}
 
 	async rulesNaming(projectId: string, trunkId: string): Promise<DispatchRule[]> {
-		return this.#pointedTo<DispatchRule>([keys.rulesOfTrunk(projectId, trunkId)], keys.rules(projectId));
+		return this.#pointedTo<DispatchRule>([{ pk: keys.rulesOfTrunk(projectId, trunkId) }], keys.rules(projectId));
 	}
 
-	/** The entities in `owners` that the items of these partitions point to. A pointer that its owner does not know is a left-over. */
-	async #pointedTo<T extends Trunk | DispatchRule>(pointers: readonly string[], owners: string): Promise<T[]> {
+	/** The entities in `owners` that these pointers lead to. A pointer that its owner does not know is a left-over. */
+	async #pointedTo<T extends Trunk | DispatchRule>(pointers: readonly { pk: string; prefix?: string }[], owners: string): Promise<T[]> {
 		return this.#reachable(async () => {
-			const found = await Promise.all(pointers.map((pk) => this.#query({ pk, only: "sk" })));
-			const ids = new Set(found.flat().map((pointer) => String(pointer["sk"])));
-			const items = await this.#items(owners, ids);
-			return items.filter((item) => ownedOf(item).pointers.some(({ pk }) => pointers.includes(pk))).map((item) => entityOf<T>(item));
+			const found = (await Promise.all(pointers.map((pointer) => this.#query({ ...pointer, only: "pk, sk" })))).flat();
+			const known = new Set(found.map(({ pk, sk }) => pointerText({ pk: String(pk), sk: String(sk) })));
+			const items = await this.#items(owners, new Set(found.map(({ sk }) => keys.idOfPointer(String(sk)))));
+			return items
+				.filter((item) => ownedOf(item).pointers.some((pointer) => known.has(pointerText(pointer))))
+				.map((item) => entityOf<T>(item));
 		});
 	}
 
@@ -155,13 +160,14 @@ export class DynamoConfigStore implements ConfigStore {
 	}
 
 	/** Items of a partition in the order of their ids; what is still being created is left out. Strongly consistent. */
-	async #query({ pk, afterId, limit, only }: { pk: string; afterId?: string; limit?: number; only?: string }): Promise<Attributes[]> {
+	async #query({ pk, prefix, afterId, limit, only }: QueryOptions): Promise<Attributes[]> {
+		const bound = prefix === undefined ? (afterId === undefined ? "" : " AND sk > :bound") : " AND begins_with(sk, :bound)";
 		const request: QueryCommandInput = {
 			TableName: this.#table,
 			ConsistentRead: true,
-			KeyConditionExpression: afterId === undefined ? "pk = :pk" : "pk = :pk AND sk > :after",
+			KeyConditionExpression: `pk = :pk${bound}`,
 			// An id has no more than 256 characters, so a longer `after` sorts like its beginning.
-			ExpressionAttributeValues: { ":pk": { S: pk }, ...(afterId === undefined ? {} : { ":after": { S: afterId.slice(0, 256) } }) },
+			ExpressionAttributeValues: { ":pk": { S: pk }, ...(bound === "" ? {} : { ":bound": { S: prefix ?? afterId?.slice(0, 256) ?? "" } }) },
 			...(only === undefined ? { FilterExpression: "attribute_not_exists(pendingUntil)" } : { ProjectionExpression: only }),
 		};
 		const items: Attributes[] = [];
@@ -182,6 +188,20 @@ export class DynamoConfigStore implements ConfigStore {
 	#reachable<T>(request: () => Promise<T>): Promise<T> {
 		return reachable(this.#table, request);
 	}
+}
+
+interface QueryOptions {
+	pk: string;
+	/** of the sort key */
+	prefix?: string;
+	afterId?: string;
+	limit?: number;
+	/** attributes of pointers, which are never pending */
+	only?: string;
+}
+
+function pointerText({ pk, sk }: keys.Key): string {
+	return JSON.stringify([pk, sk]);
 }
 
 function trunkKeys(projectId: string, trunkId: string): keys.Key[] {
@@ -215,6 +235,7 @@ function ownedTrunk(projectId: string, trunk: Trunk): Owned {
 function ownedRule(projectId: string, rule: DispatchRule): Owned {
 	const trunkIds = new Set(rule.trunkIds);
 	const pointedFrom = trunkIds.size === 0 ? [keys.rulesOfAnyTrunk(projectId)] : [...trunkIds].map((id) => keys.rulesOfTrunk(projectId, id));
+	const numbers = rule.numbers.length === 0 ? [""] : [...new Set(rule.numbers.map(normalizeNumber))];
 	return {
 		key: { pk: keys.rules(projectId), sk: rule.ruleId },
 		id: rule.ruleId,
@@ -222,7 +243,7 @@ function ownedRule(projectId: string, rule: DispatchRule): Owned {
 		version: rule.version,
 		item: { projectId, version: rule.version, body: rule },
 		claims: ruleConflictKeys(rule).map((conflictKey) => ({ key: keys.ruleClaim(projectId, conflictKey), conflictKey })),
-		pointers: pointedFrom.map((pk) => ({ pk, sk: rule.ruleId })),
+		pointers: pointedFrom.flatMap((pk) => numbers.map((number) => ({ pk, sk: keys.ruleForNumber(number, rule.ruleId) }))),
 	};
 }
 

@@ -17,9 +17,9 @@ import type { CreateTableCommandInput } from "@aws-sdk/client-dynamodb";
  * | trunks or rules by up to 100 ids    | 1 BatchGet                               | as by id                        | id       |
  * | rule by id                          | GetItem                                  | <project>#rule                  | rule id  |
  * | rules in id order, paged            | Query pk, sk > after_id                  | the same                        |          |
- * | rules for a trunk                   | 2 Query (trunk, any) + 1 BatchGet        | <project>#rules-of-trunk#<id>   | rule id  |
- * |                                     |                                          | <project>#rules-of-any          | rule id  |
- * | rules that name a trunk             | 1 Query + 1 BatchGet                     | <project>#rules-of-trunk#<id>   | rule id  |
+ * | rules for a trunk                   | 2 Query (trunk, any) + 1 BatchGet        | <project>#rules-of-trunk#<id>   | <called number>#rule id |
+ * | … and a called number               | 4 Query (… × number, any) + 1 BatchGet   | <project>#rules-of-any          | <called number>#rule id |
+ * | rules that name a trunk             | 1 Query + 1 BatchGet                     | <project>#rules-of-trunk#<id>   | as above |
  * | who holds a conflict key            | condition in the write's transaction     | <project>#trunk-claim#<key>     | claim    |
  * |                                     |                                          | <project>#rule-claim#<key>      | claim    |
  * | where a project's events go         | GetItem, PutItem                         | <project>#webhooks              | settings |
@@ -100,6 +100,21 @@ export function outboundTrunksOfNumber(projectId: string, number: string): strin
 
 export function rulesOfTrunk(projectId: string, trunkId: string): string {
 	return `${project(projectId)}#rules-of-trunk#${segment(trunkId)}`;
+}
+
+/** Sort key of a pointer to a rule: the called number (normalised, "" = any) that it is for. */
+export function ruleForNumber(number: string, ruleId: string): string {
+	return `${rulesForNumber(number)}${ruleId}`;
+}
+
+/** What every `ruleForNumber` of the number begins with; encoded, a number has no "#". */
+export function rulesForNumber(number: string): string {
+	return `${segment(encodeURIComponent(number))}#`;
+}
+
+/** The id that a pointer's sort key ends with: ids have no "#". */
+export function idOfPointer(sk: string): string {
+	return sk.slice(sk.lastIndexOf("#") + 1);
 }
 
 export function trunkClaim(projectId: string, conflictKey: string): Key {

@@ -283,10 +283,11 @@ function changeOf(previous: Belongings, next: Belongings): Change {
 
 function without(these: Belongings, those: Belongings): Belongings {
 	const claimed = new Set(those.claims.map(({ key }) => key.pk));
-	const pointedFrom = new Set(those.pointers.map(({ pk }) => pk));
+	const textOf = ({ pk, sk }: Key): string => JSON.stringify([pk, sk]);
+	const pointedFrom = new Set(those.pointers.map(textOf));
 	return {
 		claims: these.claims.filter(({ key }) => !claimed.has(key.pk)),
-		pointers: these.pointers.filter(({ pk }) => !pointedFrom.has(pk)),
+		pointers: these.pointers.filter((pointer) => !pointedFrom.has(textOf(pointer))),
 	};
 }
 

@@ -106,8 +106,11 @@ export class MemoryConfigStore implements ConfigStore {
 		return this.#project(projectId).rules.delete(ruleId);
 	}
 
-	async rulesFor(projectId: string, trunkId: string | undefined): Promise<DispatchRule[]> {
-		return this.#project(projectId).rules.found(trunkId === undefined ? [ANY] : [trunkId, ANY]);
+	async rulesFor(projectId: string, trunkId: string | undefined, calledNumber?: string): Promise<DispatchRule[]> {
+		const trunks = trunkId === undefined ? [ANY] : [trunkId, ANY];
+		if (calledNumber === undefined) return this.#project(projectId).rules.found(trunks);
+		const numbers = [ANY, numbered(calledNumber)];
+		return this.#project(projectId).rules.found(trunks.flatMap((trunk) => numbers.map((number) => JSON.stringify([trunk, number]))));
 	}
 
 	async rulesNaming(projectId: string, trunkId: string): Promise<DispatchRule[]> {
@@ -131,7 +134,11 @@ export class MemoryConfigStore implements ConfigStore {
 				rules: new IndexedItems<DispatchRule>({
 					idOf: ({ ruleId }) => ruleId,
 					claimsOf: ruleConflictKeys,
-					pointersOf: ({ trunkIds }) => (trunkIds.length === 0 ? [ANY] : trunkIds),
+					pointersOf: (rule) => {
+						const trunks = rule.trunkIds.length === 0 ? [ANY] : rule.trunkIds;
+						const numbers = rule.numbers.length === 0 ? [ANY] : rule.numbers.map(numbered);
+						return [...trunks, ...trunks.flatMap((trunk) => numbers.map((number) => JSON.stringify([trunk, number])))];
+					},
 				}),
 			};
 			this.#projects.set(projectId, project);

@@ -232,6 +232,28 @@ export function configStoreContract(name: string, factory: () => Promise<ConfigS
 				expect(await ruleIdsFor(undefined)).toEqual(["SDR_any"]);
 			});
 
+			it("are found by called number too, in any notation", async () => {
+				const numbers = { SDR_any: [], SDR_one: ["+1 (555) 0100"], SDR_two: ["+15550100", "+15550101"], SDR_hash: ["1#2"] };
+				for (const [ruleId, called] of Object.entries(numbers))
+					await store.createRule(project, dispatchRule({ ruleId, trunkIds: ruleId === "SDR_two" ? ["ST_a"] : [], numbers: called }));
+				const idsFor = async (trunkId: string | undefined, called: string): Promise<string[]> =>
+					(await store.rulesFor(project, trunkId, called)).map((rule) => rule.ruleId).sort();
+				expect(await idsFor("ST_a", "15550100")).toEqual(["SDR_any", "SDR_one", "SDR_two"]);
+				expect(await idsFor("ST_a", "+15550101")).toEqual(["SDR_any", "SDR_two"]);
+				expect(await idsFor("ST_b", "1 555 0100")).toEqual(["SDR_any", "SDR_one"]);
+				expect(await idsFor(undefined, "+15550199")).toEqual(["SDR_any"]);
+				expect(await idsFor(undefined, "1#2")).toEqual(["SDR_any", "SDR_hash"]);
+				expect(await idsFor(undefined, "1")).toEqual(["SDR_any"]);
+				expect(await idsFor(undefined, "")).toEqual(["SDR_any"]);
+				expect(await idsFor("ST_a", "9".repeat(5000))).toEqual(["SDR_any"]);
+				const two = await store.getRule(project, "SDR_two");
+				if (two) await store.updateRule(project, two, { ...two, numbers: ["+15550102"], version: 2 });
+				expect(await idsFor("ST_a", "+15550101")).toEqual(["SDR_any"]);
+				expect(await idsFor("ST_a", "+15550102")).toEqual(["SDR_any", "SDR_two"]);
+				expect(await ruleIdsFor("ST_a")).toEqual(["SDR_any", "SDR_hash", "SDR_one", "SDR_two"]);
+				expect((await store.rulesNaming(project, "ST_a")).map((rule) => rule.ruleId)).toEqual(["SDR_two"]);
+			});
+
 			it("are listed by id, in pages", async () => {
 				for (const id of ["SDR_c", "SDR_a", "SDR_b"]) await store.createRule(project, dispatchRule({ ruleId: id, trunkIds: [id] }));
 				const ids = async (page: { afterId?: string; limit?: number }): Promise<string[]> =>
