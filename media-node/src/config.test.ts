@@ -50,6 +50,7 @@ describe("the environment", () => {
 			...ENOUGH,
 			REGION: "local",
 			DIAL_DEAD_LETTER_URL: "https://sqs.example/1/dead",
+			COMMAND_QUEUE_PREFIX: "trunkline-commands-",
 			SIP_HOST: "0.0.0.0",
 			SIP_PORT: "5070",
 			ADVERTISED_ADDRESS: "203.0.113.9",
@@ -83,6 +84,10 @@ describe("the environment", () => {
 		[{ CALLS_TABLE: "" }, "CALLS_TABLE must be set"],
 		[{ PROJECT_ID: undefined }, "PROJECT_ID must be set"],
 		[{ AWS_REGION: undefined }, "AWS_REGION must be set (or REGION, where there is no AWS)"],
+		[
+			{ COMMAND_QUEUE_PREFIX: "https://x" },
+			"COMMAND_QUEUE_PREFIX must be the beginning of a queue's name: up to 60 letters, digits, - and _",
+		],
 		[{ DIAL_QUEUE_URL: "dial" }, "DIAL_QUEUE_URL must be the queue's URL"],
 		[{ LIVEKIT_URL: "ftp://rooms.example" }, "LIVEKIT_URL must be the server's URL, such as wss://rooms.example"],
 		[{ LIVEKIT_API_SECRET: undefined }, "LIVEKIT_API_SECRET must be set"],

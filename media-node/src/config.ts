@@ -17,6 +17,8 @@ export interface NodeConfig {
 	callsTable: string;
 	dialQueueUrl: string;
 	dialDeadLetterUrl?: string;
+	/** name of this node's own queue of commands, without the node's id at its end; unset: its calls take no commands */
+	commandQueuePrefix?: string;
 	livekit: { url: string; apiKey: string; apiSecret: string };
 	/** address that SIP and RTP listen on */
 	sipHost: string;
@@ -73,6 +75,10 @@ const schema = z.object({
 	CALLS_TABLE: z.string(),
 	DIAL_QUEUE_URL: z.url({ protocol: /^https?$/, error: "must be the queue's URL" }),
 	DIAL_DEAD_LETTER_URL: z.url({ protocol: /^https?$/, error: "must be a queue's URL" }).optional(),
+	COMMAND_QUEUE_PREFIX: z
+		.string()
+		.regex(/^[\w-]{1,60}$/, "must be the beginning of a queue's name: up to 60 letters, digits, - and _")
+		.optional(),
 	LIVEKIT_URL: z.url({ protocol: /^(wss?|https?)$/, error: "must be the server's URL, such as wss://rooms.example" }),
 	LIVEKIT_API_KEY: z.string(),
 	LIVEKIT_API_SECRET: z.string(),
@@ -112,6 +118,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		callsTable: settings.CALLS_TABLE,
 		dialQueueUrl: settings.DIAL_QUEUE_URL,
 		...(settings.DIAL_DEAD_LETTER_URL === undefined ? {} : { dialDeadLetterUrl: settings.DIAL_DEAD_LETTER_URL }),
+		...(settings.COMMAND_QUEUE_PREFIX === undefined ? {} : { commandQueuePrefix: settings.COMMAND_QUEUE_PREFIX }),
 		livekit: { url: settings.LIVEKIT_URL, apiKey: settings.LIVEKIT_API_KEY, apiSecret: settings.LIVEKIT_API_SECRET },
 		sipHost: settings.SIP_HOST,
 		sipPort: settings.SIP_PORT,

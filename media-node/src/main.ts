@@ -1,5 +1,7 @@
+import { randomBytes } from "node:crypto";
+import { newId } from "@trunkline/contracts";
 import { createLogger, type Logger } from "@trunkline/observability";
-import { createSqsClient, SqsDialQueue } from "@trunkline/queue";
+import { createCommandQueue, createSqsClient, deleteCommandQueue, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import { createDynamoClient, DynamoCallStore, DynamoConfigStore } from "@trunkline/store";
 import { environment, type NodeConfig, readConfig, SettingError } from "./config.ts";
 import { startHealthServer } from "./health/server.ts";
@@ -37,9 +39,15 @@ async function main(): Promise<void> {
 async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode; close(): Promise<void> }> {
 	const dynamo = createDynamoClient({ region: config.awsRegion });
 	const sqs = createSqsClient({ region: config.awsRegion });
-	const { dialQueueUrl: url, dialDeadLetterUrl } = config;
+	const { dialQueueUrl: url, dialDeadLetterUrl, commandQueuePrefix } = config;
+	const nodeId = newId("ND_", randomBytes);
+	const commandQueueName = commandQueuePrefix === undefined ? undefined : `${commandQueuePrefix}${nodeId}`;
+	if (commandQueueName !== undefined) await createCommandQueue(sqs, commandQueueName);
+	// Of the same account and region, so it is where the dial queue is.
+	const commandUrl = commandQueueName === undefined ? undefined : url.replace(/[^/]+$/, commandQueueName);
 	const node = await named("SIP_PORT", () =>
 		MediaNode.start({
+			nodeId,
 			region: config.region,
 			projectId: config.projectId,
 			sip: { bindHost: config.sipHost, port: config.sipPort, advertisedHost: config.advertisedAddress },
@@ -48,6 +56,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			configStore: new DynamoConfigStore({ client: dynamo, table: config.configTable }),
 			callStore: new DynamoCallStore({ client: dynamo, table: config.callsTable }),
 			dialQueue: new SqsDialQueue(sqs, { url, log, ...(dialDeadLetterUrl === undefined ? {} : { deadLetterUrl: dialDeadLetterUrl }) }),
+			...(commandUrl === undefined ? {} : { commandQueue: new SqsCommandQueue(sqs, { url: commandUrl, log }) }),
 			strictDispatch: config.strictDispatch,
 			maxCalls: config.maxCalls,
 			...(config.nonceSecret === undefined ? {} : { nonceSecret: config.nonceSecret }),
@@ -67,6 +76,11 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 	const close = async (): Promise<void> => {
 		await node.close(HANG_UP_MS);
 		await health.close();
+		// A node that dies without it leaves a queue behind, which costs nothing and is found by its name.
+		if (commandUrl !== undefined)
+			await deleteCommandQueue(sqs, commandUrl).catch((error: unknown) =>
+				log.warn({ err: error }, "the command queue could not be deleted"),
+			);
 		dynamo.destroy();
 		sqs.destroy();
 	};

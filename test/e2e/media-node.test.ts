@@ -7,7 +7,7 @@ import { measureTone } from "@trunkline/audio";
 import { newId } from "@trunkline/contracts";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { type IncomingCall, Phone } from "@trunkline/phone";
-import { createSqsClient, ensureQueues, SqsDialQueue } from "@trunkline/queue";
+import { createSqsClient, ensureQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer } from "@trunkline/room-server";
 import { createDynamoClient, createTables, DynamoCallStore, DynamoConfigStore } from "@trunkline/store";
 import { callRecord, dialRequest, dispatchRule, inboundTrunk } from "@trunkline/testkit";
@@ -64,6 +64,7 @@ async function startCloud() {
 		PROJECT_ID: "project",
 		CONFIG_TABLE: TABLES.config,
 		CALLS_TABLE: TABLES.calls,
+		COMMAND_QUEUE_PREFIX: "commands-",
 		// The client sends to the host of the queue's URL, and not every resolver knows names below localhost.
 		DIAL_QUEUE_URL: sqs.endpoint + new URL(url).pathname,
 		LIVEKIT_URL: roomUrl,
@@ -81,6 +82,7 @@ async function startCloud() {
 		configStore: new DynamoConfigStore({ client: dynamoClient, table: TABLES.config }),
 		callStore: new DynamoCallStore({ client: dynamoClient, table: TABLES.calls }),
 		dialQueue: new SqsDialQueue(sqsClient, { url }),
+		commandQueue: (nodeId: string) => new SqsCommandQueue(sqsClient, { url: url.replace(/dial$/, `commands-${nodeId}`) }),
 		rooms,
 		close: async (): Promise<void> => {
 			await rooms.close();
@@ -246,5 +248,25 @@ describe("the media node as a process", () => {
 		const second = new NodeProcess({ ...cloud.variables, SIP_PORT: port });
 		expect(await second.exited()).toBe(1);
 		expect(second.stderr).toBe(`media-node: SIP_PORT: bind EADDRINUSE 127.0.0.1:${port}\n`);
+	});
+
+	it("hangs up a call when its own queue says so, and its queue goes with it", async () => {
+		const node = await NodeProcess.ready();
+		const nodeId = String(node.line("ready")?.["nodeId"]);
+		const call = await (await phone()).call(node.uri(NUMBER), { from: "+15551111" });
+		let callId: string | undefined;
+		await vi.waitUntil(async () => {
+			const [record] = (await cloud.callStore.findCalls("project", { roomName: "lobby", states: ["ringing"], limit: 1 })).calls;
+			callId = record?.callId;
+			return callId !== undefined;
+		});
+		if (callId === undefined) throw new Error("no call");
+		const command = { version: 1, type: "hangup", commandId: "c1", projectId: "project", callId, nodeId, sentAt: Date.now() } as const;
+		await cloud.commandQueue(nodeId).send(command);
+		expect(await call.ended()).toMatchObject({ status: 603 });
+		node.signal("SIGTERM");
+		expect(await node.exited()).toBe(0);
+		expect(await cloud.callStore.getCall(callId)).toMatchObject({ state: "ended", end: { by: "api", reason: "declined" } });
+		await expect(cloud.commandQueue(nodeId).send(command)).rejects.toMatchObject({ code: "unavailable" });
 	});
 });
