@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { newId } from "@trunkline/contracts";
+import { wantsDigits } from "@trunkline/domain";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, deleteCommandQueue, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
-import { createDynamoClient, DynamoCallStore, DynamoConfigStore } from "@trunkline/store";
+import { createDynamoClient, DynamoCallStore, DynamoConfigStore, DynamoWebhookStore } from "@trunkline/store";
 import { environment, type NodeConfig, readConfig, SettingError } from "./config.ts";
 import { startHealthServer } from "./health/server.ts";
 import { MediaNode } from "./wire.ts";
@@ -40,6 +41,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 	const dynamo = createDynamoClient({ region: config.awsRegion });
 	const sqs = createSqsClient({ region: config.awsRegion });
 	const { dialQueueUrl: url, dialDeadLetterUrl, commandQueuePrefix } = config;
+	const webhooks = new DynamoWebhookStore({ client: dynamo, table: config.configTable });
 	const nodeId = newId("ND_", randomBytes);
 	const commandQueueName = commandQueuePrefix === undefined ? undefined : `${commandQueuePrefix}${nodeId}`;
 	if (commandQueueName !== undefined) await createCommandQueue(sqs, commandQueueName);
@@ -57,6 +59,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			callStore: new DynamoCallStore({ client: dynamo, table: config.callsTable }),
 			dialQueue: new SqsDialQueue(sqs, { url, log, ...(dialDeadLetterUrl === undefined ? {} : { deadLetterUrl: dialDeadLetterUrl }) }),
 			...(commandUrl === undefined ? {} : { commandQueue: new SqsCommandQueue(sqs, { url: commandUrl, log }) }),
+			recordsDigits: async () => wantsDigits(await webhooks.getWebhooks(config.projectId)),
 			strictDispatch: config.strictDispatch,
 			maxCalls: config.maxCalls,
 			...(config.nonceSecret === undefined ? {} : { nonceSecret: config.nonceSecret }),

@@ -39,6 +39,8 @@ export interface MediaNodeOptions {
 	/** calls at a time; above it new ones get 503 */
 	maxCalls: number;
 	mediaTimeoutMs?: { first: number; later: number };
+	/** asked at each digit that a caller presses; unset: digits are on no record */
+	recordsDigits?: () => Promise<boolean>;
 	/** signs digest nonces; the same on every node of a fleet */
 	nonceSecret?: Uint8Array;
 	log: CallLog;
@@ -124,6 +126,7 @@ export class MediaNode {
 				}),
 			nodeId: this.nodeId,
 			region: options.region,
+			recordsDigits: options.recordsDigits,
 			mediaTimeoutMs: options.mediaTimeoutMs ?? { first: 30_000, later: 15_000 },
 			random: randomBytes,
 			log,

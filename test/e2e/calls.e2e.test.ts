@@ -14,6 +14,7 @@ import type { IncomingCall } from "@trunkline/phone";
 import { AccessToken, WebhookReceiver } from "livekit-server-sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Testbed, until } from "./testbed.ts";
+import { settle } from "./tones.ts";
 
 let bed: Testbed;
 
@@ -245,7 +246,7 @@ describe("webhooks", () => {
 	let hooks: Hooks;
 	afterEach(() => hooks.close());
 
-	async function wholeCall(): Promise<{ id: string; hangup: () => void }> {
+	async function wholeCall(): Promise<{ id: string; hangup: () => void; press: (digits: string) => void }> {
 		const { number, room } = place();
 		await bed.inbound(number, room);
 		const phone = await bed.phone();
@@ -255,7 +256,7 @@ describe("webhooks", () => {
 		await agent.speak(1_000);
 		await call.answered();
 		await until(async () => (await newest(`room=${room}&state=active`)) !== undefined, "the call to be active");
-		return { id: (await newest(`room=${room}`))?.id ?? "", hangup: () => call.hangup() };
+		return { id: (await newest(`room=${room}`))?.id ?? "", hangup: () => call.hangup(), press: (digits) => call.sendDtmf(digits) };
 	}
 	const ALL = ["call.started", "call.ringing", "call.answered", "call.ended"];
 
@@ -298,6 +299,26 @@ describe("webhooks", () => {
 		await until(() => hooks.of(id).length === 4, "all events", 15_000);
 		expect(hooks.of(id)).toEqual(ALL);
 		expect(new Set(hooks.got.filter(({ call }) => call.id === id).map((event) => event.id)).size).toBe(4);
+	});
+
+	it("digits only when they were asked for; otherwise they are on no record either", async () => {
+		hooks = await Hooks.open();
+		await api("PUT", "/v1/webhooks", { webhooks: [{ url: hooks.url }] });
+		const quiet = await wholeCall();
+		quiet.press("12");
+		await settle(800);
+		quiet.hangup();
+		expect((await ended(quiet.id)).timeline.map(({ event }) => event)).not.toContain("dtmf");
+
+		await api("PUT", "/v1/webhooks", { webhooks: [{ url: hooks.url, events: ["call.dtmf"] }] });
+		const told = await wholeCall();
+		told.press("4#");
+		await until(() => hooks.of(told.id).length === 2, "two digits");
+		told.hangup();
+		expect(hooks.got.filter(({ call }) => call.id === told.id)).toMatchObject([
+			{ event: "call.dtmf", detail: "4", call: { state: "active" } },
+			{ event: "call.dtmf", detail: "#" },
+		]);
 	});
 
 	it("only those that were asked for", async () => {

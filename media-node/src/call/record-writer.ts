@@ -10,6 +10,9 @@ interface WriterLog {
 /** An end that is not written leaves a call that looks alive for as long as its record is kept; so it is tried again after these waits, ms. */
 const END_RETRY_MS = [1_000, 3_000];
 
+/** Digits of one call that are kept: who never stops to press keys must not make the record too large to be written. */
+const MAX_DIGITS = 200;
+
 /**
  * Writes a call's record in order, off the call's path: a slow table delays the record, never the telephone. Only the write to `dialing` is
  * waited for, because it decides whether the call may be dialled at all.
@@ -22,6 +25,7 @@ export class RecordWriter {
 	readonly #log: WriterLog;
 	#queue: Promise<void> = Promise.resolve();
 	#pending: CallPatch = {};
+	#digits = 0;
 	#lost = false;
 
 	constructor(callId: string, owner: string, store: CallStore, clock: Clock, log: WriterLog) {
@@ -65,6 +69,15 @@ export class RecordWriter {
 			() => {},
 		);
 		return decided;
+	}
+
+	/** A digit of the telephone, when it is `wanted`: digits may be PINs and card numbers, and are not kept unless somebody asked for them. */
+	digit(at: number, digit: string, wanted: () => Promise<boolean>): void {
+		this.#digits += 1;
+		if (this.#digits > MAX_DIGITS) return;
+		this.#enqueue("dtmf", async () => {
+			if (await wanted()) await this.#write(["active"], "active", at, "dtmf", digit);
+		});
 	}
 
 	end(at: number, end: CallEnd): void {

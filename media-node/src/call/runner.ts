@@ -48,6 +48,8 @@ export interface CallDeps {
 	/** ms without a packet before the call is ended: before the first one, and later */
 	mediaTimeoutMs: { first: number; later: number };
 	random(length: number): Uint8Array;
+	/** Does anybody want the digits that callers press on the records of calls? Unset: nobody. */
+	recordsDigits?: (() => Promise<boolean>) | undefined;
 	log: CallLog;
 	/** the call is gone; nothing of it is left */
 	onOver(callId: string): void;
@@ -199,6 +201,7 @@ export abstract class CallRunner {
 			case "send-digits":
 				return this.run("sending digits", this.#sendDigits(effect.digits, effect.report));
 			case "digit-to-room":
+				if (this.deps.recordsDigits !== undefined) this.records.digit(this.deps.clock.now(), effect.digit, this.deps.recordsDigits);
 				return this.room?.sendDtmf(effect.code, effect.digit);
 			case "attributes":
 				return this.setAttributes(effect.attributes);

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { newId } from "@trunkline/contracts";
-import type { CallStore, CommandQueue, ConfigStore } from "@trunkline/domain";
+import { wantsDigits } from "@trunkline/domain";
+import type { CallStore, CommandQueue, WebhookStore, ConfigStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, withProjects } from "@trunkline/functions";
 import { MediaNode, type NodeStats } from "@trunkline/media-node";
@@ -125,7 +126,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const app = createApp(deps);
 
 	const roomUrl = config.livekitUrl ?? url.replace("http", "ws");
-	const node = await startNode(config, { nodeId, configStore, callStore: deps.callStore, dialQueue, commandQueue, log, roomUrl });
+	const node = await startNode(config, { nodeId, configStore, callStore: deps.callStore, dialQueue, commandQueue, webhooks: events.webhookStore, log, roomUrl });
 	closing.add("media node", () => node.close(HANG_UP_MS));
 	await seedOnce(config, deps.configStore);
 	const demo = await isDemoThere(configStore, LOCAL_PROJECT);
@@ -175,6 +176,7 @@ interface NodeParts {
 	callStore: CallStore;
 	dialQueue: SqsDialQueue;
 	commandQueue: CommandQueue;
+	webhooks: WebhookStore;
 	log: Logger;
 	roomUrl: string;
 }
@@ -192,6 +194,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			callStore: parts.callStore,
 			dialQueue: parts.dialQueue,
 			commandQueue: parts.commandQueue,
+			recordsDigits: async () => wantsDigits(await parts.webhooks.getWebhooks(LOCAL_PROJECT)),
 			strictDispatch: config.strictDispatch,
 			maxCalls: config.maxCalls,
 			...(config.mediaTimeoutMs === undefined ? {} : { mediaTimeoutMs: config.mediaTimeoutMs }),

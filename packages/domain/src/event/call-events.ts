@@ -1,8 +1,13 @@
-import type { CallEvent, CallEventType, CallRecord, TimelineEntry } from "@trunkline/contracts";
+import type { CallEvent, CallEventType, CallRecord, TimelineEntry, WebhookSettings } from "@trunkline/contracts";
 import { callSummary } from "./call-summary.ts";
 
 /** What a subscriber gets that names no events: all of them but digits, which may be PINs and card numbers. */
 export const DEFAULT_EVENTS: readonly CallEventType[] = ["call.started", "call.ringing", "call.answered", "call.transferred", "call.ended"];
+
+/** Has the project asked for the digits that callers press? Only then are they kept at all. */
+export function wantsDigits({ webhooks }: WebhookSettings): boolean {
+	return webhooks.some(({ events }) => events?.includes("call.dtmf") === true);
+}
 
 /**
  * The events of the timeline entries from position `from` to `to` (exclusive), in order. Every transition appends one entry to the record, so the
