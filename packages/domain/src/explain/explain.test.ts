@@ -98,7 +98,9 @@ describe("explainInbound", () => {
 		const { summary, sip, trunk } = await explainInbound(call, stored([{ trunkId: "ST_a" }], []));
 		expect(sip).toEqual({ status: 404, reason: "Does Not Match Any Dispatch Rule" });
 		expect(trunk).toEqual({ id: "ST_a", name: "" });
-		expect(summary).toMatch(/Trunk ST_a matched\. No dispatch rule is for this trunk, and none is for every trunk\.$/);
+		expect(summary).toMatch(
+			/Trunk ST_a matched\. No dispatch rule is for this trunk, or for every trunk, and for the called number "\+15550100" or every number\.$/,
+		);
 	});
 
 	it("a tie of trunks is a 500 that names both", async () => {

@@ -49,10 +49,11 @@ function trunkTests({ steps, to, end }: SummarizedCall, winner: DecisionStep | u
 	return [`No inbound trunk names the called number ${quote(to)}, and none takes every number.`];
 }
 
-function ruleTests({ steps, end }: SummarizedCall, winner: DecisionStep | undefined): string[] {
+function ruleTests({ steps, to, end }: SummarizedCall, winner: DecisionStep | undefined): string[] {
 	if (winner !== undefined) return [`Dispatch rule ${winner.id} matched.`];
 	const told = tests(steps, "rule");
-	return told.length === 0 && end?.reason === "no-rule" ? ["No dispatch rule is for this trunk, and none is for every trunk."] : told;
+	if (told.length > 0 || end?.reason !== "no-rule") return told;
+	return [`No dispatch rule is for this trunk, or for every trunk, and for the called number ${quote(to)} or every number.`];
 }
 
 function tests(steps: readonly DecisionStep[], kind: DecisionStep["kind"]): string[] {
