@@ -1,10 +1,24 @@
 import { createDynamoClient, createKmsSecretBox, DynamoCallLimitStore, DynamoNumberOwnerStore, DynamoProjectStore } from "@trunkline/store";
 import * as z from "zod";
 import type { ApiDeps } from "./api/deps.ts";
+import type { SigningKey } from "./consumers/webhook-sender.ts";
 import { type WithProjects, withProjects } from "./api/projects.ts";
 
 /** Whoever guesses it owns the deployment. */
 const MIN_ADMIN_SECRET_LENGTH = 32;
+
+/** With what the events of a project that was made through /v1/projects are signed: its first key. Throws nothing; undefined without PROJECTS_KMS_KEY. */
+export function projectKeysFromEnvironment(
+	environment: Readonly<Record<string, string | undefined>>,
+): (projectId: string) => Promise<SigningKey | undefined> {
+	const { AWS_REGION: region = "", CONFIG_TABLE: table = "", PROJECTS_KMS_KEY: keyId } = environment;
+	if (keyId === undefined || keyId === "") return async () => undefined;
+	const store = new DynamoProjectStore({ client: createDynamoClient({ region }), table, box: createKmsSecretBox({ region, keyId }) });
+	return async (projectId) => {
+		const key = (await store.getProject(projectId))?.apiKeys[0];
+		return key && { apiKey: key.key, secret: key.secrets[0].secret };
+	};
+}
 
 const environmentSchema = z.object({
 	AWS_REGION: z.string().min(1),

@@ -16,7 +16,7 @@ import { sleep } from "./api/sleep.ts";
 import { busSink, EventDeliverer, webhookSinks } from "./consumers/event-delivery.ts";
 import { WebhookSender } from "./consumers/webhook-sender.ts";
 import type { TargetPolicy } from "./consumers/webhook-target.ts";
-import { projectsFromEnvironment } from "./wire-projects.ts";
+import { projectKeysFromEnvironment, projectsFromEnvironment } from "./wire-projects.ts";
 
 const apiKeysSchema = z
 	.string()
@@ -102,10 +102,11 @@ export function eventsFromEnvironment(environment: Environment): {
 	const region = given.AWS_REGION;
 	const dynamo = createDynamoClient({ region });
 	const log = createLogger({ name: "events", level: given.LOG_LEVEL });
+	const projectKey = projectKeysFromEnvironment(environment);
 	const webhooks = webhookSinks({
 		webhooks: new DynamoWebhookStore({ client: dynamo, table: given.CONFIG_TABLE }),
 		sender: new WebhookSender({ targets: targets(given.WEBHOOK_TARGETS) }),
-		key: (projectId) => signingKey(given.API_KEYS, projectId),
+		key: async (projectId) => signingKey(given.API_KEYS, projectId) ?? projectKey(projectId),
 	});
 	const bus =
 		given.EVENT_BUS === undefined ? [] : [busSink(new EventBridgeBus(createEventBridgeClient({ region }), { busName: given.EVENT_BUS }))];
