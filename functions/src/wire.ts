@@ -7,12 +7,14 @@ import {
 	DynamoCallStore,
 	DynamoConfigStore,
 	DynamoEventOutbox,
+	DynamoTransferStore,
 	DynamoWebhookStore,
 } from "@trunkline/store";
 import * as z from "zod";
 import type { ApiDeps } from "./api/deps.ts";
 import { forwardTo } from "./api/forward.ts";
 import { sleep } from "./api/sleep.ts";
+import { transferBy } from "./api/transfer-call.ts";
 import { busSink, EventDeliverer, webhookSinks } from "./consumers/event-delivery.ts";
 import { WebhookSender } from "./consumers/webhook-sender.ts";
 import type { TargetPolicy } from "./consumers/webhook-target.ts";
@@ -71,6 +73,9 @@ export function apiFromEnvironment(environment: Environment): ApiDeps {
 	const log = createLogger({ name: "api", level: given.LOG_LEVEL });
 	const dialQueue = new SqsDialQueue(sqs, { url: given.DIAL_QUEUE_URL, log });
 	const keys = new Map(Object.entries(given.API_KEYS));
+	const transfers = new DynamoTransferStore({ client: dynamo, table: given.CALLS_TABLE });
+	const commandQueue = (nodeId: string): SqsCommandQueue =>
+		new SqsCommandQueue(sqs, { url: commandQueueUrl(given.COMMAND_QUEUE_URL_PREFIX, nodeId), log });
 	const deps: ApiDeps = {
 		configStore: new DynamoConfigStore({ client: dynamo, table: given.CONFIG_TABLE }),
 		callStore: new DynamoCallStore({ client: dynamo, table: given.CALLS_TABLE }),
@@ -81,9 +86,10 @@ export function apiFromEnvironment(environment: Environment): ApiDeps {
 		sleep,
 		random: (length) => randomBytes(length),
 		roomService: forwardTo(given.LIVEKIT_URL),
+		transfer: transferBy({ transfers, commandQueue, clock: Date.now, sleep, log }),
 		v1: {
 			webhookStore: new DynamoWebhookStore({ client: dynamo, table: given.CONFIG_TABLE }),
-			commandQueue: (nodeId) => new SqsCommandQueue(sqs, { url: commandQueueUrl(given.COMMAND_QUEUE_URL_PREFIX, nodeId), log }),
+			commandQueue,
 			strictDispatch: given.STRICT_DISPATCH === "true",
 			webhookTargets: targets(given.WEBHOOK_TARGETS),
 		},

@@ -3,7 +3,7 @@ import { newId } from "@trunkline/contracts";
 import { wantsDigits } from "@trunkline/domain";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, deleteCommandQueue, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
-import { createDynamoClient, DynamoCallStore, DynamoConfigStore, DynamoWebhookStore } from "@trunkline/store";
+import { createDynamoClient, DynamoCallStore, DynamoConfigStore, DynamoTransferStore, DynamoWebhookStore } from "@trunkline/store";
 import { environment, type NodeConfig, readConfig, SettingError } from "./config.ts";
 import { startHealthServer } from "./health/server.ts";
 import { MediaNode } from "./wire.ts";
@@ -57,6 +57,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			livekit: config.livekit,
 			configStore: new DynamoConfigStore({ client: dynamo, table: config.configTable }),
 			callStore: new DynamoCallStore({ client: dynamo, table: config.callsTable }),
+			transferStore: new DynamoTransferStore({ client: dynamo, table: config.callsTable }),
 			dialQueue: new SqsDialQueue(sqs, { url, log, ...(dialDeadLetterUrl === undefined ? {} : { deadLetterUrl: dialDeadLetterUrl }) }),
 			...(commandUrl === undefined ? {} : { commandQueue: new SqsCommandQueue(sqs, { url: commandUrl, log }) }),
 			recordsDigits: async () => wantsDigits(await webhooks.getWebhooks(config.projectId)),

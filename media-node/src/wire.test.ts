@@ -8,6 +8,7 @@ import {
 	MemoryCallStore,
 	MemoryConfigStore,
 	MemoryDialQueue,
+	MemoryTransferStore,
 } from "@trunkline/testkit";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeRooms, gate } from "./call/fakes.testkit.ts";
@@ -45,6 +46,7 @@ async function start(changes: Partial<MediaNodeOptions> = {}): Promise<MediaNode
 		configStore,
 		callStore,
 		dialQueue,
+		transferStore: new MemoryTransferStore(),
 		strictDispatch: true,
 		maxCalls: 2,
 		log,

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { RoomConfiguration } from "@livekit/protocol";
 import { newId } from "@trunkline/contracts";
-import type { CallStore, CommandQueue, ConfigStore, DialQueue } from "@trunkline/domain";
+import type { CallStore, CommandQueue, ConfigStore, DialQueue, TransferStore } from "@trunkline/domain";
 import type { Hashes } from "@trunkline/sip";
 import { decideWith } from "./call/decide.ts";
 import { Identities } from "./call/identities.ts";
@@ -21,6 +21,7 @@ import { type DatagramTransport, openUdp } from "./transport/udp.ts";
 import { SipUserAgent } from "./ua/user-agent.ts";
 import { Commands } from "./worker/commands.ts";
 import { Intake } from "./worker/intake.ts";
+import { Transfers } from "./worker/transfers.ts";
 
 export interface MediaNodeOptions {
 	nodeId?: string;
@@ -34,6 +35,7 @@ export interface MediaNodeOptions {
 	dialQueue: DialQueue;
 	/** this node's own; unset: its calls take no commands */
 	commandQueue?: CommandQueue;
+	transferStore: TransferStore;
 	/** false = LiveKit's behaviour: a rule without trunks takes calls that passed no trunk */
 	strictDispatch: boolean;
 	/** calls at a time; above it new ones get 503 */
@@ -66,6 +68,7 @@ export class MediaNode {
 	readonly #transport: DatagramTransport;
 	readonly #intake: Intake;
 	readonly #commands: Commands | undefined;
+	readonly #transfers: Transfers;
 	#draining = false;
 	/** calls that still come are hung up at once */
 	#hangingUp = false;
@@ -107,6 +110,7 @@ export class MediaNode {
 		const clock = systemClock();
 		const { log } = options;
 		const { url: roomUrl, apiKey, apiSecret } = options.livekit;
+		this.#transfers = new Transfers({ store: options.transferStore, call: (callId) => this.#calls.get(callId), log });
 		const deps: CallDeps = {
 			clock,
 			media: this.#media,
@@ -130,6 +134,7 @@ export class MediaNode {
 			mediaTimeoutMs: options.mediaTimeoutMs ?? { first: 30_000, later: 15_000 },
 			random: randomBytes,
 			log,
+			onTransfer: (transferIds, outcome) => this.#transfers.settle(transferIds, outcome),
 			onOver: (callId) => this.#onOver(callId),
 		};
 		const decide = decideWith({
@@ -150,6 +155,7 @@ export class MediaNode {
 				contact: { host: options.sip.advertisedHost, port: transport.local.port },
 				random: randomBytes,
 				hashes,
+				allow: ["NOTIFY"],
 			},
 			clock,
 			lookup: async (host) => (await lookup(host)).address,
@@ -188,6 +194,7 @@ export class MediaNode {
 					call?.dispatch({ type: "hang-up" });
 					return call !== undefined;
 				},
+				transfer: (transferId, callId) => this.#transfers.take(transferId, callId),
 				now: clock.now,
 				sleep: pause,
 				log,
@@ -229,7 +236,7 @@ export class MediaNode {
 		if (!(await this.#emptyWithin(withinMs)))
 			this.#options.log.warn({ calls: this.#calls.size }, "calls were not over in time and are cut off");
 		// Until here, so that a call that goes on during a drain can still be hung up.
-		await Promise.race([Promise.all([intake, this.#commands?.stop()]), delay(500, undefined, { ref: false })]);
+		await Promise.race([Promise.all([intake, this.#commands?.stop(), this.#transfers.settled()]), delay(500, undefined, { ref: false })]);
 		this.#userAgent.close();
 		await this.#transport.close();
 	}

@@ -106,6 +106,7 @@ describe("trunk and rule", () => {
 			from: "+15551111",
 			to: "+15550100",
 			acceptHeaders: [],
+			attributesToHeaders: {},
 			room: {
 				roomName: "lobby",
 				identity: "sip_+15551111",

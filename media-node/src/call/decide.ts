@@ -170,5 +170,6 @@ async function planFor(
 		from,
 		to,
 		acceptHeaders,
+		attributesToHeaders: trunk?.attributesToHeaders ?? {},
 	};
 }

@@ -1,13 +1,21 @@
 import { type CallEvent, type CallState, finish, hangupStatus, ignore, roomCloseEnd, type Step, step } from "./state.ts";
+import { withTransfers } from "./transfer.ts";
 
 /**
  * What both directions do alike once the telephone has answered (`answering`, `automation`, `active`), and while the last BYE or
  * CANCEL is on its way (`ending`).
  */
 export function established(state: CallState, event: CallEvent, now: number): Step {
+	return withTransfers(state, event, now, talking);
+}
+
+function talking(state: CallState, event: CallEvent, now: number): Step {
 	switch (event.type) {
 		case "bye":
 			return finish(state, "over", { by: "peer", reason: "hangup" }, now, hangupStatus());
+		case "bye-done":
+			// RFC 3261 §12.2.1.2: 481 or nothing to a request of ours: the endpoint has sent BYE itself.
+			return finish(state, "over", { by: "node", reason: "peer-gone", message: "the telephone does not know the call any more" }, now);
 		case "ack-timeout":
 			// RFC 3261 §13.3.1.4: no ACK for 64*T1: the endpoint sends BYE itself.
 			return finish(state, "ending", { by: "node", reason: "peer-gone", message: "the telephone never acknowledged the answer" }, now);

@@ -81,6 +81,10 @@ export class FakeMediaSession implements MediaSession {
 		this.did.push(`digits ${digits}`);
 		await this.digitsOut;
 	}
+	ringPhone(): () => void {
+		this.did.push("ring the telephone");
+		return () => void this.did.push("room to the telephone");
+	}
 	playRingback(_uplink: AudioUplink): () => void {
 		this.did.push("ringback");
 		return () => void this.did.push("ringback stopped");
@@ -123,7 +127,9 @@ export class FakeRoomSession implements RoomSession {
 	readonly participantSid = "PA_1";
 	readonly roomSid = "RM_1";
 	readonly uplink: AudioUplink = { codec: "PCMU", write: () => {} };
-	readonly attributes: Record<string, string>[] = [];
+	readonly attributeChanges: Record<string, string>[] = [];
+	/** as the server has them */
+	own: Record<string, string> = {};
 	readonly digits: string[] = [];
 	readonly emit: (event: RoomEvent) => void;
 	closed = 0;
@@ -142,9 +148,12 @@ export class FakeRoomSession implements RoomSession {
 	participants(): readonly RoomParticipant[] {
 		return this.#others;
 	}
+	attributes(): Readonly<Record<string, string>> {
+		return this.own;
+	}
 	async setAttributes(attributes: Record<string, string>): Promise<void> {
 		if (this.closed > 0) throw new Error("the room session is closed");
-		this.attributes.push(attributes);
+		this.attributeChanges.push(attributes);
 		await this.attributesSeen;
 	}
 	sendDtmf(code: number, digit: string): void {
@@ -164,6 +173,7 @@ export class FakeRoomSession implements RoomSession {
 export class FakeLeg implements SipLeg {
 	readonly did: string[] = [];
 	readonly acceptHeaders: HeaderList[] = [];
+	readonly referHeaders: HeaderList[] = [];
 	answerSdp = "";
 	/** SDP of answers to re-INVITEs */
 	readonly responses: string[] = [];
@@ -186,6 +196,10 @@ export class FakeLeg implements SipLeg {
 	}
 	bye(): void {
 		this.#do("bye", "bye");
+	}
+	refer(name: string, headers: HeaderList): void {
+		this.#do("refer", `refer ${name}`);
+		this.referHeaders.push(headers);
 	}
 	respond(transaction: string, status: number, _reason?: string, sdp?: string): void {
 		this.#do("respond", `respond ${transaction} ${status}${sdp === undefined ? "" : " with SDP"}`);

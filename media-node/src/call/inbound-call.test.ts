@@ -16,6 +16,7 @@ function world(changes: { invite?: Partial<InboundInvite>; decide?: Decide; deps
 	const leg = new FakeLeg();
 	const log = captureLogs();
 	const over: number[] = [];
+	const transfers: string[] = [];
 	const deps: CallDeps = {
 		clock,
 		media,
@@ -29,6 +30,7 @@ function world(changes: { invite?: Partial<InboundInvite>; decide?: Decide; deps
 		mediaTimeoutMs: { first: 30_000, later: 15_000 },
 		random: (length) => new Uint8Array(length).fill(7),
 		log,
+		onTransfer: (transferIds, outcome) => void transfers.push([...transferIds, outcome.status, outcome.reason].join(" ")),
 		onOver: () => void over.push(clock.now() - START),
 		...changes.deps,
 	};
@@ -46,7 +48,7 @@ function world(changes: { invite?: Partial<InboundInvite>; decide?: Decide; deps
 	};
 	const call = new InboundCall(CALL_ID, deps, invite, leg, changes.decide ?? (async () => accepted()));
 	const record = () => calls.getCall(CALL_ID);
-	return { clock, calls, media, rooms, leg, log, over, call, record };
+	return { clock, calls, media, rooms, leg, log, over, transfers, call, record };
 }
 
 function accepted(): InboundOutcome {
@@ -61,6 +63,7 @@ function accepted(): InboundOutcome {
 			from: "+15551111",
 			to: "+15550100",
 			acceptHeaders: [["X-Trunk", "yes"]],
+			attributesToHeaders: { "sip.ruleID": "X-Rule" },
 		},
 	};
 }
@@ -97,7 +100,7 @@ describe("an inbound call in good order", () => {
 		media.one.emit({ type: "digit", code: 5, digit: "5" });
 		rooms.one.emit({ type: "dtmf", digits: "9", participantIdentity: "agent" });
 		await turns();
-		expect(rooms.one.attributes).toEqual([{ "sip.callStatus": "active" }]);
+		expect(rooms.one.attributeChanges).toEqual([{ "sip.callStatus": "active" }]);
 		expect(rooms.one.digits).toEqual(["5:5"]);
 		expect(media.one.did.at(-1)).toBe("digits 9");
 		expect(await record()).toMatchObject({ state: "active", answeredAt: START });
@@ -108,7 +111,7 @@ describe("an inbound call in good order", () => {
 		expect(over).toEqual([5_000]);
 		expect(media.one.did.at(-1)).toBe("close");
 		expect(rooms.one.closed).toBe(1);
-		expect(rooms.one.attributes.at(-1)).toEqual({ "sip.callStatus": "hangup" });
+		expect(rooms.one.attributeChanges.at(-1)).toEqual({ "sip.callStatus": "hangup" });
 		expect(await record()).toMatchObject({ state: "ended", endedAt: START + 5_000, end: { by: "peer", reason: "hangup" } });
 		expect((await record())?.timeline.map(({ event }) => event)).toEqual(["received", "joined-room", "answered", "ended"]);
 	});
@@ -219,7 +222,7 @@ describe("races", () => {
 		const { call, media, rooms, leg, over, log } = await active();
 		call.onLeg({ type: "bye", headers: [] });
 		await turns();
-		const before = [[...leg.did], [...media.one.did], [...rooms.one.attributes]];
+		const before = [[...leg.did], [...media.one.did], [...rooms.one.attributeChanges]];
 		rooms.one.subscribe("TR_2");
 		rooms.one.emit({ type: "track-muted", trackSid: "TR_1", muted: true });
 		rooms.one.emit({ type: "track-unsubscribed", trackSid: "TR_1" });
@@ -228,7 +231,7 @@ describe("races", () => {
 		call.onLeg({ type: "bye-done" });
 		call.dispatch({ type: "shutdown" });
 		await turns();
-		expect([leg.did, media.one.did, rooms.one.attributes]).toEqual(before);
+		expect([leg.did, media.one.did, rooms.one.attributeChanges]).toEqual(before);
 		expect(over).toHaveLength(1);
 		expect(log.logs.filter(({ level }) => level !== "info")).toEqual([]);
 	});
@@ -421,4 +424,59 @@ it("leaving waits 300 ms at most for the hangup to be seen", async () => {
 	await turns();
 	expect(rooms.one.closed).toBe(1);
 	expect(over).toEqual([300]);
+});
+
+describe("transferred", () => {
+	const command = {
+		transferId: "STR_1",
+		transferTo: "tel:+15550142",
+		playDialtone: true,
+		headers: { "X-A": "b" },
+		ringingTimeoutMs: 30_000,
+	};
+
+	it("REFER with the participant's attributes, ringback meanwhile, NOTIFY answered, BYE a second after the success", async () => {
+		const { call, leg, rooms, media, transfers, clock, record } = await active();
+		rooms.one.own = { "sip.ruleID": "SDR_1", other: "x" };
+		call.dispatch({ type: "transfer", command });
+		expect(leg.did).toContain("refer STR_1");
+		expect(leg.referHeaders).toEqual([
+			[
+				["Refer-To", "tel:+15550142"],
+				["Referred-By", "<sip:+15550100@192.0.2.10>"],
+				["X-A", "b"],
+				["X-Rule", "SDR_1"],
+			],
+		]);
+		expect(media.one.did.at(-1)).toBe("ring the telephone");
+		call.onLeg({ type: "refer-answered", refer: "STR_1", id: 2, status: 202, reason: "Accepted" });
+		call.onLeg({ type: "refer-progress", transaction: "n1", terminated: true, progress: { status: 200, reason: "OK" } });
+		expect(leg.did.at(-1)).toBe("respond n1 200");
+		expect(media.one.did.at(-1)).toBe("room to the telephone");
+		expect(transfers).toEqual(["STR_1 successful completed"]);
+		clock.runFor(1_000);
+		expect(leg.did.at(-1)).toBe("bye");
+		await turns();
+		const written = await record();
+		expect(written?.timeline.slice(-3)).toMatchObject([
+			{ event: "transfer-requested", detail: "tel:+15550142" },
+			{ event: "transferred", detail: "tel:+15550142" },
+			{ event: "ended", detail: "transferred" },
+		]);
+		expect(written?.end).toEqual({ by: "api", reason: "transferred" });
+	});
+
+	it("a target that no header can hold fails the transfer, not the call", async () => {
+		const { call, leg, transfers } = await active();
+		call.dispatch({ type: "transfer", command: { ...command, transferTo: "tel:+1\r\nX: y" } });
+		expect(transfers).toEqual(["STR_1 failed unspecified"]);
+		expect(leg.referHeaders).toEqual([]);
+		expect(call.phase).toBe("active");
+	});
+
+	it("a NOTIFY of something else gets 489", async () => {
+		const { call, leg } = await active();
+		call.onLeg({ type: "in-dialog", transaction: "t9", method: "NOTIFY" });
+		expect(leg.did.at(-1)).toBe("respond t9 489");
+	});
 });

@@ -2,8 +2,9 @@ import type { CallEnd, CallRecord, DecisionStep } from "@trunkline/contracts";
 import { inbound, initialInbound } from "./inbound.ts";
 import type { HeaderList, InboundInvite, MediaSession, SipLeg, SipLegEvent } from "./ports.ts";
 import { preferredCodec } from "./local-description.ts";
-import { type CallDeps, CallRunner, type RoomIdentity } from "./runner.ts";
+import { type CallDeps, CallRunner, type Referrer, type RoomIdentity } from "./runner.ts";
 import type { Decision, Effect } from "./state.ts";
+import { unserved } from "./unserved.ts";
 
 /** What matching made of an INVITE (`decide.ts`). */
 export interface InboundPlan {
@@ -15,6 +16,8 @@ export interface InboundPlan {
 	to: string;
 	/** on the 200 OK: the trunk's `headers` and mapped attributes */
 	acceptHeaders: HeaderList;
+	/** the trunk's, for a REFER */
+	attributesToHeaders: Record<string, string>;
 }
 
 export interface InboundOutcome {
@@ -67,6 +70,12 @@ export class InboundCall extends CallRunner {
 		this.dispatch({ type: "decided", decision: outcome.decision });
 	}
 
+	protected override referrer(): Referrer {
+		const { user, host } = this.#invite.to;
+		const uri = user === "" ? `sip:${host}` : `sip:${user}@${host}`;
+		return { leg: this.#leg, uri, attributesToHeaders: this.#outcome?.plan?.attributesToHeaders ?? {} };
+	}
+
 	protected override roomIdentity(): RoomIdentity {
 		return this.#plan().room;
 	}
@@ -104,7 +113,7 @@ export class InboundCall extends CallRunner {
 				return this.#leg.respond(event.transaction, 200, "OK", sdp);
 			}
 			case "in-dialog":
-				return this.#leg.respond(event.transaction, 501, "Not Implemented");
+				return this.#leg.respond(event.transaction, ...unserved(event.method));
 			case "answered":
 				return;
 		}

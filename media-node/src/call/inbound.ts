@@ -13,6 +13,7 @@ import {
 	type Step,
 	step,
 } from "./state.ts";
+import { refuseTransfer } from "./transfer.ts";
 
 export const initialInbound: CallState = {
 	direction: "inbound",
@@ -31,6 +32,7 @@ export const initialInbound: CallState = {
 
 /** INVITE → decision → 180 → media and room → somebody there → 200 → ACK → active. */
 export function inbound(state: CallState, event: CallEvent, now: number): Step {
+	if (event.type === "transfer" && state.phase !== "active") return refuseTransfer(state, event.command);
 	switch (state.phase) {
 		case "deciding":
 			return deciding(state, event, now);

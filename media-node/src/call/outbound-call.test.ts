@@ -21,6 +21,7 @@ async function world(request: Partial<DialRequest> = {}, store?: MemoryCallStore
 	const userAgent = new FakeUserAgent();
 	const log = captureLogs();
 	const over: number[] = [];
+	const transfers: string[] = [];
 	const dialled: string[] = [];
 	const deps: CallDeps = {
 		clock,
@@ -35,6 +36,7 @@ async function world(request: Partial<DialRequest> = {}, store?: MemoryCallStore
 		mediaTimeoutMs: { first: 30_000, later: 15_000 },
 		random: (length) => new Uint8Array(length).fill(7),
 		log,
+		onTransfer: (transferIds, outcome) => void transfers.push([...transferIds, outcome.status, outcome.reason].join(" ")),
 		onOver: () => void over.push(clock.now() - START),
 	};
 	const call = new OutboundCall(deps, claimed, outboundPlan(claimed, log), userAgent, () => void dialled.push(call.phase));
@@ -99,7 +101,7 @@ describe("an outbound call in good order", () => {
 		await turns();
 		expect(call.phase).toBe("active");
 		expect(media.one.did.slice(2)).toEqual(["connect", "watch 30000 15000"]);
-		expect(Object.assign({}, ...rooms.one.attributes)).toEqual({
+		expect(Object.assign({}, ...rooms.one.attributeChanges)).toEqual({
 			"sip.callStatus": "active",
 			"sip.callIDFull": CALL_ID,
 			"sip.callTag": "their-tag",

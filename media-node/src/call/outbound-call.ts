@@ -9,8 +9,9 @@ import {
 	UnreachableError,
 	type UserAgent,
 } from "./ports.ts";
-import { type CallDeps, CallRunner, type RoomIdentity } from "./runner.ts";
+import { type CallDeps, CallRunner, type Referrer, type RoomIdentity } from "./runner.ts";
 import type { Effect } from "./state.ts";
+import { unserved } from "./unserved.ts";
 
 export interface OutboundPlan {
 	request: DialRequest;
@@ -31,6 +32,7 @@ export class OutboundCall extends CallRunner {
 	#leg: SipLeg | undefined;
 	#offer = "";
 	#peerAddress = "";
+	#ownUri = "";
 	/** "begun": the record is being written or the address resolved; nobody can tell yet whether an INVITE will leave */
 	#dialling: "not-yet" | "begun" | "done" = "not-yet";
 	/** CANCEL was wanted; before the INVITE has left it never leaves */
@@ -66,6 +68,10 @@ export class OutboundCall extends CallRunner {
 
 	protected override onEnded(): void {
 		this.#dialled();
+	}
+
+	protected override referrer(): Referrer {
+		return { leg: this.#leg, uri: this.#ownUri, attributesToHeaders: this.#plan.request.attributesToHeaders };
 	}
 
 	protected override roomIdentity(): RoomIdentity {
@@ -106,7 +112,9 @@ export class OutboundCall extends CallRunner {
 		if (this.#cancelling.signal.aborted) return;
 		const { signal } = this.#cancelling;
 		try {
-			this.#leg = await this.#userAgent.invite(request.address, request.transport, this.#outgoing(), (event) => this.onLeg(event), signal);
+			const outgoing = this.#outgoing();
+			this.#ownUri = outgoing.from.uri;
+			this.#leg = await this.#userAgent.invite(request.address, request.transport, outgoing, (event) => this.onLeg(event), signal);
 		} catch (error) {
 			if (signal.aborted) return;
 			if (!(error instanceof UnreachableError)) throw error;
@@ -158,7 +166,7 @@ export class OutboundCall extends CallRunner {
 				return this.#leg?.respond(event.transaction, 200, "OK", sdp);
 			}
 			case "in-dialog":
-				return this.#leg?.respond(event.transaction, 501, "Not Implemented");
+				return this.#leg?.respond(event.transaction, ...unserved(event.method));
 		}
 	}
 

@@ -12,6 +12,7 @@ import {
 	type Step,
 	step,
 } from "./state.ts";
+import { refuseTransfer } from "./transfer.ts";
 
 export function initialOutbound(request: DialRequest): CallState {
 	return {
@@ -32,6 +33,7 @@ export function initialOutbound(request: DialRequest): CallState {
 
 /** Claimed → media and room → `dialing` on the record → INVITE → 18x → 200 → digits → active. */
 export function outbound(state: CallState, event: CallEvent, now: number): Step {
+	if (event.type === "transfer" && state.phase !== "active") return refuseTransfer(state, event.command);
 	switch (state.phase) {
 		case "preparing":
 		case "deciding":

@@ -1,3 +1,5 @@
+import type { TransferCommand } from "@trunkline/domain";
+
 /**
  * What a call needs from the media and room sides. `media/` and `room/` implement these; only `main.ts` (and `wire.ts`) know both.
  * Audio goes media ⇄ room directly through `EncodedFrame`s; no call object is on the 20 ms path.
@@ -76,6 +78,8 @@ export interface RoomSession {
 	readonly uplink: AudioUplink;
 	/** everyone else now */
 	participants(): readonly RoomParticipant[];
+	/** the participant's own attributes as the server last told them */
+	attributes(): Readonly<Record<string, string>>;
 	/** merges into the participant's attributes; "" deletes a key */
 	setAttributes(attributes: Record<string, string>): Promise<void>;
 	/** reliable LiveKit SipDTMF data packet to everybody */
@@ -153,6 +157,8 @@ export interface MediaSession {
 	muteTrack(trackSid: string, muted: boolean): void;
 	/** Sends digits to the telephone, one after the other; `w` = 500 ms pause. Resolves when they are out or the session is closed. */
 	sendDigits(digits: string): Promise<void>;
+	/** Plays ETSI ringback to the telephone in the place of the room until stopped; gives the stop. */
+	ringPhone(): () => void;
 	/** Plays ETSI ringback into the room until stopped; gives the stop. */
 	playRingback(uplink: AudioUplink): () => void;
 	/** Watch for silence on the wire: ms until the first packet, ms between packets later. */
@@ -179,6 +185,8 @@ export interface SipLeg {
 	reject(status: number, reason: string, headers?: HeaderList): void;
 	cancel(headers?: HeaderList): void;
 	bye(headers?: HeaderList): void;
+	/** Sends REFER inside the dialog (RFC 3515); `refer-answered` with this name comes back. `headers` have Refer-To. */
+	refer(name: string, headers: HeaderList): void;
 	/** answers a re-INVITE or another request inside the dialog */
 	respond(transaction: string, status: number, reason?: string, sdp?: string, headers?: HeaderList): void;
 }
@@ -213,7 +221,24 @@ export type SipLegEvent =
 	| { type: "bye"; headers: HeaderList }
 	| { type: "bye-done" }
 	| { type: "reinvite"; transaction: string; sdp?: string }
-	| { type: "in-dialog"; transaction: string; method: string };
+	| { type: "in-dialog"; transaction: string; method: string }
+	/** the final response to a REFER of ours, or why there is none; `id` = the REFER's CSeq number */
+	| {
+			type: "refer-answered";
+			refer: string;
+			id?: number;
+			status?: number;
+			reason?: string;
+			cause?: "timeout" | "transport" | "auth" | "ended";
+	  }
+	/** a NOTIFY of how a REFER goes (RFC 3515 §2.4.4), to be answered with `respond` */
+	| {
+			type: "refer-progress";
+			transaction: string;
+			id?: number;
+			terminated: boolean;
+			progress?: { status: number; reason: string };
+	  };
 
 export interface UserAgent {
 	/**
@@ -245,7 +270,7 @@ export interface Clock {
 /** A call as the node's owner of it sees it. */
 export interface LiveCall {
 	readonly callId: string;
-	dispatch(event: { type: "start" } | { type: "shutdown" } | { type: "hang-up" }): void;
+	dispatch(event: { type: "start" } | { type: "shutdown" } | { type: "hang-up" } | { type: "transfer"; command: TransferCommand }): void;
 }
 
 /** An INVITE that opens a call, read once. */

@@ -1,7 +1,8 @@
 import type { CallEnd } from "@trunkline/contracts";
-import type { CallStore } from "@trunkline/domain";
+import type { CallStore, TransferCommand, TransferOutcome } from "@trunkline/domain";
 import { LocalDescription } from "./local-description.ts";
 import { RecordWriter } from "./record-writer.ts";
+import { referHeaders } from "./refer-headers.ts";
 import {
 	type AudioUplink,
 	type Clock,
@@ -14,6 +15,7 @@ import {
 	type RoomEvent,
 	RoomJoinError,
 	type RoomSession,
+	type SipLeg,
 	type SipLegEvent,
 } from "./ports.ts";
 import type { CallEvent, CallState, Effect, Step, TimerName } from "./state.ts";
@@ -51,8 +53,18 @@ export interface CallDeps {
 	/** Does anybody want the digits that callers press on the records of calls? Unset: nobody. */
 	recordsDigits?: (() => Promise<boolean>) | undefined;
 	log: CallLog;
+	/** what came of transfers; called once for each */
+	onTransfer(transferIds: readonly string[], outcome: TransferOutcome): void;
 	/** the call is gone; nothing of it is left */
 	onOver(callId: string): void;
+}
+
+/** What a REFER needs of the call. */
+export interface Referrer {
+	leg: SipLeg | undefined;
+	/** our address in the dialog */
+	uri: string;
+	attributesToHeaders: Readonly<Record<string, string>>;
 }
 
 /**
@@ -75,6 +87,7 @@ export abstract class CallRunner {
 	readonly #joining = new AbortController();
 	#attributes: Promise<void> = Promise.resolve();
 	#stopRingback: (() => void) | undefined;
+	#stopDialtone: (() => void) | undefined;
 	#mediaClosed = false;
 	#roomLeft = false;
 	#leaving: Promise<void> = Promise.resolve();
@@ -149,6 +162,9 @@ export abstract class CallRunner {
 				return this.dispatch({ type: event.type });
 			case "bye":
 				return this.dispatch({ type: "bye" });
+			case "refer-answered":
+			case "refer-progress":
+				return this.dispatch(event);
 			case "provisional":
 				return this.dispatch({ type: "provisional", status: event.status });
 			case "failed":
@@ -177,6 +193,7 @@ export abstract class CallRunner {
 	protected abstract onDialog(event: Extract<SipLegEvent, { type: "answered" | "reinvite" | "in-dialog" }>): void;
 	/** Only this direction's effects. */
 	protected abstract performOwn(effect: Effect): void;
+	protected abstract referrer(): Referrer;
 	protected abstract roomIdentity(): RoomIdentity;
 	/** After the port is open: inbound answers the offer here. Throws nothing; reports through `dispatch`. */
 	protected abstract onMediaOpen(media: MediaSession): void;
@@ -219,6 +236,21 @@ export abstract class CallRunner {
 				return this.#closeMedia();
 			case "over":
 				return this.#over();
+			default:
+				return this.#performTransfer(effect);
+		}
+	}
+
+	#performTransfer(effect: Effect): void {
+		switch (effect.do) {
+			case "dialtone":
+				return this.#dialtone(effect.on);
+			case "refer":
+				return this.#refer(effect.command);
+			case "answer-notify":
+				return this.referrer().leg?.respond(effect.transaction, effect.status);
+			case "transfer-outcome":
+				return this.deps.onTransfer(effect.transferIds, effect.outcome);
 			default:
 				return this.performOwn(effect);
 		}
@@ -319,6 +351,22 @@ export abstract class CallRunner {
 		this.#stopRingback = undefined;
 		const uplink: AudioUplink | undefined = this.room?.uplink;
 		if (on && uplink !== undefined && this.media !== undefined) this.#stopRingback = this.media.playRingback(uplink);
+	}
+
+	#dialtone(on: boolean): void {
+		this.#stopDialtone?.();
+		this.#stopDialtone = on ? this.media?.ringPhone() : undefined;
+	}
+
+	#refer(command: TransferCommand): void {
+		const { leg, uri, attributesToHeaders } = this.referrer();
+		const attributes = this.room?.attributes() ?? {};
+		const { headers, refused } = referHeaders(command, { referredBy: uri, attributes, attributesToHeaders });
+		if (refused.length > 0) this.deps.log.warn({ callId: this.callId, refused }, "headers that cannot be sent were left out");
+		// Nothing that comes from outside may end the call for being unfit to be written.
+		if (leg === undefined || headers === undefined)
+			return this.dispatch({ type: "refer-answered", refer: command.transferId, cause: "transport" });
+		leg.refer(command.transferId, headers);
 	}
 
 	async #sendDigits(digits: string, report: boolean): Promise<void> {

@@ -1,6 +1,6 @@
 import type { CallEnd, CallState as RecordState } from "@trunkline/contracts";
-import type { CallPatch } from "@trunkline/domain";
-import type { HeaderList, RoomCloseReason } from "./ports.ts";
+import type { CallPatch, TransferCommand, TransferOutcome } from "@trunkline/domain";
+import type { HeaderList, RoomCloseReason, SipLegEvent } from "./ports.ts";
 
 /**
  * A call is a reducer: (state, event, now) → state and effects. It owns no socket, no clock and no promise; `runner.ts` carries the
@@ -22,7 +22,24 @@ export type Phase =
 	| "ending"
 	| "over";
 
-export type TimerName = "ringing" | "max-duration" | "media-wait" | "give-up";
+export type TimerName = "ringing" | "max-duration" | "media-wait" | "give-up" | "transfer" | "transferred";
+
+/** A REFER of ours inside the call (RFC 3515). It stays after its outcome was told, while the telephone side may still be at it. */
+export interface Transfer {
+	/** value of Refer-To */
+	readonly target: string;
+	/** transfers that wait for the outcome: more than one when the same was asked for again; none once they were told */
+	readonly waiting: readonly string[];
+	readonly ringingTimeoutMs: number;
+	/** name of our request: the first transfer's id */
+	readonly refer: string;
+	/** its CSeq number, by which NOTIFYs name it (RFC 3515 §2.4.6); known with its response */
+	readonly id?: number | undefined;
+	/** the telephone side has taken it on: 2xx, or a NOTIFY */
+	readonly accepted: boolean;
+	/** pending → done (the target has answered), or late (the ringing timeout is over, and the telephone side was not told to stop) */
+	readonly stage: "pending" | "done" | "late";
+}
 
 export interface CallState {
 	readonly direction: "inbound" | "outbound";
@@ -40,6 +57,10 @@ export interface CallState {
 	/** outbound only: digits to send after the answer */
 	readonly dtmf: string;
 	readonly playRingback: boolean;
+	/** the REFER that is under way */
+	readonly transfer?: Transfer | undefined;
+	/** CSeq numbers of REFERs that are over */
+	readonly staleRefers?: readonly number[];
 }
 
 export type Decision =
@@ -79,6 +100,8 @@ export type CallEvent =
 	| { type: "shutdown" }
 	/** somebody asked for it through the API */
 	| { type: "hang-up" }
+	| { type: "transfer"; command: TransferCommand }
+	| Extract<SipLegEvent, { type: "refer-answered" | "refer-progress" }>
 	| { type: "fault"; message: string };
 
 export type Effect =
@@ -95,6 +118,11 @@ export type Effect =
 	| { do: "ringback"; on: boolean }
 	| { do: "send-digits"; digits: string; report: boolean }
 	| { do: "digit-to-room"; code: number; digit: string }
+	| { do: "refer"; command: TransferCommand }
+	| { do: "answer-notify"; transaction: string; status: 200 | 481 }
+	/** ringback to the telephone in the place of the room */
+	| { do: "dialtone"; on: boolean }
+	| { do: "transfer-outcome"; transferIds: readonly string[]; outcome: TransferOutcome }
 	| { do: "attributes"; attributes: Record<string, string> }
 	| { do: "create-record"; ended?: CallEnd }
 	| { do: "record"; from: readonly RecordState[]; to: RecordState; event: string; detail?: string; patch?: CallPatch }

@@ -251,3 +251,31 @@ function encoded(pcm: Int16Array): Uint8Array {
 	encodeG711("PCMU", pcm, payload);
 	return payload;
 }
+
+it("ringback takes the place of the room, and the room comes back where it was", () => {
+	const s = set();
+	const send = s.track("TR_a");
+	const audio = frames(1_000, 400);
+	const stop = s.downlink.ring();
+	s.run(60, (step) => send(audio(step)));
+	const ringing = heard(s.packets.slice(0, 45));
+	expect(measureTone(ringing, 8_000, 425).levelDb).toBeGreaterThan(-23);
+	expect(measureTone(ringing, 8_000, 1_000).levelDb).toBeLessThan(-50);
+	// 1 s of tone, then 4 s without: the room stays out of it
+	expect(measureTone(heard(s.packets.slice(52, 60)), 8_000, 1_000).levelDb).toBeLessThan(-50);
+	stop();
+	const before = s.packets.length;
+	s.run(60, (step) => send(audio(60 + step)));
+	expectContinuous(s.packets.slice(0, before));
+	expect(measureTone(heard(s.packets.slice(before + 10)), 8_000, 1_000).levelDb).toBeGreaterThan(-22);
+	expect(measureTone(heard(s.packets.slice(before + 10)), 8_000, 425).levelDb).toBeLessThan(-50);
+});
+
+it("the stop of an earlier ringback does not stop a later one", () => {
+	const s = set();
+	const stop = s.downlink.ring();
+	s.downlink.ring();
+	stop();
+	s.run(40);
+	expect(measureTone(heard(s.packets), 8_000, 425).levelDb).toBeGreaterThan(-23);
+});

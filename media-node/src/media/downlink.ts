@@ -1,4 +1,4 @@
-import { encodeG711, g711Silence, mix, transcodeG711 } from "@trunkline/audio";
+import { CallProgressGenerator, encodeG711, g711Silence, mix, transcodeG711 } from "@trunkline/audio";
 import { dtmfCode, DtmfSender } from "@trunkline/rtp";
 import type { EncodedFrame, NegotiatedAudio, PhoneCodec, RemoteAudioTrack } from "../call/ports.ts";
 import { InBandDigits } from "./in-band-digits.ts";
@@ -14,7 +14,7 @@ const MAX_STALL = 8 * 200;
 
 /**
  * Room → telephone. One active G.711 track goes straight through, re-stamped packet by packet; everything else is decoded, mixed and encoded
- * on the 20 ms clock; digits take the place of audio while they last. Whatever the source, sequence numbers and timestamps continue.
+ * on the 20 ms clock; digits take the place of audio while they last, and so does ringback. Whatever the source, sequence numbers and timestamps continue.
  */
 export class Downlink {
 	readonly #sender: RtpSender;
@@ -24,6 +24,7 @@ export class Downlink {
 	readonly #inBand = new InBandDigits({ toneMs: 250, pauseMs: 250 });
 	#digitWaiters: (() => void)[] = [];
 	#negotiated: NegotiatedAudio | undefined;
+	#ringback: CallProgressGenerator | undefined;
 
 	#sequence: number;
 	#timestamp: number;
@@ -84,12 +85,22 @@ export class Downlink {
 		return new Promise((resolve) => this.#digitWaiters.push(resolve));
 	}
 
+	/** ETSI ringback in the place of the room until it is stopped; gives the stop. */
+	ring(): () => void {
+		const ringback = new CallProgressGenerator("ringback", 8_000);
+		this.#ringback = ringback;
+		return () => {
+			if (this.#ringback === ringback) this.#ringback = undefined;
+		};
+	}
+
 	/** Every 20 ms. */
 	tick(): void {
 		const { codec, sends } = this.#negotiated ?? {};
 		if (codec === undefined || sends !== true) return;
 		if (this.#digits.busy || this.#inBand.busy) return this.#sendDigit();
 		if (this.#digitWaiters.length > 0) this.#digitsDone();
+		if (this.#ringback !== undefined) return this.#sendPcm(this.#ringback.fill(this.#mixed));
 		const now = this.#now();
 		const inputs = this.#pullActive(now);
 		if (inputs.length > 0) return this.#sendMix(inputs);
@@ -109,7 +120,7 @@ export class Downlink {
 		const now = this.#now();
 		source.lastFrameAt = now;
 		const negotiated = this.#negotiated;
-		if (source.muted || negotiated === undefined || !negotiated.sends) return;
+		if (source.muted || negotiated === undefined || !negotiated.sends || this.#ringback !== undefined) return;
 		if (isG711(frame) && !this.#digits.busy && !this.#inBand.busy && this.#alone(source, now)) {
 			this.#passThrough(source, frame, negotiated, now);
 			return;

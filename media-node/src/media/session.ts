@@ -90,6 +90,10 @@ export class RtpMediaSession implements MediaSession {
 		return this.#downlink.sendDigits(digits);
 	}
 
+	ringPhone(): () => void {
+		return this.#downlink.ring();
+	}
+
 	playRingback(uplink: AudioUplink): () => void {
 		const stop = playRingback(this.#options.ticker, uplink);
 		this.#ringbacks.add(stop);

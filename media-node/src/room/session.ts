@@ -38,6 +38,7 @@ export class LiveKitRoomSession implements RoomSession {
 	readonly #roster: Roster;
 	readonly #downlink = new Downlink();
 	readonly #requests = new Map<number, PendingRequest>();
+	#attributes: Readonly<Record<string, string>>;
 	#uplink: Uplink | undefined;
 	#reportTimer: NodeJS.Timeout | undefined;
 	#requestId = 0;
@@ -51,6 +52,7 @@ export class LiveKitRoomSession implements RoomSession {
 		this.participantSid = join.participant?.sid ?? "";
 		this.roomSid = join.room?.sid ?? "";
 		this.#identity = join.participant?.identity ?? "";
+		this.#attributes = join.participant?.attributes ?? {};
 		this.#roster = new Roster(this.#identity);
 		if (join.pingInterval > 0 && join.pingTimeout > 0) {
 			signal.startPings(join.pingInterval * 1000, join.pingTimeout * 1000, () => this.lost("the room server answers no ping"));
@@ -73,6 +75,10 @@ export class LiveKitRoomSession implements RoomSession {
 			const packets = compoundReport(uplink, this.#downlink, ssrc, this.participantSid, performance.now(), Date.now());
 			if (packets.length > 0) this.#media.publisher.sendRtcp(packets);
 		}, REPORT_INTERVAL_MS);
+	}
+
+	attributes(): Readonly<Record<string, string>> {
+		return this.#attributes;
 	}
 
 	async setAttributes(attributes: Record<string, string>): Promise<void> {
@@ -212,6 +218,7 @@ export class LiveKitRoomSession implements RoomSession {
 
 	/** Servers that do not answer requests that succeed show the result in our own ParticipantInfo. */
 	#sawOwnAttributes(attributes: Readonly<Record<string, string>>): void {
+		this.#attributes = attributes;
 		for (const request of this.#requests.values()) {
 			if (Object.entries(request.attributes).every(([key, value]) => (attributes[key] ?? "") === value)) request.settle();
 		}

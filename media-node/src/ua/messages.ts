@@ -4,6 +4,7 @@ import {
 	param,
 	parseNameAddr,
 	parseUri,
+	readReferNotify,
 	type SipEvent,
 	type SipMessage,
 	type SipRequest,
@@ -35,11 +36,8 @@ export function inboundInvite(request: SipRequest, localTag: string, remote: Add
 	};
 }
 
-/** An endpoint's event as the call sees it; undefined for what no call needs to know. */
-export function legEvent(
-	event: Exclude<SipEvent, { type: "incoming" } | { type: "out-of-dialog" }>,
-	target: string,
-): SipLegEvent | undefined {
+/** An endpoint's event as the call sees it. */
+export function legEvent(event: Exclude<SipEvent, { type: "incoming" } | { type: "out-of-dialog" }>, target: string): SipLegEvent {
 	switch (event.type) {
 		case "provisional": {
 			const { status, reason } = event.response;
@@ -62,10 +60,28 @@ export function legEvent(
 		case "reinvite":
 			return { type: "reinvite", transaction: event.transaction, ...withSdp(event.request) };
 		case "in-dialog":
-			return { type: "in-dialog", transaction: event.transaction, method: event.request.method };
+			return inDialogEvent(event.transaction, event.request);
 		case "in-dialog-response":
-			return undefined;
+			return referAnswered(event);
 	}
+}
+
+function inDialogEvent(transaction: string, request: SipRequest): SipLegEvent {
+	const progress = request.method === "NOTIFY" ? readReferNotify(request) : undefined;
+	if (progress !== undefined) return { type: "refer-progress", transaction, ...progress };
+	return { type: "in-dialog", transaction, method: request.method };
+}
+
+/** REFER is the only request that calls send inside their dialogs. */
+function referAnswered({ transaction, response, cause }: Extract<SipEvent, { type: "in-dialog-response" }>): SipLegEvent {
+	const id = Number.parseInt((response === undefined ? undefined : header(response, "cseq")) ?? "", 10);
+	return {
+		type: "refer-answered",
+		refer: transaction,
+		...(Number.isSafeInteger(id) ? { id } : {}),
+		...(response === undefined ? {} : { status: response.status, reason: response.reason }),
+		...(cause === undefined ? {} : { cause }),
+	};
 }
 
 function answeredEvent(response: SipResponse, source: string): SipLegEvent {

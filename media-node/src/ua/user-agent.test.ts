@@ -204,6 +204,67 @@ describe("an INVITE that comes in", () => {
 		expect(caller.of("ended")).toEqual([]);
 	});
 
+	it("REFER goes out inside the dialog; its answer and its NOTIFYs come back, and nothing else of other events", () => {
+		const userAgent = agent({
+			endpoint: {
+				userAgent: "Trunkline",
+				contact: { host: OURS.host, port: OURS.port },
+				random: seededBytes(seededRandom(5)),
+				hashes: nodeHashes,
+				allow: ["NOTIFY"],
+			},
+		});
+		const caller = simEndpoint(clock, net, THEIRS, { allow: ["REFER"] });
+		onEvent = (event, leg) => {
+			if (event.type === "refer-progress") leg.respond(event.transaction, 200);
+			if (event.type === "in-dialog") leg.respond(event.transaction, 489);
+		};
+		caller.handle(dial());
+		clock.runFor(10);
+		incoming[0]?.leg.accept(SDP);
+		clock.runFor(10);
+		incoming[0]?.leg.refer("STR_1", [["Refer-To", "<sip:+1@carrier.example>"]]);
+		clock.runFor(10);
+		const [referred] = caller.of("in-dialog");
+		expect(referred?.request).toMatchObject({ method: "REFER" });
+		expect(referred?.request.headers.find(({ key }) => key === "refer-to")?.value).toBe("<sip:+1@carrier.example>");
+		caller.handle({ kind: "respond", transaction: referred?.transaction ?? "", status: 202 });
+		const notify = (transaction: string, event: string, text: string): void => {
+			const headers = [
+				["Event", event],
+				["Subscription-State", "terminated;reason=noresource"],
+			] as const;
+			const fragment = { contentType: "message/sipfrag", bytes: new TextEncoder().encode(text) };
+			caller.handle({ kind: "request", leg: "1", transaction, method: "NOTIFY", headers, body: fragment });
+			clock.runFor(10);
+		};
+		notify("n1", "refer;id=2", "SIP/2.0 200 OK\r\n");
+		notify("n2", "presence", "SIP/2.0 200 OK\r\n");
+		expect(caller.of("in-dialog-response").map(({ response }) => response?.status)).toEqual([200, 489]);
+		expect(incoming[0]?.events.slice(1)).toMatchObject([
+			{ type: "refer-answered", refer: "STR_1", id: expect.any(Number), status: 202, reason: "Accepted" },
+			{ type: "refer-progress", id: 2, terminated: true, progress: { status: 200, reason: "OK" } },
+			{ type: "in-dialog", method: "NOTIFY" },
+		]);
+		caller.handle({ kind: "bye", leg: "1" });
+		expectIdle(userAgent);
+	});
+
+	it("a REFER that gets 481 ends the call: nobody is there any more", () => {
+		const userAgent = agent();
+		const caller = simEndpoint(clock, net, THEIRS, { allow: ["REFER"] });
+		caller.handle(dial());
+		clock.runFor(10);
+		incoming[0]?.leg.accept(SDP);
+		clock.runFor(10);
+		incoming[0]?.leg.refer("STR_1", [["Refer-To", "tel:+1"]]);
+		clock.runFor(10);
+		caller.handle({ kind: "respond", transaction: caller.of("in-dialog")[0]?.transaction ?? "", status: 481 });
+		clock.runFor(100);
+		expect(types(incoming[0]?.events ?? [])).toEqual(["acked", "refer-answered", "bye-done"]);
+		expectIdle(userAgent);
+	});
+
 	it("at capacity: 503 with Retry-After, and no call is made of it", () => {
 		const userAgent = agent();
 		refusal = { reason: "At Capacity", retryAfterSeconds: 10 };

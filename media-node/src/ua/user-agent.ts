@@ -189,8 +189,7 @@ export class SipUserAgent implements UserAgent {
 			const leg = this.#legs.get(event.leg);
 			if (leg === undefined) return;
 			if (event.type === "failed" || event.type === "ended" || event.type === "cancelled") this.#legs.delete(event.leg);
-			const translated = legEvent(event, leg.target);
-			if (translated !== undefined) leg.listener(translated);
+			leg.listener(legEvent(event, leg.target));
 		} catch (error) {
 			// One call's fault must not stop the loop that serves all the others; and its peer must not wait for an answer in vain.
 			this.#options.log.error({ err: error, event: event.type }, "handling a SIP event failed");
@@ -254,6 +253,7 @@ export class SipUserAgent implements UserAgent {
 				this.#legs.delete(leg);
 				ending.listener({ type: "bye-done" });
 			},
+			refer: (name, headers) => feed({ kind: "request", leg, transaction: name, method: "REFER", headers }),
 			respond: (transaction, status, reason, sdp, headers) => {
 				// A 200 with SDP answers a re-INVITE: the endpoint sends it again until the ACK comes (RFC 3261 §13.3.1.4).
 				if (status === 200 && sdp !== undefined)

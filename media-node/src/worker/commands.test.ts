@@ -18,6 +18,7 @@ const command = (commandId: string, over: Partial<CommandMessage> = {}): Command
 /** Runs the commands through a queue that gives these batches, then stops. */
 async function run(batches: (CommandMessage[] | Error)[], options: { here?: (callId: string) => boolean; ack?: () => Promise<void> } = {}) {
 	const hungUp: string[] = [];
+	const transferred: string[] = [];
 	const acked: string[] = [];
 	const logs: string[] = [];
 	const slept: number[] = [];
@@ -54,6 +55,10 @@ async function run(batches: (CommandMessage[] | Error)[], options: { here?: (cal
 			hungUp.push(callId);
 			return options.here?.(callId) ?? true;
 		},
+		transfer: async (transferId, callId) => {
+			transferred.push(`${transferId} of ${callId}`);
+			if (transferId === "lost") throw new Error("no table");
+		},
 		now: () => NOW,
 		sleep: async (ms) => void slept.push(ms),
 		log: { info: log, warn: log, error: log },
@@ -61,7 +66,7 @@ async function run(batches: (CommandMessage[] | Error)[], options: { here?: (cal
 	commands.start();
 	await done;
 	await commands.stop();
-	return { hungUp, acked, logs, slept };
+	return { hungUp, acked, logs, slept, ...(transferred.length > 0 ? { transferred } : {}) };
 }
 
 describe("Commands", () => {
@@ -106,4 +111,15 @@ describe("Commands", () => {
 		expect(slept).toEqual([1_000]);
 		expect(logs[0]).toBe("receiving commands failed");
 	});
+});
+
+it("begins transfers, and a transfer that cannot be begun stops nothing", async () => {
+	const { hungUp, acked, logs, transferred } = await run([
+		[command("lost", { type: "transfer" }), command("a", { type: "transfer", callId: "SCL_1" })],
+		[command("a", { type: "transfer", callId: "SCL_1" }), command("b", { nodeId: "ND_2", type: "transfer" })],
+	]);
+	expect(transferred).toEqual(["lost of SCL_lost", "a of SCL_1"]);
+	expect(acked).toEqual(["lost", "a", "a", "b"]);
+	expect(hungUp).toEqual([]);
+	expect(logs).toEqual(["a transfer could not be begun", "a command for another node was in this node's queue"]);
 });

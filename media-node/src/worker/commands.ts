@@ -7,6 +7,8 @@ export interface CommandsOptions {
 	nodeId: string;
 	/** Hangs up a call of this node; false = it is not (or no longer) here. */
 	hangUp(callId: string): boolean;
+	/** Begins the transfer with this id, or says why not where the transfer is written down. */
+	transfer(transferId: string, callId: string): Promise<void>;
 	now(): number;
 	sleep(ms: number, signal: AbortSignal): Promise<void>;
 	log: {
@@ -62,7 +64,7 @@ export class Commands {
 	async #take(received: Received<CommandMessage>): Promise<void> {
 		const { log } = this.#options;
 		const { commandId, callId } = received.message;
-		this.#apply(received.message);
+		await this.#apply(received.message);
 		try {
 			await received.ack();
 		} catch (error) {
@@ -70,13 +72,17 @@ export class Commands {
 		}
 	}
 
-	#apply({ commandId, callId, nodeId, sentAt }: CommandMessage): void {
-		const { log, now, hangUp } = this.#options;
+	async #apply({ commandId, callId, nodeId, sentAt, type }: CommandMessage): Promise<void> {
+		const { log, now, hangUp, transfer } = this.#options;
 		const fields = { commandId, callId };
 		if (this.#applied.has(commandId)) return;
 		this.#remember(commandId);
 		if (nodeId !== this.#options.nodeId) return log.warn({ ...fields, nodeId }, "a command for another node was in this node's queue");
 		if (now() - sentAt > STALE_MS) return log.warn(fields, "a command came too late");
+		if (type === "transfer") {
+			await transfer(commandId, callId).catch((error: unknown) => log.error({ ...fields, err: error }, "a transfer could not be begun"));
+			return;
+		}
 		const isHere = hangUp(callId);
 		log.info(fields, isHere ? "hanging up on command" : "the call to hang up is over already");
 	}

@@ -3,9 +3,9 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { newId } from "@trunkline/contracts";
 import { wantsDigits } from "@trunkline/domain";
-import type { CallStore, CommandQueue, WebhookStore, ConfigStore } from "@trunkline/domain";
+import type { CallStore, CommandQueue, WebhookStore, ConfigStore, TransferStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
-import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, withProjects } from "@trunkline/functions";
+import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, transferBy, withProjects } from "@trunkline/functions";
 import { MediaNode, type NodeStats } from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, ensureQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
@@ -19,6 +19,7 @@ import {
 	DynamoEventOutbox,
 	DynamoNumberOwnerStore,
 	DynamoProjectStore,
+	DynamoTransferStore,
 	DynamoWebhookStore,
 	openSecretBox,
 } from "@trunkline/store";
@@ -95,6 +96,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const { callStore } = events;
 	const nodeId = newId("ND_", randomBytes);
 	const commandQueue = new SqsCommandQueue(sqsClient, { url: await createCommandQueue(sqsClient, `trunkline-commands-${nodeId}`), log });
+	const transferStore = new DynamoTransferStore({ client: dynamoClient, table: tables.calls });
 	const dialQueue = new SqsDialQueue(sqsClient, { url: queues.url, deadLetterUrl: queues.deadLetterUrl, log });
 
 	const rooms = config.livekitUrl === undefined ? embeddedRooms(config, log) : undefined;
@@ -110,6 +112,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		sleep,
 		random: (length) => randomBytes(length),
 		roomService: rooms === undefined ? forwardTo(config.livekitUrl ?? "") : notHere,
+		transfer: transferBy({ transfers: transferStore, commandQueue: () => commandQueue, clock: Date.now, sleep, log }),
 		v1: {
 			webhookStore: events.webhookStore,
 			commandQueue: () => commandQueue,
@@ -126,7 +129,17 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const app = createApp(deps);
 
 	const roomUrl = config.livekitUrl ?? url.replace("http", "ws");
-	const node = await startNode(config, { nodeId, configStore, callStore: deps.callStore, dialQueue, commandQueue, webhooks: events.webhookStore, log, roomUrl });
+	const node = await startNode(config, {
+		nodeId,
+		configStore,
+		callStore: deps.callStore,
+		dialQueue,
+		commandQueue,
+		transferStore,
+		webhooks: events.webhookStore,
+		log,
+		roomUrl,
+	});
 	closing.add("media node", () => node.close(HANG_UP_MS));
 	await seedOnce(config, deps.configStore);
 	const demo = await isDemoThere(configStore, LOCAL_PROJECT);
@@ -177,6 +190,7 @@ interface NodeParts {
 	dialQueue: SqsDialQueue;
 	commandQueue: CommandQueue;
 	webhooks: WebhookStore;
+	transferStore: TransferStore;
 	log: Logger;
 	roomUrl: string;
 }
@@ -195,6 +209,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			dialQueue: parts.dialQueue,
 			commandQueue: parts.commandQueue,
 			recordsDigits: async () => wantsDigits(await parts.webhooks.getWebhooks(LOCAL_PROJECT)),
+			transferStore: parts.transferStore,
 			strictDispatch: config.strictDispatch,
 			maxCalls: config.maxCalls,
 			...(config.mediaTimeoutMs === undefined ? {} : { mediaTimeoutMs: config.mediaTimeoutMs }),

@@ -1,0 +1,200 @@
+import type { TransferCommand, TransferOutcome } from "@trunkline/domain";
+import { type CallEvent, type CallState, type Effect, finish, hangupStatus, ignore, type Step, step, type Transfer } from "./state.ts";
+
+/** After a transfer the telephone side hangs up; when it does not, we do. LiveKit's delay. */
+const HANG_UP_AFTER_MS = 1_000;
+/** REFERs of a call that are over, whose NOTIFYs are none of the current one. */
+const MAX_STALE = 16;
+
+const GONE: TransferOutcome = { status: "failed", reason: "call-ended", message: "the call ended before the transfer was done" };
+
+/** Of a call that is not answered yet, or not any more. */
+export function refuseTransfer(state: CallState, command: TransferCommand): Step {
+	return refuse(state, command, state.phase === "ending" || state.phase === "over" ? "gone" : "not-answered");
+}
+
+/** Everything about transfers in an answered call; `rest` is what the call does otherwise. */
+export function withTransfers(
+	state: CallState,
+	event: CallEvent,
+	now: number,
+	rest: (state: CallState, event: CallEvent, now: number) => Step,
+): Step {
+	switch (event.type) {
+		case "transfer":
+			return begin(state, event.command, now);
+		case "refer-answered":
+			return answered(state, event);
+		case "refer-progress":
+			return progressed(state, event, now);
+		case "timer":
+			if (event.name === "transfer") return late(state);
+			if (event.name === "transferred") return hangUp(state, now);
+			break;
+		case "bye":
+			if (state.transfer?.stage === "done") return finish(state, "over", TRANSFERRED, now, ...cleared(), hangupStatus());
+			// Plivo and others hang up as soon as they have taken the REFER, and send no NOTIFY: it is in their hands, as it was meant to be.
+			if (state.transfer?.stage === "pending" && state.transfer.accepted) return hungUpByPeer(state, state.transfer, now);
+			break;
+		default:
+	}
+	return endedWithCall(state.transfer, rest(state, event, now));
+}
+
+/** RFC 3515 §2.4.2 */
+function begin(state: CallState, command: TransferCommand, now: number): Step {
+	const { transferId, transferTo, playDialtone, ringingTimeoutMs } = command;
+	const current = state.transfer;
+	if (current !== undefined && current.stage !== "late") {
+		if (current.target !== transferTo) return refuse(state, command, "elsewhere");
+		if (current.stage === "done") return step(state, {}, told([transferId], SUCCESS));
+		return step(state, { transfer: { ...current, waiting: [...current.waiting, transferId] } });
+	}
+	const transfer: Transfer = {
+		target: transferTo,
+		waiting: [transferId],
+		ringingTimeoutMs,
+		refer: transferId,
+		accepted: false,
+		stage: "pending",
+	};
+	const effects: Effect[] = [
+		recorded("transfer-requested", transferTo),
+		{ do: "refer", command },
+		{ do: "timer", name: "transfer", at: now + ringingTimeoutMs },
+	];
+	if (playDialtone) effects.push({ do: "dialtone", on: true });
+	return step(state, { transfer, staleRefers: stale(state) }, ...effects);
+}
+
+function refuse(state: CallState, { transferId }: TransferCommand, refused: NonNullable<TransferOutcome["refused"]>): Step {
+	return step(state, {}, told([transferId], { status: "failed", reason: "unspecified", refused }));
+}
+
+/** The final response to the REFER. */
+function answered(state: CallState, event: Extract<CallEvent, { type: "refer-answered" }>): Step {
+	const { transfer } = state;
+	if (transfer?.refer !== event.refer || transfer.stage === "done") return ignore(state);
+	const known = { ...transfer, id: event.id ?? transfer.id };
+	const { status, reason = "" } = event;
+	if (status !== undefined && status < 300) return step(state, { transfer: { ...known, accepted: true } });
+	// A NOTIFY that was faster than its response says more than the response's loss.
+	if (status === undefined && transfer.accepted) return ignore(state);
+	const failed = { ...state, transfer: known };
+	if (status !== undefined) return fail(failed, rejected(status, reason), `${status} ${reason}`.trim());
+	const message = event.cause === "ended" ? GONE.message : "the telephone side did not answer the REFER";
+	return fail(failed, { ...GONE, reason: event.cause === "ended" ? "call-ended" : "unspecified", message: message ?? "" }, message ?? "");
+}
+
+/** A NOTIFY of the subscription that the REFER made (RFC 3515 §2.4.4). */
+function progressed(state: CallState, event: Extract<CallEvent, { type: "refer-progress" }>, now: number): Step {
+	const { transfer } = state;
+	// RFC 6665 §4.1.3: 481 to a NOTIFY of a subscription that we have not. Only the number of another REFER of ours is taken for one: proxies that number
+	// requests anew leave the id as it was.
+	const isStale = event.id !== undefined && event.id !== transfer?.id && (state.staleRefers ?? []).includes(event.id);
+	if (transfer === undefined || isStale) return step(state, {}, { do: "answer-notify", transaction: event.transaction, status: 481 });
+	const noted = applyProgress({ ...state, transfer: { ...transfer, accepted: true } }, event, now);
+	return { state: noted.state, effects: [{ do: "answer-notify", transaction: event.transaction, status: 200 }, ...noted.effects] };
+}
+
+function applyProgress(
+	state: CallState & { transfer: Transfer },
+	event: Extract<CallEvent, { type: "refer-progress" }>,
+	now: number,
+): Step {
+	const { transfer } = state;
+	if (transfer.stage === "done") return ignore(state);
+	const { progress, terminated } = event;
+	if (progress !== undefined && progress.status >= 200 && progress.status < 300) return succeed(state, transfer, now);
+	if (progress !== undefined && progress.status >= 300)
+		return fail(state, rejected(progress.status, progress.reason), `${progress.status} ${progress.reason}`.trim());
+	// RFC 6665 §4.1.3: nothing more will come. LiveKit waits for its time-out here.
+	if (terminated) return fail(state, UNTOLD, UNTOLD.message ?? "");
+	return ignore(state);
+}
+
+function succeed(state: CallState, transfer: Transfer, now: number): Step {
+	return step(
+		state,
+		{ transfer: { ...transfer, stage: "done", waiting: [] } },
+		...settled(transfer, SUCCESS),
+		recorded("transferred", transfer.target),
+		{ do: "timer", name: "transferred", at: now + HANG_UP_AFTER_MS },
+	);
+}
+
+/** The call goes on; who asked is told. */
+function fail(state: CallState & { transfer: Transfer }, outcome: TransferOutcome, why: string): Step {
+	const { transfer } = state;
+	const over = { transfer: undefined, staleRefers: stale(state) };
+	// Told before: it only was not known yet whether it would still come to something.
+	if (transfer.stage === "late") return step(state, over);
+	return step(state, over, ...settled(transfer, outcome), recorded("transfer-failed", why));
+}
+
+/** The ringing timeout. A REFER cannot be taken back (RFC 3515 has nothing for it): when the target still answers, the call is transferred after all. */
+function late(state: CallState): Step {
+	const { transfer } = state;
+	if (transfer?.stage !== "pending") return ignore(state);
+	const message = `nobody answered within ${transfer.ringingTimeoutMs} ms`;
+	return step(
+		state,
+		{ transfer: { ...transfer, stage: "late", waiting: [] } },
+		...settled(transfer, { status: "failed", reason: "ringing-timeout", message }),
+		recorded("transfer-failed", message),
+	);
+}
+
+function hangUp(state: CallState, now: number): Step {
+	return finish(state, "ending", TRANSFERRED, now, ...cleared(), hangupStatus(), { do: "bye", reason: "transferred" });
+}
+
+function hungUpByPeer(state: CallState, transfer: Transfer, now: number): Step {
+	const message = "the telephone side took the transfer on and hung up";
+	const outcome: TransferOutcome = { status: "successful", reason: "completed", message };
+	const effects = [...settled(transfer, outcome), recorded("transferred", transfer.target), hangupStatus()];
+	return finish({ ...state, transfer: { ...transfer, stage: "done", waiting: [] } }, "over", TRANSFERRED, now, ...effects);
+}
+
+/** A call that ends leaves nobody waiting. */
+function endedWithCall(transfer: Transfer | undefined, { state, effects }: Step): Step {
+	if (transfer === undefined || (state.phase !== "ending" && state.phase !== "over")) return { state, effects };
+	const last = transfer.stage === "pending" ? [...settled(transfer, GONE), recorded("transfer-failed", GONE.message ?? "")] : cleared();
+	return { state: { ...state, transfer: undefined }, effects: [...last, ...effects] };
+}
+
+const SUCCESS: TransferOutcome = { status: "successful", reason: "completed", sipStatus: { code: 200, reason: "OK" } };
+const UNTOLD: TransferOutcome = {
+	status: "failed",
+	reason: "subscription-terminated",
+	message: "the telephone side stopped telling how the transfer goes",
+};
+const TRANSFERRED = { by: "api", reason: "transferred" } as const;
+
+const rejected = (code: number, reason: string): TransferOutcome => ({ status: "failed", reason: "rejected", sipStatus: { code, reason } });
+
+const told = (transferIds: readonly string[], outcome: TransferOutcome): Effect => ({ do: "transfer-outcome", transferIds, outcome });
+
+const recorded = (event: string, detail: string): Effect => ({
+	do: "record",
+	from: ["active"],
+	to: "active",
+	event,
+	detail: detail.replace(/^<|>$/g, ""),
+});
+
+const cleared = (): Effect[] => [
+	{ do: "clear-timer", name: "transfer" },
+	{ do: "clear-timer", name: "transferred" },
+];
+
+/** Who waits is told, and the telephone hears the room again. */
+const settled = ({ waiting }: Transfer, outcome: TransferOutcome): Effect[] => [
+	{ do: "clear-timer", name: "transfer" },
+	{ do: "dialtone", on: false },
+	...(waiting.length > 0 ? [told(waiting, outcome)] : []),
+];
+
+function stale({ transfer, staleRefers = [] }: CallState): readonly number[] {
+	return transfer?.id === undefined ? staleRefers : [...staleRefers, transfer.id].slice(-MAX_STALE);
+}
