@@ -15,9 +15,9 @@ describe("what the terminal says", () => {
   SIP      sip:127.0.0.1 (UDP), audio on UDP ports 10000-20000
   Data     /data
 
-  Call     sip:+15550100@127.0.0.1  from any SIP phone; you reach the room "hello"
-           no phone at hand?  npm run phone -- sip:+15550100@127.0.0.1
-           nobody there?      npm run example examples/greeter.mjs
+  Call     sip:+15550100@127.0.0.1  from any SIP phone; it is answered when somebody is in the room "hello"
+           be the caller    npm run phone -- sip:+15550100@127.0.0.1
+           be in the room   npm run example examples/greeter.mjs
   Stop     Ctrl-C
 `);
 	});

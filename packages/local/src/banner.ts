@@ -25,7 +25,7 @@ export function banner(config: LocalConfig, running: Running, problem?: string):
 		`  Data     ${config.dataDir}`,
 		"",
 		...(running.demo ? firstCall(sip) : [`  Call     sip:<number>@${sip}  from any SIP phone, with a number of one of your trunks`]),
-		...(running.demo && embedded ? [`           nobody there?      ${greeter(url.replace("http", "ws"))}`] : []),
+		...(running.demo && embedded ? [`           be in the room   ${greeter(url.replace("http", "ws"))}`] : []),
 		"  Stop     Ctrl-C",
 		"",
 	];
@@ -38,8 +38,8 @@ export function banner(config: LocalConfig, running: Running, problem?: string):
 function firstCall(sip: string): string[] {
 	const uri = `sip:${DEMO_NUMBER}@${sip}`;
 	return [
-		`  Call     ${uri}  from any SIP phone; you reach the room "${DEMO_ROOM}"`,
-		`           no phone at hand?  npm run phone -- ${quoted(uri)}`,
+		`  Call     ${uri}  from any SIP phone; it is answered when somebody is in the room "${DEMO_ROOM}"`,
+		`           be the caller    npm run phone -- ${quoted(uri)}`,
 	];
 }
 
