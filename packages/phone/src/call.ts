@@ -38,6 +38,8 @@ export interface CallLine {
 	openMedia(call: PhoneCall): Promise<CallMedia>;
 	/** what we offer and answer with; the version grows with each description */
 	localMedia(media: CallMedia, codecs: readonly AudioCodec[], sessionId: number, version: number): LocalMedia;
+	/** a request inside the call that is no re-INVITE */
+	asked(call: PhoneCall, transaction: string, request: SipRequest): void;
 	/** the call is over; its socket is free when `closed` resolves */
 	forget(call: PhoneCall, closed: Promise<void> | undefined): void;
 }
@@ -192,7 +194,7 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 			case "reinvite":
 				return this.#onReinvite(event.transaction, event.request);
 			case "in-dialog":
-				return this.line.feed({ kind: "respond", transaction: event.transaction, status: 405 });
+				return this.line.asked(this, event.transaction, event.request);
 			case "ack-timeout":
 			case "in-dialog-response":
 				return undefined;

@@ -5,5 +5,6 @@ export type { CallEvents, CallState, CallTiming } from "./call.ts";
 export type { MediaStats, PortRange } from "./media.ts";
 export { Phone } from "./phone.ts";
 export type { CallOptions, PhoneOptions } from "./phone.ts";
+export { type FollowOptions, Referral } from "./referral.ts";
 export type { ReceivedPacket, Recording } from "./recording.ts";
 export type { AudioSource } from "./sources.ts";

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -99,6 +101,23 @@ describe("dialling", () => {
 		});
 	});
 
+	it("a call that goes on ringing, or gets no reply, is told what may be amiss", async () => {
+		const phone = await open();
+		void onCall(phone, (call) => call.ring());
+		const silent = createSocket("udp4").bind(0, "127.0.0.1");
+		await once(silent, "listening");
+		try {
+			const ringing = run(phone.uri);
+			const unheard = run(`sip:1@127.0.0.1:${silent.address().port}`);
+			await ringing.said("180 Ringing\nstill ringing; a Trunkline answers when somebody in the room can hear");
+			await unheard.said("\nno reply yet; is the far side running, and are address and port right?\n");
+			for (const { child } of [ringing, unheard]) child.kill("SIGINT");
+			expect([(await ringing.done).code, (await unheard.done).code]).toEqual([1, 1]);
+		} finally {
+			silent.close();
+		}
+	});
+
 	it("Ctrl-C while it rings takes the call back; in a call it hangs up", async () => {
 		const phone = await open();
 		const first = onCall(phone, (call) => call.ring());
@@ -118,6 +137,10 @@ describe("dialling", () => {
 
 	it.each([
 		[["15550100"], 'phone: "15550100" is no SIP URI; it looks like sip:+15550100@127.0.0.1\n'],
+		[
+			["sip:1@127.0.0.1", "3"],
+			"phone: too many arguments. Expected 1 argument but got 2: sip:1@127.0.0.1, 3.\nOptions go after two dashes: npm run phone -- <sip-uri> --duration 10\n",
+		],
 		[["sip:1@127.0.0.1", "--play", "none.wav"], "phone: cannot read none.wav: no such file or folder\n"],
 		[
 			["sip:1@127.0.0.1", "--dtmf", "1x"],

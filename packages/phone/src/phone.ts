@@ -1,9 +1,10 @@
 import { isIPv6 } from "node:net";
 import type { AudioCodec } from "@trunkline/sdp";
-import { type EndpointStats, header, type HeaderInput, parseNameAddr, parseUri, type SipEvent } from "@trunkline/sip";
+import { type EndpointStats, header, type HeaderInput, parseNameAddr, parseUri, type SipEvent, type SipRequest } from "@trunkline/sip";
 import { type CallLine, IncomingCall, OutgoingCall, type PhoneCall } from "./call.ts";
 import { PhoneError } from "./errors.ts";
 import { CallMedia, type PortRange } from "./media.ts";
+import { Referral } from "./referral.ts";
 import { SipDriver } from "./sip-driver.ts";
 import { resolveProxy, resolveUri } from "./target.ts";
 
@@ -60,6 +61,7 @@ export class Phone {
 	readonly #line: CallLine;
 	#driver!: SipDriver;
 	#onIncoming: ((call: IncomingCall) => void) | undefined;
+	#onReferral: ((referral: Referral) => void) | undefined;
 	#nextLeg = 0;
 	#closing: Promise<void> | undefined;
 
@@ -86,6 +88,7 @@ export class Phone {
 				sessionId,
 				sessionVersion,
 			}),
+			asked: (call, transaction, request) => this.#asked(call, transaction, request),
 			forget: (call, closed) => {
 				this.#calls.delete(call.leg);
 				if (closed === undefined) return;
@@ -117,6 +120,11 @@ export class Phone {
 	/** What happens to incoming calls; without a handler they get 480. */
 	onIncoming(handler: (call: IncomingCall) => void): void {
 		this.#onIncoming = handler;
+	}
+
+	/** What happens when a far side wants somebody else to be called (REFER); without a handler it gets 603. */
+	onReferral(handler: (referral: Referral) => void): void {
+		this.#onReferral = handler;
 	}
 
 	/**
@@ -199,6 +207,16 @@ export class Phone {
 		const call = new IncomingCall(this.#line, leg, this.#options.codecs ?? DEFAULT_CODECS, request, parties);
 		this.#calls.set(leg, call);
 		this.#onIncoming(call);
+	}
+
+	#asked(call: PhoneCall, transaction: string, request: SipRequest): void {
+		// REFER is all that the endpoint lets through
+		const referral = new Referral(call, transaction, request, {
+			feed: (input) => this.#driver.feed(input),
+			call: (uri, options) => this.call(uri, options),
+		});
+		if (this.#onReferral === undefined || this.#closing !== undefined) referral.reject();
+		else this.#onReferral(referral);
 	}
 
 	async #openMedia(call: PhoneCall): Promise<CallMedia> {

@@ -48,6 +48,7 @@ export class SipDriver {
 				sha256: (data) => createHash("sha256").update(data).digest(),
 				hmacSha256: (key, data) => createHmac("sha256", key).update(data).digest(),
 			},
+			allow: ["REFER"],
 			answerOptions: true,
 		});
 	}

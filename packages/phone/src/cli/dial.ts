@@ -4,7 +4,10 @@ import { localAddressFor, resolveProxy, resolveUri } from "../target.ts";
 import { converse, prepareSound } from "./conversation.ts";
 import type { CliOptions } from "./options.ts";
 import { complain, isQuit, listenToKeys, say, stopSignal } from "./terminal.ts";
-import { failureWords, isGoodEnd } from "./words.ts";
+import { failureWords, isGoodEnd, waitingWords } from "./words.ts";
+
+/** So long without an answer, and a person wonders whether something is broken. */
+const WONDER_MS = 3_000;
 
 /** Calls, talks, hangs up; gives the exit code. */
 export async function dial(uri: string, options: CliOptions): Promise<number> {
@@ -30,11 +33,13 @@ export async function dial(uri: string, options: CliOptions): Promise<number> {
 		call.on("provisional", ({ status, reason }) => say(`${status} ${reason}`));
 		const ignoreKeys = listenToKeys((key) => isQuit(key) && signal.stop());
 		void signal.stopped.then(() => call.cancel());
+		const wonder = setTimeout(() => say(waitingWords(call.state)), WONDER_MS);
 		try {
 			await Promise.race([call.answered(), signal.stopped]);
 			// a far side that is not there confirms no CANCEL either: the phone's close ends the call then
 			if (call.state !== "answered") await phone.close();
 		} finally {
+			clearTimeout(wonder);
 			ignoreKeys();
 		}
 		return isGoodEnd(await converse(call, options, signal.stopped, 1)) ? 0 : 1;

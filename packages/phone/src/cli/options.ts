@@ -39,7 +39,7 @@ interface ParsedOptions extends Omit<CliOptions, "headers" | "codecs" | "duratio
 
 const EXAMPLES = `
 Examples:
-  Call the seeded number of a Trunkline that runs on this machine, say hello.wav, keep what is heard:
+  Call the number that Trunkline has from the first start, say a WAV file of yours, keep what is heard:
     npm run phone -- sip:+15550100@127.0.0.1 --play hello.wav --record heard.wav
   Call, press 1 2 3 #, hang up after ten seconds:
     npm run phone -- sip:+15550100@127.0.0.1 --dtmf 123# --duration 10
@@ -55,8 +55,8 @@ Exit code: 0 when the call was answered and ended in good order, 1 otherwise.`;
 
 /** Reads the command line. Help and mistakes are printed here, and end the process (0 and 1). */
 export function readCommandLine(argv: readonly string[]): { uri: string | undefined; options: CliOptions; help: () => never } {
-	const command = new Command("phone")
-		.usage("[--] <sip-uri> [options]   or   [--] --listen <port> [options]")
+	const command = new Command("npm run phone --")
+		.usage("<sip-uri> [options]   or   npm run phone -- --listen <port> [options]")
 		.description("A telephone for the terminal: SIP over UDP, G.711.")
 		.argument("[sip-uri]", "whom to call, such as sip:+15550100@127.0.0.1 (port 5060 unless it says another)")
 		.option("--play <file>", "WAV file to say into the call (PCM 16 bit, A-law or µ-law)")
@@ -74,7 +74,7 @@ export function readCommandLine(argv: readonly string[]): { uri: string | undefi
 		.option("--proxy <host[:port]>", "send the call there instead of where the URI leads to")
 		.option("--host <address>", "address of this machine to use", address)
 		.option("--port <port>", "our own SIP port (any free one by default)", port)
-		.option("--listen <port>", "wait for calls on this SIP port", port)
+		.option("--listen <port>", "wait for calls on this SIP port instead of calling", port)
 		.option("--answer", "answer calls")
 		.option("--no-answer", "let calls ring")
 		.option("--busy", "refuse calls: 486 Busy Here")
@@ -83,7 +83,7 @@ export function readCommandLine(argv: readonly string[]): { uri: string | undefi
 		.option("--once", "end after the first call")
 		.option("--verbose", "show SIP messages as they come and go")
 		.addHelpText("after", EXAMPLES)
-		.configureOutput({ outputError: (text, write) => write(`phone: ${text.replace(/^error: /, "")}`) })
+		.configureOutput({ outputError: (text, write) => write(`phone: ${mistake(text)}`) })
 		.parse([...argv], { from: "user" });
 	const { header: headers, codec, duration, timeout, ...rest } = command.opts<ParsedOptions>();
 	const password = rest.password ?? process.env["SIP_PASSWORD"];
@@ -99,6 +99,12 @@ export function readCommandLine(argv: readonly string[]): { uri: string | undefi
 		},
 		help: () => command.help({ error: true }),
 	};
+}
+
+/** npm takes options for its own unless -- comes first, and hands over only their values. */
+function mistake(text: string): string {
+	const hint = text.includes("too many arguments") ? "Options go after two dashes: npm run phone -- <sip-uri> --duration 10\n" : "";
+	return text.replace(/^error: /, "") + hint;
 }
 
 function number(what: string, min: number, max: number): (text: string) => number {

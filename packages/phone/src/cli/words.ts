@@ -31,6 +31,13 @@ export function failureWords(end: CallEnd): string {
 	return end.reason;
 }
 
+/** What may be amiss when a call is not answered yet. */
+export function waitingWords(state: string): string {
+	if (state === "ringing")
+		return "still ringing; a Trunkline answers when somebody in the room can hear (a second phone, or the greeter example)";
+	return "no reply yet; is the far side running, and are address and port right?";
+}
+
 /** Whether the call went as calls should. */
 export function isGoodEnd(end: CallEnd): boolean {
 	return end.answered && (end.cause === "bye" || end.cause === "closed");
