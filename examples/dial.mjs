@@ -37,6 +37,7 @@ try {
 } catch (error) {
 	// What the telephone network said: SipCallError carries the SIP status, such as 486 Busy Here.
 	console.error(`no call: ${error.message}`);
+	if (error.sipStatusCode === 408) console.error(`nobody answered within 30 s; is a telephone listening at ${address}?`);
 	process.exitCode = 1;
 } finally {
 	await sip.deleteSipTrunk(trunk.sipTrunkId);

@@ -28,6 +28,8 @@ const MELODY = notes([523.25, 659.25, 783.99, 1046.5], 0.22);
 
 /** For each caller the samples that are still to be heard by the room: first the melody, then the caller's own voice. */
 const waiting = new Map();
+/** Fulfilled when the last samples are handed over. */
+let speaking;
 
 const room = new Room();
 room.on(RoomEvent.ParticipantConnected, (participant) => tell(participant, "is calling", participant.attributes));
@@ -56,7 +58,8 @@ try {
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => void leave(0));
 for (const participant of room.remoteParticipants.values()) tell(participant, "is here", participant.attributes);
 console.log(`in the room "${roomName}"; waiting for calls. Ctrl-C leaves.`);
-await speak();
+speaking = speak();
+await speaking;
 
 /** Queues what a caller says, after the melody and a second of silence. */
 async function listen(track, identity) {
@@ -96,6 +99,7 @@ function tell({ identity, kind }, what, attributes = {}) {
 async function leave(exitCode) {
 	room.removeAllListeners(RoomEvent.Disconnected);
 	await room.disconnect();
+	await speaking; // a frame on its way when the client closes is reported as an error
 	await dispose();
 	process.exit(exitCode);
 }
