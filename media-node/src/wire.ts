@@ -23,13 +23,26 @@ import { Commands } from "./worker/commands.ts";
 import { Intake } from "./worker/intake.ts";
 import { Transfers } from "./worker/transfers.ts";
 
+export interface LiveKitAccess {
+	url: string;
+	apiKey: string;
+	apiSecret: string;
+}
+
 export interface MediaNodeOptions {
 	nodeId?: string;
 	region: string;
 	projectId: string;
 	sip: { bindHost: string; port: number; advertisedHost: string };
 	rtp: { bindHost: string; advertisedAddress: string; portRange: readonly [number, number] };
-	livekit: { url: string; apiKey: string; apiSecret: string };
+	/** of projects that name no server of their own */
+	livekit: LiveKitAccess;
+	/** unset: all calls are of `projectId` */
+	projects?: {
+		forInbound(calledNumber: string, source: string): Promise<string | undefined>;
+		/** the project's own LiveKit server; undefined = the one above */
+		livekit(projectId: string): Promise<LiveKitAccess | undefined>;
+	};
 	configStore: ConfigStore;
 	callStore: CallStore;
 	dialQueue: DialQueue;
@@ -109,7 +122,7 @@ export class MediaNode {
 		});
 		const clock = systemClock();
 		const { log } = options;
-		const { url: roomUrl, apiKey, apiSecret } = options.livekit;
+		const livekitOf = async (projectId: string): Promise<LiveKitAccess> => (await options.projects?.livekit(projectId)) ?? options.livekit;
 		this.#transfers = new Transfers({ store: options.transferStore, call: (callId) => this.#calls.get(callId), log });
 		const deps: CallDeps = {
 			clock,
@@ -117,9 +130,10 @@ export class MediaNode {
 			rooms: options.rooms ?? new LiveKitRoomConnector(),
 			calls: options.callStore,
 			projectId: options.projectId,
-			roomUrl,
-			token: ({ roomName, roomConfig, ...identity }) =>
-				joinToken({
+			roomUrl: async (projectId) => (await livekitOf(projectId)).url,
+			token: async ({ roomName, roomConfig, ...identity }, projectId) => {
+				const { apiKey, apiSecret } = await livekitOf(projectId);
+				return joinToken({
 					apiKey,
 					apiSecret,
 					room: roomName,
@@ -127,7 +141,8 @@ export class MediaNode {
 					...(roomConfig === undefined
 						? {}
 						: { roomConfig: RoomConfiguration.fromJson(roomConfig as JsonValue, { ignoreUnknownFields: true }) }),
-				}),
+				});
+			},
 			nodeId: this.nodeId,
 			region: options.region,
 			recordsDigits: options.recordsDigits,
@@ -140,7 +155,7 @@ export class MediaNode {
 		const decide = decideWith({
 			configStore: options.configStore,
 			callStore: options.callStore,
-			projectId: options.projectId,
+			projectFor: options.projects?.forInbound ?? (async () => options.projectId),
 			strict: options.strictDispatch,
 			hashes,
 			nonceSecret: options.nonceSecret ?? randomBytes(32),

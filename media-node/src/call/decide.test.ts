@@ -54,7 +54,7 @@ function node(call: Call = {}): ReturnType<typeof decideWith> {
 	return decideWith({
 		configStore,
 		callStore,
-		projectId: "project",
+		projectFor: async () => "project",
 		strict: call.strict ?? true,
 		hashes: nodeHashes,
 		nonceSecret: new Uint8Array(32).fill(call.secret ?? 1),

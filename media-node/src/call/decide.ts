@@ -24,7 +24,8 @@ import { UsedAnswers } from "./used-answers.ts";
 export interface DecideOptions {
 	configStore: ConfigStore;
 	callStore: CallStore;
-	projectId: string;
+	/** whose number that is, asked from this source; undefined = nobody's */
+	projectFor(calledNumber: string, source: string): Promise<string | undefined>;
 	strict: boolean;
 	hashes: Hashes;
 	nonceSecret: Uint8Array;
@@ -44,23 +45,25 @@ export function decideWith(
 ): (invite: InboundInvite, request: SipRequest, callId: string) => Promise<InboundOutcome> {
 	const used = new UsedAnswers(NONCE_LIFETIME_MS);
 	return async (invite, request, callId) => {
-		const { projectId, configStore } = options;
+		const { configStore } = options;
 		const from = callerOf(invite.from.user);
 		const to = invite.to.user;
+		const projectId = await options.projectFor(to, invite.source.address);
+		if (projectId === undefined) return { decision: nobodysNumber, steps: [], trunkId: "" };
 		const trunks = await configStore.inboundTrunksFor(projectId, to);
 		const { trunk, ...byTrunk } = decideTrunk(trunks, { from, to, sourceAddress: invite.source.address });
 		const steps: DecisionStep[] = [...byTrunk.steps];
-		const refused = (decision: Decision): InboundOutcome => ({ decision, steps, trunkId: trunk?.trunkId ?? "" });
+		const refused = (decision: Decision): InboundOutcome => ({ decision, steps, trunkId: trunk?.trunkId ?? "", projectId });
 		if (byTrunk.refusal !== undefined) return refused({ kind: "reject", ...byTrunk.refusal });
 		if (trunk !== undefined) {
 			const unauthorized = authorize(options, used, trunk, request, invite.sipCallId);
 			if (unauthorized !== undefined) return refused(unauthorized);
 		}
-		const rules = await configStore.rulesFor(projectId, trunk?.trunkId);
+		const rules = await configStore.rulesFor(projectId, trunk?.trunkId, to);
 		const byRule = decideRule(rules, { from, to, trunk, strict: options.strict });
 		steps.push(...byRule.steps);
 		if (byRule.refusal !== undefined) return refused({ kind: "reject", ...byRule.refusal });
-		const plan = await planFor(options, invite, callId, { trunk, rule: byRule.rule, from, to });
+		const plan = await planFor(options, projectId, invite, callId, { trunk, rule: byRule.rule, from, to });
 		return {
 			decision: {
 				kind: "accept",
@@ -69,10 +72,18 @@ export function decideWith(
 			},
 			steps,
 			trunkId: plan.trunkId,
+			projectId,
 			plan,
 		};
 	};
 }
+
+const nobodysNumber: Decision = {
+	kind: "reject",
+	status: 404,
+	reason: "Does Not Match Any Trunk",
+	end: { by: "node", reason: "no-trunk", message: "no project has a trunk for the called number and this source" },
+};
 
 /** undefined: let in. */
 function authorize(
@@ -118,6 +129,7 @@ const reject = (status: number, reason: string, end: CallEnd): Decision => ({ ki
 
 async function planFor(
 	options: DecideOptions,
+	projectId: string,
 	invite: InboundInvite,
 	callId: string,
 	call: { trunk: InboundTrunk | undefined; rule: DispatchRule; from: string; to: string },
@@ -134,7 +146,7 @@ async function planFor(
 		trunkId: trunk?.trunkId ?? "",
 	};
 	let participant = participantForInbound(rule, facts, "ringing");
-	const others = await options.callStore.liveCallsInRoom(options.projectId, roomName);
+	const others = await options.callStore.liveCallsInRoom(projectId, roomName);
 	const elsewhere = others.some((other) => other.participantIdentity === participant.identity);
 	// In this order: an identity is not kept from others by a call that does not use it.
 	if (elsewhere || !options.identities.take(callId, roomName, participant.identity)) {

@@ -23,7 +23,7 @@ function world(changes: { invite?: Partial<InboundInvite>; decide?: Decide; deps
 		rooms,
 		calls,
 		projectId: "project",
-		roomUrl: "ws://rooms",
+		roomUrl: async () => "ws://rooms",
 		token: async ({ identity }) => `token of ${identity}`,
 		nodeId: "ND_1",
 		region: "local",
@@ -263,8 +263,11 @@ describe("what is below fails", () => {
 
 	it("no port: 503 and the join is aborted", async () => {
 		const { call, media, rooms, leg } = world();
-		media.ready = Promise.reject(new MediaUnavailableError("no free RTP port"));
+		const port = gate<never>();
+		media.ready = port.promise;
 		call.dispatch({ type: "start" });
+		await turns();
+		port.reject(new MediaUnavailableError("no free RTP port"));
 		await turns();
 		expect(leg.did.at(-1)).toBe("reject 503 Service Unavailable");
 		expect(rooms.joins[0]?.signal?.aborted).toBe(true);

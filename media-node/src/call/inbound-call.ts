@@ -26,6 +26,8 @@ export interface InboundOutcome {
 	plan?: InboundPlan;
 	/** known even for a refused call, "" otherwise */
 	trunkId: string;
+	/** whose call it is; unset when the called number is nobody's */
+	projectId?: string;
 }
 
 export type Decide = (invite: InboundInvite, callId: string) => Promise<InboundOutcome>;
@@ -74,6 +76,10 @@ export class InboundCall extends CallRunner {
 		const { user, host } = this.#invite.to;
 		const uri = user === "" ? `sip:${host}` : `sip:${user}@${host}`;
 		return { leg: this.#leg, uri, attributesToHeaders: this.#outcome?.plan?.attributesToHeaders ?? {} };
+	}
+
+	protected override projectId(): string {
+		return this.#outcome?.projectId ?? this.deps.projectId;
 	}
 
 	protected override roomIdentity(): RoomIdentity {
@@ -131,7 +137,7 @@ export class InboundCall extends CallRunner {
 		const { roomName = "", identity = "" } = plan?.room ?? {};
 		const record: CallRecord = {
 			callId: this.callId,
-			projectId: this.deps.projectId,
+			projectId: this.projectId(),
 			region: this.deps.region,
 			direction: "inbound",
 			state: ended === undefined ? "received" : "ended",
@@ -148,7 +154,7 @@ export class InboundCall extends CallRunner {
 			timeline: [{ at: now, event: ended === undefined ? "received" : "ended" }],
 			decision: steps,
 			createdAt: now,
-			expiresAtSeconds: Math.floor(now / 1000) + RECORD_TTL_SECONDS,
+			expiresAtSeconds: Math.floor(now / 1000) + (trunkId === "" && ended !== undefined ? STRANGER_TTL_SECONDS : RECORD_TTL_SECONDS),
 			...(ended === undefined ? {} : { endedAt: now, end: ended }),
 		};
 		this.records.create(record);
@@ -170,5 +176,7 @@ export class InboundCall extends CallRunner {
 	}
 }
 
+/** A call that no trunk took is kept for a day: long enough to ask why, and scanners do not fill the table. */
+const STRANGER_TTL_SECONDS = 86_400;
 /** Call records are kept for 30 days. */
 const RECORD_TTL_SECONDS = 30 * 86_400;

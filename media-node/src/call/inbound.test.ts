@@ -117,6 +117,7 @@ describe("ways out while the caller hears ringing", () => {
 		["nobody comes in time", { type: "timer", name: "ringing" }, 480, "no-answer"],
 		["the room is deleted", { type: "room-closed", reason: "room-deleted", message: "" }, 603, "room-closed"],
 		["the participant is removed", { type: "room-closed", reason: "removed", message: "" }, 603, "participant-removed"],
+		["the connection to the room breaks", { type: "room-closed", reason: "connection-lost", message: "" }, 503, "room-failed"],
 		["the room cannot be joined", { type: "room-failed", message: "refused" }, 503, "room-failed"],
 		[
 			"the offer has no common codec",

@@ -124,7 +124,7 @@ function waiting(state: CallState, event: CallEvent, now: number): Step {
 		case "room-failed":
 			return giveUp(state, 503, "Service Unavailable", { by: "node", reason: "room-failed", message: event.message }, now);
 		case "room-closed":
-			return giveUp(state, 603, "Decline", roomCloseEnd(event.reason, event.message), now);
+			return roomClosed(state, event, now);
 		case "timer":
 			if (event.name !== "ringing" && event.name !== "max-duration") return ignore(state);
 			// RFC 3261 §21.4.18: reached, but nobody is available.
@@ -154,6 +154,12 @@ function waiting(state: CallState, event: CallEvent, now: number): Step {
 		default:
 			return ignore(state);
 	}
+}
+
+/** 603 ends a call for good (RFC 3261 §21.6.2): only when somebody wanted that. A room that broke is a 503, and the carrier may try elsewhere. */
+function roomClosed(state: CallState, { reason, message }: Extract<CallEvent, { type: "room-closed" }>, now: number): Step {
+	const end = roomCloseEnd(reason, message);
+	return end.reason === "room-failed" ? giveUp(state, 503, "Service Unavailable", end, now) : giveUp(state, 603, "Decline", end, now);
 }
 
 function answerWhenReady(state: CallState): Step {

@@ -29,7 +29,7 @@ async function world(request: Partial<DialRequest> = {}, store?: MemoryCallStore
 		rooms,
 		calls,
 		projectId: "project",
-		roomUrl: "ws://rooms",
+		roomUrl: async () => "ws://rooms",
 		token: async ({ identity }) => `token of ${identity}`,
 		nodeId: "ND_1",
 		region: "local",

@@ -1,3 +1,4 @@
+import { inviteTarget } from "@trunkline/domain";
 import type { CallRecord, DialRequest } from "@trunkline/contracts";
 import { initialOutbound, outbound } from "./outbound.ts";
 import {
@@ -28,6 +29,7 @@ export interface OutboundPlan {
 /** RFC 3261 §13.2: the calling side of a call. */
 export class OutboundCall extends CallRunner {
 	readonly #plan: OutboundPlan;
+	readonly #projectId: string;
 	readonly #userAgent: UserAgent;
 	#leg: SipLeg | undefined;
 	#offer = "";
@@ -44,6 +46,7 @@ export class OutboundCall extends CallRunner {
 	constructor(deps: CallDeps, record: CallRecord, plan: OutboundPlan, userAgent: UserAgent, dialled: () => void) {
 		super(record.callId, deps, initialOutbound(plan.request), outbound);
 		this.#plan = plan;
+		this.#projectId = record.projectId;
 		this.#userAgent = userAgent;
 		let told = false;
 		this.#dialled = () => {
@@ -72,6 +75,10 @@ export class OutboundCall extends CallRunner {
 
 	protected override referrer(): Referrer {
 		return { leg: this.#leg, uri: this.#ownUri, attributesToHeaders: this.#plan.request.attributesToHeaders };
+	}
+
+	protected override projectId(): string {
+		return this.#projectId;
 	}
 
 	protected override roomIdentity(): RoomIdentity {
@@ -125,15 +132,13 @@ export class OutboundCall extends CallRunner {
 
 	#outgoing(): OutgoingInvite {
 		const { request, sipCallId, headers } = this.#plan;
-		const host = request.address;
-		const fromHost = request.fromHost === "" ? this.#userAgent.advertisedHost : request.fromHost;
-		const displayName = request.displayName ?? request.from;
+		const { requestUri, from, to } = inviteTarget(request, this.#userAgent.advertisedHost);
 		return {
 			callId: sipCallId,
 			localTag: this.callId,
-			requestUri: `sip:${request.callTo}@${host}`,
-			from: { uri: `sip:${request.from}@${fromHost}`, ...(displayName === "" ? {} : { displayName }) },
-			to: { uri: `sip:${request.toUserOverride === "" ? request.callTo : request.toUserOverride}@${host}` },
+			requestUri,
+			from,
+			to,
 			headers,
 			sdp: this.#offer,
 			...(request.authUsername === "" ? {} : { auth: { username: request.authUsername, password: request.authPassword } }),

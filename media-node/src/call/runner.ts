@@ -43,8 +43,9 @@ export interface CallDeps {
 	rooms: RoomConnector;
 	calls: CallStore;
 	projectId: string;
-	roomUrl: string;
-	token(identity: RoomIdentity): Promise<string>;
+	/** each project may have a LiveKit server of its own */
+	roomUrl(projectId: string): Promise<string>;
+	token(identity: RoomIdentity, projectId: string): Promise<string>;
 	nodeId: string;
 	region: string;
 	/** ms without a packet before the call is ended: before the first one, and later */
@@ -194,6 +195,7 @@ export abstract class CallRunner {
 	/** Only this direction's effects. */
 	protected abstract performOwn(effect: Effect): void;
 	protected abstract referrer(): Referrer;
+	protected abstract projectId(): string;
 	protected abstract roomIdentity(): RoomIdentity;
 	/** After the port is open: inbound answers the offer here. Throws nothing; reports through `dispatch`. */
 	protected abstract onMediaOpen(media: MediaSession): void;
@@ -276,11 +278,12 @@ export abstract class CallRunner {
 
 	async #joinRoom(): Promise<void> {
 		try {
-			const token = await this.deps.token(this.roomIdentity());
+			const projectId = this.projectId();
+			const [url, token] = await Promise.all([this.deps.roomUrl(projectId), this.deps.token(this.roomIdentity(), projectId)]);
 			if (this.#roomLeft) return;
 			const room = await this.deps.rooms.join(
 				{
-					url: this.deps.roomUrl,
+					url,
 					token,
 					publishCodecs: this.publishCodecs(),
 					trackName: this.roomIdentity().identity,

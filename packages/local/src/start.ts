@@ -6,7 +6,7 @@ import { wantsDigits } from "@trunkline/domain";
 import type { CallStore, CommandQueue, WebhookStore, ConfigStore, TransferStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, transferBy, withProjects } from "@trunkline/functions";
-import { MediaNode, type NodeStats } from "@trunkline/media-node";
+import { MediaNode, type MediaNodeOptions, type NodeStats } from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, ensureQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer, type RoomServerStats } from "@trunkline/room-server";
@@ -28,6 +28,7 @@ import type { LocalConfig } from "./config.ts";
 import { LOCAL_TARGETS, LocalEvents } from "./events.ts";
 import { HttpServer } from "./http-server.ts";
 import { findRtpPort, portProblem } from "./ports.ts";
+import { endOrphans } from "./orphans.ts";
 import { isDemoThere, seed } from "./seed.ts";
 
 export const LOCAL_REGION = "local";
@@ -102,7 +103,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const rooms = config.livekitUrl === undefined ? embeddedRooms(config, log) : undefined;
 	if (rooms !== undefined) closing.add("room server", () => rooms.close());
 	const url = `http://${bracketed(loopbackOf(config.host))}:${http.port}`;
-	const deps = projectDeps(config, dynamoClient, tables, {
+	const { deps, nodeProjects } = withLocalProjects(config, dynamoClient, tables, {
 		configStore,
 		callStore,
 		dialQueue: () => dialQueue,
@@ -111,7 +112,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		clock: Date.now,
 		sleep,
 		random: (length) => randomBytes(length),
-		roomService: rooms === undefined ? forwardTo(config.livekitUrl ?? "") : notHere,
+		roomService: rooms === undefined ? forwardTo(config.livekitUrl ?? "") : roomsAt(url),
 		transfer: transferBy({ transfers: transferStore, commandQueue: () => commandQueue, clock: Date.now, sleep, log }),
 		v1: {
 			webhookStore: events.webhookStore,
@@ -130,17 +131,19 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 
 	const roomUrl = config.livekitUrl ?? url.replace("http", "ws");
 	const node = await startNode(config, {
+		webhooks: events.webhookStore,
 		nodeId,
 		configStore,
 		callStore: deps.callStore,
 		dialQueue,
 		commandQueue,
 		transferStore,
-		webhooks: events.webhookStore,
 		log,
 		roomUrl,
+		...(nodeProjects === undefined ? {} : { projects: nodeProjects }),
 	});
 	closing.add("media node", () => node.close(HANG_UP_MS));
+	await endOrphans(callStore, LOCAL_PROJECT, Date.now());
 	await seedOnce(config, deps.configStore);
 	const demo = await isDemoThere(configStore, LOCAL_PROJECT);
 	events.start();
@@ -157,22 +160,29 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 }
 
 /** Projects beside the default one, when somebody may make them; the key of their secrets is a file in the data directory. */
-function projectDeps(
+function withLocalProjects(
 	{ adminSecret, dataDir }: LocalConfig,
 	client: ReturnType<typeof createDynamoClient>,
 	tables: { config: string; calls: string },
 	deps: ApiDeps,
-): ApiDeps {
-	if (adminSecret === undefined) return deps;
+): { deps: ApiDeps; nodeProjects?: MediaNodeOptions["projects"] } {
+	if (adminSecret === undefined) return { deps };
 	const box = openSecretBox(join(dataDir, "secrets.key"));
-	return withProjects(deps, {
+	const { projectForInbound, projects, ...made } = withProjects(deps, {
 		store: new DynamoProjectStore({ client, table: tables.config, box }),
 		owners: new DynamoNumberOwnerStore({ client, table: tables.config }),
 		callLimits: new DynamoCallLimitStore({ client, table: tables.calls }),
 		builtInProjects: [LOCAL_PROJECT],
 		fallbackProject: LOCAL_PROJECT,
 		adminSecret,
-	}).deps;
+	});
+	return {
+		deps: made.deps,
+		nodeProjects: {
+			forInbound: projectForInbound,
+			livekit: async (projectId) => (await projects.getProject(projectId))?.livekit,
+		},
+	};
 }
 
 function embeddedRooms(config: LocalConfig, log: Logger): RoomServer {
@@ -193,6 +203,7 @@ interface NodeParts {
 	transferStore: TransferStore;
 	log: Logger;
 	roomUrl: string;
+	projects?: MediaNodeOptions["projects"];
 }
 
 async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNode> {
@@ -204,6 +215,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			sip: { bindHost: config.host, port: config.sipPort, advertisedHost: config.advertisedAddress },
 			rtp: { bindHost: config.host, advertisedAddress: config.advertisedAddress, portRange: config.rtpPortRange },
 			livekit: { url: parts.roomUrl, apiKey: config.apiKey, apiSecret: config.apiSecret },
+			...(parts.projects === undefined ? {} : { projects: parts.projects }),
 			configStore: parts.configStore,
 			callStore: parts.callStore,
 			dialQueue: parts.dialQueue,
@@ -231,6 +243,12 @@ async function seedOnce(config: LocalConfig, store: ConfigStore): Promise<void> 
 const loopbackOf = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host);
 
 const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);
+
+/** The embedded room server, by way of this process's own port, which asks it before the API. */
+function roomsAt(url: string): (request: Request) => Promise<Response> {
+	const rooms = forwardTo(url);
+	return (request) => (new URL(request.url).pathname.startsWith("/twirp/livekit.RoomService/") ? rooms(request) : notHere(request));
+}
 
 /** Services that the embedded room server does not have (Egress, Ingress, …); RoomService never comes here. */
 async function notHere(request: Request): Promise<Response> {
