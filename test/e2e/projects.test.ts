@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SipClient } from "livekit-server-sdk";
+import { AccessToken, SipClient } from "livekit-server-sdk";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Testbed } from "./testbed.ts";
+import { Testbed, until } from "./testbed.ts";
 
 const ADMIN_SECRET = "an admin secret for tests";
 
@@ -67,4 +67,30 @@ test("a project's policy holds for its dialling, and PATCH changes it", async ()
 	await expect
 		.poll(() => dial("+4930123456").catch((error: Error) => error.message), { timeout: 15_000, interval: 500 })
 		.toContain("concurrentCalls = 0");
+});
+
+test("an inbound call belongs to the project whose number it is, and no other project sees it", async () => {
+	const [first, second] = [await admin("POST", "", { name: "first" }), await admin("POST", "", { name: "second" })];
+	for (const [project, number] of [
+		[first, "+15550171"],
+		[second, "+15550172"],
+	] as const) {
+		const client = clientOf(project);
+		const trunk = await client.createSipInboundTrunk("mine", [number], { ringingTimeout: 1 });
+		await client.createSipDispatchRule({ type: "direct", roomName: `room-${number}`, pin: "" }, { name: "mine", trunkIds: [trunk.sipTrunkId] });
+	}
+	const phone = await bed.phone();
+	const call = await phone.call(bed.uri("+15550172"), { from: "+15551111" });
+	expect(await call.ended()).toMatchObject({ status: 480 });
+
+	const calls = async ({ apiKey }: Created): Promise<{ to: string; roomName: string }[]> => {
+		const token = new AccessToken(apiKey.key, apiKey.secret);
+		token.addSIPGrant({ admin: true });
+		const response = await fetch(`${bed.local.url}/v1/calls`, { headers: { authorization: `Bearer ${await token.toJwt()}` } });
+		expect(response.status).toBe(200);
+		return ((await response.json()) as { calls: { to: string; roomName: string }[] }).calls;
+	};
+	await until(async () => (await calls(second)).length === 1, "the call's record");
+	expect((await calls(second))[0]).toMatchObject({ to: "+15550172", roomName: "room-+15550172" });
+	expect(await calls(first)).toEqual([]);
 });
