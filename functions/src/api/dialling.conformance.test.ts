@@ -381,7 +381,29 @@ describe("3.3 TransferSIPParticipant", () => {
 		});
 	});
 
-	test.each(["dialing", "ringing", "joining"] as const)("not answered yet (%s) → failed_precondition", async (state) => {
+	test.each(["dialing", "ringing"] as const)("not answered yet, says the node (%s) → failed_precondition", async (state) => {
+		const api = await transferring({ state, outcome: { status: "failed", reason: "unspecified", refused: "not-answered" } });
+		expect(await api.send({}, claims)).toMatchObject({
+			status: 412,
+			body: { code: "failed_precondition", msg: expect.stringContaining("not answered yet") },
+		});
+		expect(api.commands).toHaveLength(1);
+	});
+
+	test("being transferred elsewhere → invalid_argument, gone → unavailable", async () => {
+		const elsewhere = await transferring({ outcome: { status: "failed", reason: "unspecified", refused: "elsewhere" } });
+		expect(await elsewhere.send({}, claims)).toMatchObject({
+			status: 400,
+			body: { code: "invalid_argument", msg: "twirp error unknown: call already being transferred elsewhere" },
+		});
+		const gone = await transferring({ outcome: { status: "failed", reason: "unspecified", refused: "gone" } });
+		expect(await gone.send({}, claims)).toMatchObject({
+			status: 503,
+			body: { code: "unavailable", msg: expect.stringContaining("no response") },
+		});
+	});
+
+	test.each(["queued", "claimed", "joining"] as const)("not dialled yet (%s) → failed_precondition", async (state) => {
 		const api = await transferring({ state });
 		expect(await api.send({}, claims)).toMatchObject({
 			status: 412,

@@ -8,6 +8,9 @@ import type { Grants } from "../grants.ts";
 import { checkTransferTarget } from "../policy.ts";
 import { protoTransfer, transferRequestOf } from "../proto/transfer.ts";
 
+/** Of the others only the node knows: its record of the answer comes a moment after the answer. */
+const NOT_DIALLED: ReadonlySet<CallRecord["state"]> = new Set(["queued", "claimed", "joining"]);
+
 /** `sip.call`, and admin of the room. As in LiveKit a request without room or participant is refused before anybody looks at the grants. */
 export function mayTransfer({ sipCall, adminOfRoom }: Grants, { roomName, participantIdentity }: TransferSIPParticipantRequest): boolean {
 	if (roomName === "") throw new DomainError("invalid_argument", "twirp error unknown: Missing room name");
@@ -22,7 +25,7 @@ export async function transferParticipant(
 	const { deps, projectId, idempotency, signal } = context;
 	const command = transferCommand(transferRequestOf(message), idFor("STR_", projectId, idempotency, deps.random));
 	const call = await callOf(message, context);
-	if (call.state !== "active")
+	if (NOT_DIALLED.has(call.state))
 		throw new DomainError(
 			"failed_precondition",
 			`the call is not answered yet (it is ${call.state}): only an answered call can be transferred`,
