@@ -1,6 +1,6 @@
 // Plain JavaScript for whatever Node (>= 20) the machine has: installs what is missing, then hands over to the pinned Node 24.
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -17,11 +17,12 @@ const KILL_AFTER_MS = 8_000;
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGILL: 4, SIGABRT: 6, SIGBUS: 7, SIGKILL: 9, SIGSEGV: 11, SIGTERM: 15 };
 
 const [script, ...args] = process.argv.slice(2);
-if (script === undefined) fail("usage: node scripts/bootstrap.mjs <script> [arguments]");
+if (script === undefined) fail(usage());
 if (Number(process.versions.node.split(".")[0]) < 20) {
 	fail(`Node ${process.versions.node} is too old to start from; install Node 20 or newer (24 itself is then installed by npm).`);
 }
 await installOnce();
+if (!existsSync(join(root, script))) fail(`there is no ${script}; ${usage()}`);
 await handOver();
 
 async function installOnce() {
@@ -174,6 +175,12 @@ async function ended(child) {
 	clearTimeout(stuck);
 	clearInterval(watch);
 	return result;
+}
+
+function usage() {
+	const folder = join(root, "examples");
+	const examples = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".mjs")) : [];
+	return `npm run example <script> [arguments], with one of\n${examples.map((name) => `  examples/${name}`).join("\n")}`;
 }
 
 function fail(message) {

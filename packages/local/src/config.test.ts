@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readConfig, SettingError } from "./config.ts";
 
-const read = (env: Record<string, string | undefined>) => readConfig(env, "/home/me");
+const read = (env: Record<string, string | undefined>) => readConfig(env, "/srv/me");
 
 function problem(env: Record<string, string>): string {
 	try {
@@ -54,7 +54,7 @@ describe("settings", () => {
 			port: 0,
 			sipPort: 65_535,
 			rtpPortRange: [1024, 65_535],
-			dataDir: "/home/me/data",
+			dataDir: "/srv/me/data",
 			livekitUrl: "wss://example.livekit.cloud",
 			apiKey: "key",
 			apiSecret: "s3cret",
