@@ -6,10 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { dominantTone, parseWav, tone, writeWav } from "@trunkline/audio";
+import { createOffer } from "@trunkline/sdp";
 import { header } from "@trunkline/sip";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { IncomingCall } from "./call.ts";
 import { Phone } from "./phone.ts";
+import { SipDriver } from "./sip-driver.ts";
+import { sdpBody } from "./text.ts";
 
 const main = fileURLToPath(new URL("main.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "phone-"));
@@ -157,6 +160,28 @@ describe("dialling", () => {
 	});
 });
 
+/** A call by bare SIP, which can ask for transfers. */
+async function bareCall(port: number): Promise<{ driver: SipDriver; answered: Promise<void> }> {
+	const { promise: answered, resolve } = Promise.withResolvers<void>();
+	const driver = await SipDriver.open({
+		host: "127.0.0.1",
+		port: 0,
+		address: "127.0.0.1",
+		user: "bare",
+		allow: ["NOTIFY"],
+		onEvent: (event) => {
+			if (event.type === "answered") resolve();
+			if (event.type === "in-dialog") driver.feed({ kind: "respond", transaction: event.transaction, status: 200 });
+		},
+		trace: () => {},
+	});
+	const uri = `sip:1@127.0.0.1:${port}`;
+	const offer = createOffer({ address: "127.0.0.1", port: 9, codecs: ["PCMU"], sessionId: 1, sessionVersion: 1 });
+	const target = { host: "127.0.0.1", port, transport: "UDP" } as const;
+	driver.feed({ kind: "call", leg: "a", requestUri: uri, from: { uri: "sip:bare@127.0.0.1" }, to: { uri }, target, body: sdpBody(offer) });
+	return { driver, answered };
+}
+
 describe("listening", () => {
 	/** A port that was free a moment ago. */
 	async function freePort(): Promise<string> {
@@ -181,6 +206,28 @@ describe("listening", () => {
 		const { code, out } = await command.done;
 		expect(out).toMatch(/call from phone to \+15550100\n/);
 		expect(out).toMatch(/hung up by the far side after .*digits heard: 7\n/);
+		expect(code).toBe(0);
+	});
+
+	it("is transferred: calls the other, hangs the first call up, and ends with 0 when the second is over", async () => {
+		const port = await freePort();
+		const command = run("--listen", port, "--answer", "--once", "--tone", "600");
+		await command.said("waiting for calls");
+		const other = await open();
+		const transferred = onCall(other, (call) => void call.answer());
+		const { driver, answered } = await bareCall(Number(port));
+		await answered;
+		driver.feed({ kind: "request", leg: "a", transaction: "refer", method: "REFER", headers: [["Refer-To", `<${other.uri}>`]] });
+		const call = await transferred;
+		await command.said("answered: the first call is hung up");
+		await expect.poll(() => call.received.durationMs, { timeout: 5000 }).toBeGreaterThan(400);
+		expect(dominantTone(call.received.last(300), 8000)?.hz).toBeCloseTo(600, 0);
+		expect(command.child.exitCode).toBeNull();
+		call.hangup();
+		const { code, out } = await command.done;
+		await driver.close();
+		expect(out).toContain(`asked to call ${other.uri} instead\n`);
+		expect(out).toContain("the call after the transfer is over\n");
 		expect(code).toBe(0);
 	});
 

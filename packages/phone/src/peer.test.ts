@@ -1,5 +1,5 @@
 import { createOffer, type Direction, type LocalMedia, readAnswer } from "@trunkline/sdp";
-import type { SipEvent } from "@trunkline/sip";
+import { header, parseSipfrag, type SipEvent } from "@trunkline/sip";
 import { afterEach, expect, it, vi } from "vitest";
 import { Phone } from "./phone.ts";
 import { SipDriver } from "./sip-driver.ts";
@@ -21,6 +21,7 @@ async function peer(): Promise<{
 		port: 0,
 		address: "127.0.0.1",
 		user: "peer",
+		allow: ["NOTIFY"],
 		onEvent: (each) => events.push(each),
 		trace: () => {},
 	});
@@ -120,4 +121,66 @@ it("an INVITE that expires in years does not keep the phone busy", async () => {
 	await event("provisional");
 	await event("provisional");
 	expect(Math.max(...timers.mock.calls.map(([, ms]) => ms ?? 0))).toBeLessThan(2 ** 31);
+});
+
+/** A call of the peer to the phone, answered, and a REFER inside it. */
+async function referred(phone: Phone, target: string) {
+	const { driver, event } = await peer();
+	dial(driver, phone, sdpBody(createOffer(local("sendrecv"))));
+	await event("answered");
+	const refer = { kind: "request", leg: "a", transaction: "refer", method: "REFER", headers: [["Refer-To", target]] } as const;
+	driver.feed(refer);
+	const { response } = await event("in-dialog-response");
+	if (response === undefined) throw new Error("the REFER was not answered");
+	/** the next NOTIFY, answered */
+	const notified = async (): Promise<string> => {
+		const { transaction, request } = await event("in-dialog");
+		driver.feed({ kind: "respond", transaction, status: 200 });
+		expect(request.method).toBe("NOTIFY");
+		expect(header(request, "event")).toBe(`refer;id=${Number.parseInt(header(response, "cseq") ?? "", 10)}`);
+		return `${parseSipfrag(request.body)?.status} ${header(request, "subscription-state")}`;
+	};
+	return { driver, event, status: response.status, notified };
+}
+
+it("follows a REFER: calls the target, tells of it, hangs the first call up", async () => {
+	const phone = await answeringPhone();
+	const other = await Phone.open();
+	closers.push(() => other.close());
+	other.onIncoming((call) => {
+		call.ring();
+		void call.answer();
+	});
+	phone.onReferral((referral) => void referral.follow());
+	const { status, notified, event } = await referred(phone, `<${other.uri}>`);
+	expect(status).toBe(202);
+	expect(await notified()).toBe("100 active;expires=60");
+	expect(await notified()).toBe("180 active;expires=60");
+	expect(await notified()).toBe("200 terminated;reason=noresource");
+	expect(await event("ended")).toMatchObject({ by: "remote" });
+	const calls = (): string[] => phone.calls.map(({ direction, state }) => `${direction} ${state}`);
+	await expect.poll(calls, { timeout: 3000, interval: 2 }).toEqual(["outgoing answered"]);
+	expect(other.calls).toHaveLength(1);
+});
+
+it("tells of a target that refuses, and the first call goes on", async () => {
+	const phone = await answeringPhone();
+	const other = await Phone.open();
+	closers.push(() => other.close());
+	other.onIncoming((call) => call.reject(486, "Busy Here"));
+	phone.onReferral((referral) => void referral.follow());
+	const { notified } = await referred(phone, other.uri);
+	expect(await notified()).toBe("100 active;expires=60");
+	expect(await notified()).toBe("486 terminated;reason=noresource");
+	expect(phone.calls.map(({ direction }) => direction)).toEqual(["incoming"]);
+});
+
+it("without a handler declines; what it cannot call it refuses", async () => {
+	const phone = await answeringPhone();
+	expect((await referred(phone, "tel:+15550142")).status).toBe(603);
+	const failures: unknown[] = [];
+	phone.onReferral((referral) => void referral.follow().catch((error: unknown) => failures.push(error)));
+	expect((await referred(phone, "tel:+15550142")).status).toBe(400);
+	expect((await referred(phone, "<>")).status).toBe(400);
+	expect(failures).toHaveLength(2);
 });

@@ -170,6 +170,7 @@ export class Phone {
 				port,
 				address: this.#address,
 				user: this.#options.username ?? "phone",
+				allow: ["REFER"],
 				onEvent: (event) => this.#onSip(event),
 				trace: (line) => this.#options.log?.(line),
 			});

@@ -8,6 +8,8 @@ export interface SipDriverOptions {
 	/** what Contact and Via say; default `host` */
 	address: string;
 	user: string;
+	/** methods inside calls that come as events, beside what the endpoint answers by itself */
+	allow: readonly string[];
 	onEvent(event: SipEvent): void;
 	/** one line per message: direction, method or status, peer */
 	trace(line: string): void;
@@ -48,7 +50,7 @@ export class SipDriver {
 				sha256: (data) => createHash("sha256").update(data).digest(),
 				hmacSha256: (key, data) => createHmac("sha256", key).update(data).digest(),
 			},
-			allow: ["REFER"],
+			allow: options.allow,
 			answerOptions: true,
 		});
 	}

@@ -3,6 +3,7 @@ import { Phone } from "../phone.ts";
 import { localAddressFor, resolveProxy, resolveUri } from "../target.ts";
 import { converse, prepareSound } from "./conversation.ts";
 import type { CliOptions } from "./options.ts";
+import { followReferrals } from "./referrals.ts";
 import { complain, isQuit, listenToKeys, say, stopSignal } from "./terminal.ts";
 import { failureWords, isGoodEnd, waitingWords } from "./words.ts";
 
@@ -30,6 +31,7 @@ export async function dial(uri: string, options: CliOptions): Promise<number> {
 		say(`calling ${uri}`);
 		const call = await phone.call(uri, { headers, timeoutMs, ...(from !== undefined && { from }), ...(proxy !== undefined && { proxy }) });
 		call.setSource(sound.source());
+		const referrals = followReferrals(phone, options, sound);
 		call.on("provisional", ({ status, reason }) => say(`${status} ${reason}`));
 		const ignoreKeys = listenToKeys((key) => isQuit(key) && signal.stop());
 		void signal.stopped.then(() => call.cancel());
@@ -42,7 +44,9 @@ export async function dial(uri: string, options: CliOptions): Promise<number> {
 			clearTimeout(wonder);
 			ignoreKeys();
 		}
-		return isGoodEnd(await converse(call, options, signal.stopped, 1)) ? 0 : 1;
+		const end = await converse(call, options, signal.stopped, 1);
+		await referrals.over(signal.stopped);
+		return isGoodEnd(end) ? 0 : 1;
 	} catch (error) {
 		if (!(error instanceof CallFailedError)) throw error;
 		complain(`the call failed: ${failureWords(error.end)}`);

@@ -4,6 +4,7 @@ import { CallFailedError, PhoneError } from "../errors.ts";
 import { Phone } from "../phone.ts";
 import { converse, prepareSound, type Sound } from "./conversation.ts";
 import type { CliOptions } from "./options.ts";
+import { followReferrals } from "./referrals.ts";
 import { complain, isInteractive, isQuit, listenToKeys, say, stopSignal } from "./terminal.ts";
 import { failureWords, isGoodEnd } from "./words.ts";
 
@@ -39,6 +40,12 @@ async function serve(phone: Phone, options: CliOptions, sound: Sound, { stopped,
 	let count = 0;
 	let current: Promise<void> | undefined;
 	let exitCode = 0;
+	const referrals = followReferrals(phone, options, sound);
+	const goOn = async (call: IncomingCall): Promise<number> => {
+		const code = await oneCall(call, options, sound, stopped, stop, count);
+		await referrals.over(stopped);
+		return code;
+	};
 	phone.onIncoming((call) => {
 		say(`call from ${call.from === "" ? "somebody" : call.from} to ${call.to}`);
 		if (current !== undefined) {
@@ -47,7 +54,7 @@ async function serve(phone: Phone, options: CliOptions, sound: Sound, { stopped,
 			return;
 		}
 		count += 1;
-		current = oneCall(call, options, sound, stopped, stop, count).then(
+		current = goOn(call).then(
 			(code) => {
 				exitCode = code;
 				current = undefined;

@@ -12,6 +12,8 @@ export interface CliOptions {
 	decline?: boolean;
 	reject?: number;
 	once?: boolean;
+	/** calls somebody else when the far side asks for it (a transfer) */
+	refer: boolean;
 	play?: string;
 	loop?: boolean;
 	tone?: number;
@@ -81,6 +83,7 @@ export function readCommandLine(argv: readonly string[]): { uri: string | undefi
 		.option("--decline", "refuse calls: 603 Decline")
 		.option("--reject <status>", "refuse calls with this SIP status", number("a SIP status", 300, 699))
 		.option("--once", "end after the first call")
+		.option("--no-refer", "decline transfers instead of calling whom the far side names")
 		.option("--verbose", "show SIP messages as they come and go")
 		.addHelpText("after", EXAMPLES)
 		.configureOutput({ outputError: (text, write) => write(`phone: ${mistake(text)}`) })
