@@ -42,6 +42,11 @@ describe("what a first user calls passes by default", () => {
 		["a short code with a star", "*97"],
 		["a SIP URI", "sip:alice@pbx.example;transport=tcp"],
 		["a tel URI", "tel:+14155552671;ext=5"],
+		["a number within a country, named", "tel:5552671;phone-context=+1415"],
+		["an extension of a company's exchange", "tel:1001;phone-context=+49911123"],
+		["a global number, whose context says nothing", "tel:+14155552671;phone-context=+1876"],
+		["a SIP user with + in it", "alice+19005551234"],
+		["an extension with a tag", "1001+a"],
 	])("%s: %s", (_, target) => expect(verdict(target)).toBe("allowed"));
 });
 
@@ -75,6 +80,12 @@ describe("what fraud is made of does not", () => {
 		["behind a service code", "*6719005551234", ""],
 		["behind GSM's", "#31#+19005551234", ""],
 		["national premium", "0900123456", ""],
+		["with + behind the international prefix", "00+19005551234", ""],
+		["with + behind a trunk prefix", "sip:0%2B19005551234@carrier.example", ""],
+		["with marks of RFC 3261 between the digits", "1_900~555!1234", "+1900"],
+		["local within a country (RFC 3966)", "tel:9261234;phone-context=+1876", "+1876"],
+		["short, within a premium range", "sip:51234;phone-context=%2B1-900-55@carrier.example;user=phone", "+1900"],
+		["local within Jamaica, however it is written", "tel:5551234;npdi;PHONE-CONTEXT=+1876", "+1876"],
 	])("%s: %s", (_, target, prefix) => expect(verdict(target)).toBe(`blocked ${prefix}`.trim()));
 });
 

@@ -17,10 +17,18 @@ export type DestinationVerdict =
  * is the carrier that decides.
  */
 export function judgeDestination(policy: DestinationPolicy, target: string): DestinationVerdict {
-	const user = userOf(target);
+	const { user, context } = targetOf(target);
+	const verdict = judgeUser(policy, user);
+	// RFC 3966 §5.1.5: a local number goes on from its context: 926-1234 in +1876 is +1 876 926 1234.
+	return verdict.allowed && context !== undefined && /^\d/.test(user) ? judgeUser(policy, context + user) : verdict;
+}
+
+function judgeUser(policy: DestinationPolicy, user: string): DestinationVerdict {
 	const dialled = user.replace(SEPARATORS, "").replace(/^\++/, "+");
 	if (TEST_NUMBER.test(dialled)) return { allowed: true };
 	const codes = /^[+\d]*[*#]/.test(dialled);
+	if (/^\+?\d+\+/.test(dialled) && dialled.length > MAX_EXTENSION_DIGITS + 1)
+		return { allowed: false, prefix: "", reason: "+ inside a number can mean several; it stands in front of the country code" };
 	const digits = /^\+?\d+/.exec(dialled)?.[0] ?? "";
 	if (codes && dialled.length > MAX_EXTENSION_DIGITS + 1)
 		return { allowed: false, prefix: "", reason: "service codes (* and #) hide the number that is called; send the number alone" };
@@ -57,18 +65,22 @@ export function howToChange(projectId: string, what: string): string {
 	return `An administrator changes ${what} with PATCH /v1/projects/${projectId}`;
 }
 
-/** RFC 3966 §5.1.1 visual separators, and what people write beside them. */
-const SEPARATORS = /[\s\-()./]/g;
+/** RFC 3966 §5.1.1 visual separators, what people write beside them, and the other marks that a SIP user may have (RFC 3261 §25.1). */
+const SEPARATORS = /[\s\-()./_~!']/g;
 const MAX_EXTENSION_DIGITS = 6;
 /** Reserved for examples: 555-0100 to 555-0199, with any area code or none. */
 const TEST_NUMBER = /^(\+?1)?(\d{3})?55501\d\d$/;
 
-function userOf(target: string): string {
+/** `context`: the E.164 prefix that a local number is within. */
+function targetOf(target: string): { user: string; context?: string } {
 	const bare = target.trim().replace(/^</, "").replace(/>.*$/, "");
 	const rest = /^(?:tel|sips?):/i.test(bare) ? bare.slice(bare.indexOf(":") + 1) : bare;
 	// RFC 3261 §19.1.1: user parameters and password follow the user; RFC 3966 §3: parameters follow the number.
-	const user = unescaped(rest.split("@")[0] ?? "").split(/[;:?]/)[0] ?? "";
-	return user.normalize("NFKC");
+	const [user = "", ...parameters] = unescaped(rest.split("@")[0] ?? "")
+		.normalize("NFKC")
+		.split(/[;:?]/);
+	const context = parameters.find((parameter) => /^phone-context=\+/i.test(parameter))?.slice("phone-context=".length);
+	return { user, ...(context === undefined ? {} : { context }) };
 }
 
 /** %2B is "+" to whoever reads the URI (RFC 3261 §19.1.4). What is no escape stays. */
