@@ -24,6 +24,8 @@ export interface ProjectDeps {
 	store: ProjectStore;
 	cache: ProjectCache;
 	callLimits: CallLimitStore;
+	/** of the deployment itself: they are in no store */
+	builtIn: readonly string[];
 	/** bearer of /v1/projects; unset: projects cannot be changed here */
 	adminSecret?: string;
 }

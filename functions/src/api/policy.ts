@@ -1,5 +1,14 @@
 import { type CallRecord, DEFAULT_POLICY, type DialRequest, type FraudPolicy } from "@trunkline/contracts";
-import { type AdmissionRequest, checkDestination, dialledUsers, DomainError, type Refusal, refusalError, usedMs } from "@trunkline/domain";
+import {
+	type AdmissionRequest,
+	checkDestination,
+	dialledUsers,
+	DomainError,
+	projectInForce,
+	type Refusal,
+	refusalError,
+	usedMs,
+} from "@trunkline/domain";
 import { pii } from "@trunkline/observability";
 import type { ApiDeps, ProjectDeps } from "./deps.ts";
 
@@ -28,8 +37,10 @@ const RECORD_WITHIN_MS = 30_000;
 /** Calls that are looked up when a limit is reached: their nodes may have died without a word. */
 const MAX_LOOKED_UP = 25;
 
+/** Throws `unauthenticated` for a project that is gone. */
 async function policyOf({ projects }: Pick<ApiDeps, "projects">, projectId: string): Promise<FraudPolicy> {
-	return (await projects?.cache.getProject(projectId))?.policy ?? BUILT_IN_POLICY;
+	if (projects === undefined) return BUILT_IN_POLICY;
+	return (await projectInForce(projects.cache, projects.builtIn, projectId))?.policy ?? BUILT_IN_POLICY;
 }
 
 /** For the target of a REFER: throws `permission_denied` when the project may not call it. */

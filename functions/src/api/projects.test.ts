@@ -415,6 +415,25 @@ describe("policy", () => {
 		expect((await transfer("tel:+15550123")).status).toBe(501);
 	});
 
+	test("a deleted project, whose key another process still knows, calls nobody: it has no limits any more, not those of the deployment", async () => {
+		const { create, admin, elsewhereAs, projects, deps, pass } = setUp();
+		const { apiKey, projectId } = await create({ policy: { concurrentCalls: 0 } });
+		const inline = { hostname: "sip.example.com" };
+		const dial = () =>
+			elsewhereAs(apiKey)("CreateSIPParticipant", { trunk: inline, sip_number: "+15550100", sip_call_to: "+15550123", room_name: "room" });
+		expect((await dial()).status).toBe(429);
+		pass(5_000);
+		// A wrong secret has the key read anew: it is then known for longer than the project.
+		await elsewhereAs({ ...apiKey, secret: "a guess of sufficient length for HS256" })("ListSIPOutboundTrunk", {});
+		expect((await admin("DELETE", `/${projectId}`)).status).toBe(200);
+		pass(5_500);
+		const refused = await dial();
+		expect({ status: refused.status, code: refused.body["code"] }).toEqual({ status: 401, code: "unauthenticated" });
+		expect((await deps.callStore.findCalls(projectId, { limit: 10 })).calls).toEqual([]);
+		await expect(projects.livekitOf(projectId)).rejects.toThrow("is gone");
+		expect(await projects.livekitOf("default")).toBeUndefined();
+	});
+
 	test("a call that came to nothing gives its slot back", async () => {
 		const { dial, projectId, deps } = await project({ concurrentCalls: 1 });
 		// Nobody claims it: it is cancelled.

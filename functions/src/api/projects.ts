@@ -1,3 +1,4 @@
+import type { ProjectLiveKit } from "@trunkline/contracts";
 import {
 	type CallLimitStore,
 	type CallStore,
@@ -6,6 +7,7 @@ import {
 	type NumberOwnership,
 	numberOwnership,
 	ProjectCache,
+	projectInForce,
 	type ProjectStore,
 } from "@trunkline/domain";
 import { SignJWT } from "jose";
@@ -30,8 +32,8 @@ export interface WithProjects {
 	projectForInbound: NumberOwnership["projectForInbound"];
 	/** For the media node: tells the limits of a call's project that it is answered or over. */
 	callStore: CallStore;
-	/** For the media node: the LiveKit server and key of a call's project. */
-	projects: ProjectCache;
+	/** For the media node: the LiveKit server and key of a call's project, undefined = the deployment's. Throws when the project is gone. */
+	livekitOf(projectId: string): Promise<ProjectLiveKit | undefined>;
 }
 
 /** An API for the projects of `deps` and those that are made through /v1/projects. */
@@ -58,12 +60,12 @@ export function withProjects(deps: ApiDeps, options: ProjectOptions): WithProjec
 			callStore,
 			configStore: ownership.configStore,
 			keys,
-			projects: { store, cache, callLimits, ...(adminSecret === undefined ? {} : { adminSecret }) },
+			projects: { store, cache, callLimits, builtIn: builtInProjects, ...(adminSecret === undefined ? {} : { adminSecret }) },
 			roomService: roomServiceOfProjects({ keys, clock: deps.clock }, cache, deps.roomService),
 		},
 		projectForInbound: (calledNumber, source) => ownership.projectForInbound(calledNumber, source),
 		callStore,
-		projects: cache,
+		livekitOf: async (projectId) => (await projectInForce(cache, builtInProjects, projectId))?.livekit,
 	};
 }
 

@@ -26,6 +26,7 @@ export * from "./policy/destination.ts";
 export * from "./ports.ts";
 export * from "./project/cache.ts";
 export * from "./project/counted-calls.ts";
+export * from "./project/in-force.ts";
 export * from "./project/number-owners.ts";
 export * from "./project/ports.ts";
 export * from "./project/project.ts";

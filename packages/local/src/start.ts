@@ -168,7 +168,7 @@ function withLocalProjects(
 ): { deps: ApiDeps; nodeProjects?: MediaNodeOptions["projects"] } {
 	if (adminSecret === undefined) return { deps };
 	const box = openSecretBox(join(dataDir, "secrets.key"));
-	const { projectForInbound, projects, ...made } = withProjects(deps, {
+	const { projectForInbound, livekitOf, ...made } = withProjects(deps, {
 		store: new DynamoProjectStore({ client, table: tables.config, box }),
 		owners: new DynamoNumberOwnerStore({ client, table: tables.config }),
 		callLimits: new DynamoCallLimitStore({ client, table: tables.calls }),
@@ -180,7 +180,7 @@ function withLocalProjects(
 		deps: made.deps,
 		nodeProjects: {
 			forInbound: projectForInbound,
-			livekit: async (projectId) => (await projects.getProject(projectId))?.livekit,
+			livekit: livekitOf,
 		},
 	};
 }
