@@ -29,6 +29,7 @@ describe("the environment", () => {
 			region: "eu-central-1",
 			awsRegion: "eu-central-1",
 			projectId: "project",
+			builtInProjects: ["project"],
 			configTable: "config",
 			callsTable: "calls",
 			dialQueueUrl: "https://sqs.example/1/dial",
@@ -49,6 +50,8 @@ describe("the environment", () => {
 		const config = readConfig({
 			...ENOUGH,
 			REGION: "local",
+			BUILT_IN_PROJECTS: "project, second,",
+			PROJECTS_KMS_KEY: "alias/projects",
 			DIAL_DEAD_LETTER_URL: "https://sqs.example/1/dead",
 			COMMAND_QUEUE_PREFIX: "trunkline-commands-",
 			SIP_HOST: "0.0.0.0",
@@ -65,6 +68,8 @@ describe("the environment", () => {
 		expect(config).toMatchObject({
 			region: "local",
 			awsRegion: "eu-central-1",
+			builtInProjects: ["project", "second"],
+			projectsKmsKey: "alias/projects",
 			dialDeadLetterUrl: "https://sqs.example/1/dead",
 			sipHost: "0.0.0.0",
 			sipPort: 5070,

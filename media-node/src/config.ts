@@ -12,7 +12,12 @@ export interface NodeConfig {
 	region: string;
 	/** of the AWS clients */
 	awsRegion: string;
+	/** gets inbound calls that are no other project's */
 	projectId: string;
+	/** of the deployment itself, `projectId` included */
+	builtInProjects: readonly string[];
+	/** the KMS key that seals the secrets of projects; unset: there are none but `projectId` */
+	projectsKmsKey?: string;
 	configTable: string;
 	callsTable: string;
 	dialQueueUrl: string;
@@ -71,6 +76,11 @@ const schema = z.object({
 	REGION: z.string().optional(),
 	AWS_REGION: z.string().optional(),
 	PROJECT_ID: z.string(),
+	BUILT_IN_PROJECTS: z
+		.string()
+		.default("")
+		.transform((text) => text.split(",").map((id) => id.trim())),
+	PROJECTS_KMS_KEY: z.string().optional(),
 	CONFIG_TABLE: z.string(),
 	CALLS_TABLE: z.string(),
 	DIAL_QUEUE_URL: z.url({ protocol: /^https?$/, error: "must be the queue's URL" }),
@@ -114,6 +124,8 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		region: settings.REGION ?? awsRegion,
 		awsRegion,
 		projectId: settings.PROJECT_ID,
+		builtInProjects: [...new Set([settings.PROJECT_ID, ...settings.BUILT_IN_PROJECTS.filter((id) => id !== "")])],
+		...(settings.PROJECTS_KMS_KEY === undefined ? {} : { projectsKmsKey: settings.PROJECTS_KMS_KEY }),
 		configTable: settings.CONFIG_TABLE,
 		callsTable: settings.CALLS_TABLE,
 		dialQueueUrl: settings.DIAL_QUEUE_URL,

@@ -3,10 +3,21 @@ import { newId } from "@trunkline/contracts";
 import { wantsDigits } from "@trunkline/domain";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, deleteCommandQueue, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
-import { createDynamoClient, DynamoCallStore, DynamoConfigStore, DynamoTransferStore, DynamoWebhookStore } from "@trunkline/store";
+import {
+	createDynamoClient,
+	createKmsSecretBox,
+	DynamoCallLimitStore,
+	DynamoCallStore,
+	DynamoConfigStore,
+	DynamoNumberOwnerStore,
+	DynamoProjectStore,
+	DynamoTransferStore,
+	DynamoWebhookStore,
+} from "@trunkline/store";
 import { environment, type NodeConfig, readConfig, SettingError } from "./config.ts";
 import { startHealthServer } from "./health/server.ts";
-import { MediaNode } from "./wire.ts";
+import { nodeProjects } from "./projects.ts";
+import { MediaNode, type MediaNodeOptions } from "./wire.ts";
 
 /** After the grace period: for BYEs, the last records and the rooms. */
 const HANG_UP_MS = 5_000;
@@ -42,6 +53,10 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 	const sqs = createSqsClient({ region: config.awsRegion });
 	const { dialQueueUrl: url, dialDeadLetterUrl, commandQueuePrefix } = config;
 	const webhooks = new DynamoWebhookStore({ client: dynamo, table: config.configTable });
+	const stores = {
+		configStore: new DynamoConfigStore({ client: dynamo, table: config.configTable }),
+		callStore: new DynamoCallStore({ client: dynamo, table: config.callsTable }),
+	};
 	const nodeId = newId("ND_", randomBytes);
 	const commandQueueName = commandQueuePrefix === undefined ? undefined : `${commandQueuePrefix}${nodeId}`;
 	if (commandQueueName !== undefined) await createCommandQueue(sqs, commandQueueName);
@@ -55,8 +70,8 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			sip: { bindHost: config.sipHost, port: config.sipPort, advertisedHost: config.advertisedAddress },
 			rtp: { bindHost: config.sipHost, advertisedAddress: config.advertisedAddress, portRange: config.rtpPortRange },
 			livekit: config.livekit,
-			configStore: new DynamoConfigStore({ client: dynamo, table: config.configTable }),
-			callStore: new DynamoCallStore({ client: dynamo, table: config.callsTable }),
+			configStore: stores.configStore,
+			...withProjects(config, dynamo, stores, log),
 			transferStore: new DynamoTransferStore({ client: dynamo, table: config.callsTable }),
 			dialQueue: new SqsDialQueue(sqs, { url, log, ...(dialDeadLetterUrl === undefined ? {} : { deadLetterUrl: dialDeadLetterUrl }) }),
 			...(commandUrl === undefined ? {} : { commandQueue: new SqsCommandQueue(sqs, { url: commandUrl, log }) }),
@@ -89,6 +104,26 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 		sqs.destroy();
 	};
 	return { node, close };
+}
+
+/** Those that are made through the API too, when this node may open their secrets. */
+function withProjects(
+	{ awsRegion: region, configTable, callsTable, projectId, builtInProjects, projectsKmsKey: keyId }: NodeConfig,
+	client: ReturnType<typeof createDynamoClient>,
+	stores: Pick<MediaNodeOptions, "configStore" | "callStore">,
+	log: Logger,
+): Pick<MediaNodeOptions, "projects" | "callStore"> {
+	if (keyId === undefined) return { callStore: stores.callStore };
+	return nodeProjects({
+		...stores,
+		store: new DynamoProjectStore({ client, table: configTable, box: createKmsSecretBox({ region, keyId }) }),
+		owners: new DynamoNumberOwnerStore({ client, table: configTable }),
+		callLimits: new DynamoCallLimitStore({ client, table: callsTable }),
+		fallbackProject: projectId,
+		builtInProjects,
+		now: Date.now,
+		log,
+	});
 }
 
 /** What the system says about a port, with the name of the setting before it. */
