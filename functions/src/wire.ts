@@ -86,6 +86,7 @@ export function apiFromEnvironment(environment: Environment): ApiDeps {
 		sleep,
 		random: (length) => randomBytes(length),
 		roomService: forwardTo(given.LIVEKIT_URL),
+		transfers,
 		transfer: transferBy({ transfers, commandQueue, clock: Date.now, sleep, log }),
 		v1: {
 			webhookStore: new DynamoWebhookStore({ client: dynamo, table: given.CONFIG_TABLE }),

@@ -1,5 +1,14 @@
 import type { RandomBytes } from "@trunkline/contracts";
-import type { CallLimitStore, CallStore, ConfigStore, DialQueue, ProjectCache, ProjectStore, TransferPort } from "@trunkline/domain";
+import type {
+	CallLimitStore,
+	CallStore,
+	ConfigStore,
+	DialQueue,
+	ProjectCache,
+	ProjectStore,
+	TransferPort,
+	TransferStore,
+} from "@trunkline/domain";
 import type { Log } from "@trunkline/observability";
 import type { IdempotencyKey } from "./call-id.ts";
 import type { Grants } from "./grants.ts";
@@ -49,6 +58,8 @@ export interface ApiDeps {
 	roomService(request: Request): Promise<Response>;
 	/** transfers calls; unset: TransferSIPParticipant is not offered */
 	transfer?: TransferPort;
+	/** earlier ones, by id: a retry is answered when the call is over, too */
+	transfers?: Pick<TransferStore, "getTransfer">;
 	/** unset: there is no `/v1` */
 	v1?: V1Deps;
 	/** requests that one API key may make of one process; `DEFAULT_RATE` unless said */

@@ -3,10 +3,19 @@ import { randomBytes } from "node:crypto";
 import { CreateSIPParticipantRequest, SIPParticipantInfo, SIPRequestDest, SIPTransport, SIPUri } from "@livekit/protocol";
 import type { CallRecord, DialRequest } from "@trunkline/contracts";
 import type { TransferCommand, TransferOutcome, TransferPort } from "@trunkline/domain";
-import { callRecord, captureLogs, dialRequest, MemoryCallStore, MemoryConfigStore, MemoryDialQueue } from "@trunkline/testkit";
+import {
+	callRecord,
+	captureLogs,
+	dialRequest,
+	MemoryCallStore,
+	MemoryConfigStore,
+	MemoryDialQueue,
+	MemoryTransferStore,
+} from "@trunkline/testkit";
 import { describe, expect, test } from "vitest";
 import type { ApiDeps } from "./deps.ts";
 import { testApi, token } from "./test-api.ts";
+import { transferBy } from "./transfer-call.ts";
 
 async function setUp(over: Partial<ApiDeps> = {}) {
 	const dialQueue = new MemoryDialQueue();
@@ -288,6 +297,7 @@ describe("3.3 TransferSIPParticipant", () => {
 				createdAt: api.deps.clock(),
 				projectId: "p_test",
 				state: options.state ?? "active",
+				owner: "ND_1",
 				participantIdentity: "anna",
 				request: dialRequest(),
 			}),
@@ -432,6 +442,35 @@ describe("3.3 TransferSIPParticipant", () => {
 		];
 		expect(answers[0]).toEqual(answers[1]);
 		expect(new Set(api.commands.map(([, { transferId }]) => transferId)).size).toBe(1);
+	});
+
+	test("a retry whose first attempt ended the call gets that one's answer; whoever asks about another participant does not", async () => {
+		const transfers = new MemoryTransferStore();
+		const api = await transferring({ over: { transfers } });
+		api.deps.transfer = transferBy({
+			...api.deps,
+			transfers,
+			commandQueue: () => ({
+				receive: async () => [],
+				send: async ({ commandId, callId }) => {
+					await transfers.takeTransfer(commandId);
+					await transfers.settleTransfer(commandId, ["ongoing"], done);
+					await api.deps.callStore.endCall(callId, api.deps.clock(), { by: "api", reason: "transferred" });
+				},
+			}),
+		});
+		const key = { "idempotency-key": "1" };
+		const first = await api.send({}, claims, key);
+		expect(first).toMatchObject({ status: 200, body: { status: "STS_TRANSFER_SUCCESSFUL" } });
+		expect(await api.send({}, claims, key)).toEqual(first);
+		expect(await api.send({ transfer_to: "tel:+15550101" }, claims, key)).toMatchObject({ status: 409, body: { code: "already_exists" } });
+		const gone = { status: 404, body: { code: "not_found", msg: "participant does not exist" } };
+		const other = { ...claims, video: { roomAdmin: true, room: "other" } };
+		const roomService = async () => new Response("", { status: 404 });
+		api.deps.roomService = roomService;
+		expect(await api.send({ room_name: "other" }, other, key)).toEqual(gone);
+		expect(await api.send({ participant_identity: "otto" }, claims, key)).toEqual(gone);
+		expect(await api.send({}, claims)).toEqual(gone);
 	});
 
 	test("where nothing transfers it says so", async () => {

@@ -113,6 +113,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		sleep,
 		random: (length) => randomBytes(length),
 		roomService: rooms === undefined ? forwardTo(config.livekitUrl ?? "") : roomsAt(url),
+		transfers: transferStore,
 		transfer: transferBy({ transfers: transferStore, commandQueue: () => commandQueue, clock: Date.now, sleep, log }),
 		v1: {
 			webhookStore: events.webhookStore,

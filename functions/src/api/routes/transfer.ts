@@ -24,7 +24,8 @@ export async function transferParticipant(
 ): Promise<TransferSIPParticipantResponse> {
 	const { deps, projectId, idempotency, signal } = context;
 	const command = transferCommand(transferRequestOf(message), idFor("STR_", projectId, idempotency, deps.random));
-	const call = await callOf(message, context);
+	const call = (await liveCall(message, context)) ?? (await callOfEarlier(command.transferId, message, context));
+	if (call === undefined) throw await noCall(message, context);
 	if (NOT_DIALLED.has(call.state))
 		throw new DomainError(
 			"failed_precondition",
@@ -38,15 +39,32 @@ export async function transferParticipant(
 	return protoTransfer(command.transferId, outcome);
 }
 
-/** The call of the participant. Whoever is in the room without one is told from who is not there, as LiveKit does. */
-async function callOf(request: TransferSIPParticipantRequest, context: RpcContext): Promise<CallRecord> {
-	const { deps, projectId } = context;
-	const calls = await deps.callStore.liveCallsInRoom(projectId, request.roomName);
-	const call = calls.find((one) => one.participantIdentity === request.participantIdentity);
-	if (call !== undefined) return call;
-	if (await isInRoom(request, context))
-		throw new DomainError("invalid_argument", "twirp error unknown: no SIP session associated with participant");
-	throw new DomainError("not_found", "participant does not exist");
+/** The call of the participant. */
+async function liveCall(
+	{ roomName, participantIdentity }: TransferSIPParticipantRequest,
+	{ deps, projectId }: RpcContext,
+): Promise<CallRecord | undefined> {
+	const calls = await deps.callStore.liveCallsInRoom(projectId, roomName);
+	return calls.find((call) => call.participantIdentity === participantIdentity);
+}
+
+/** A transfer that succeeded has ended its call: the retry of its request is still about that one. Of the participant alone that the token is for. */
+async function callOfEarlier(
+	transferId: string,
+	{ roomName, participantIdentity }: TransferSIPParticipantRequest,
+	{ deps, projectId, idempotency }: RpcContext,
+): Promise<CallRecord | undefined> {
+	const earlier = idempotency && (await deps.transfers?.getTransfer(transferId));
+	const call = earlier && (await deps.callStore.getCall(earlier.callId));
+	const isTheirs = call?.projectId === projectId && call.roomName === roomName && call.participantIdentity === participantIdentity;
+	return isTheirs ? call : undefined;
+}
+
+/** Whoever is in the room without a call is told from who is not there, as LiveKit does. */
+async function noCall(request: TransferSIPParticipantRequest, context: RpcContext): Promise<DomainError> {
+	return (await isInRoom(request, context))
+		? new DomainError("invalid_argument", "twirp error unknown: no SIP session associated with participant")
+		: new DomainError("not_found", "participant does not exist");
 }
 
 /** Asks LiveKit's server with the caller's own token, which is for this room. */
