@@ -58,7 +58,7 @@ describe("a start that cannot be", () => {
 		expectRefusal({ DATA_DIR: "/proc/trunkline" }, /^trunkline: The data directory \/proc\/trunkline.* cannot be used: .*DATA_DIR/),
 	);
 
-	it.skipIf(process.getuid?.() === 0)("DATA_DIR may not be written to", async () => {
+	it.skipIf(process.getuid?.() === 0)("DATA_DIR may not be written to (needs a user without all rights)", async () => {
 		const DATA_DIR = join(temporaryDirectory(), "locked");
 		mkdirSync(DATA_DIR, { mode: 0o500 });
 		await expectRefusal({ DATA_DIR }, /^trunkline: The data directory .*permission denied.*DATA_DIR/);

@@ -77,7 +77,10 @@ test("an inbound call belongs to the project whose number it is, and no other pr
 	] as const) {
 		const client = clientOf(project);
 		const trunk = await client.createSipInboundTrunk("mine", [number], { ringingTimeout: 1 });
-		await client.createSipDispatchRule({ type: "direct", roomName: `room-${number}`, pin: "" }, { name: "mine", trunkIds: [trunk.sipTrunkId] });
+		await client.createSipDispatchRule(
+			{ type: "direct", roomName: `room-${number}`, pin: "" },
+			{ name: "mine", trunkIds: [trunk.sipTrunkId] },
+		);
 	}
 	const phone = await bed.phone();
 	const call = await phone.call(bed.uri("+15550172"), { from: "+15551111" });

@@ -249,6 +249,8 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 		this.#answerTimer = setTimeout(() => {
 			this.#endReason = { cause: "no-answer", reason: `no answer within ${timeoutMs / 1000} s` };
 			this.line.feed({ kind: "cancel", leg: this.leg });
+			// RFC 3261 §9.1: a CANCEL waits for a provisional answer; where nobody answers at all the person need not wait for it.
+			if (this.#state === "calling") this.finish({ answered: false, by: "local", cause: "no-answer", reason: "" });
 		}, timeoutMs);
 	}
 

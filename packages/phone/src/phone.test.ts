@@ -1,3 +1,4 @@
+import { createSocket } from "node:dgram";
 import { dominantTone, measureTone } from "@trunkline/audio";
 import { writeRtp } from "@trunkline/rtp";
 import { header } from "@trunkline/sip";
@@ -173,6 +174,15 @@ describe("calls that come to nothing", () => {
 		(await next).ring();
 		expect(await out.ended()).toMatchObject({ answered: false, cause: "no-answer", reason: "no answer within 0.15 s" });
 		expect(phone.calls).toEqual([]);
+	});
+
+	it("nobody at the address: given up in time, without an answer to wait for", async () => {
+		const caller = await open();
+		const mute = createSocket("udp4");
+		await new Promise<void>((resolve) => mute.bind(0, "127.0.0.1", resolve));
+		const call = await caller.call(`sip:nobody@127.0.0.1:${mute.address().port}`, { timeoutMs: 150 });
+		expect(await call.ended()).toMatchObject({ answered: false, by: "local", cause: "no-answer" });
+		mute.close();
 	});
 
 	it("no codec in common: 488 for the caller, a clear error for the called", async () => {

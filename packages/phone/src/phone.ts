@@ -1,7 +1,8 @@
 import { isIPv6 } from "node:net";
 import type { AudioCodec } from "@trunkline/sdp";
-import { type EndpointStats, header, type HeaderInput, parseNameAddr, parseUri, type SipEvent, type SipRequest } from "@trunkline/sip";
+import { type EndpointStats, header, parseNameAddr, parseUri, type SipEvent, type SipRequest } from "@trunkline/sip";
 import { type CallLine, IncomingCall, OutgoingCall, type PhoneCall } from "./call.ts";
+import type { CallOptions } from "./call-options.ts";
 import { PhoneError } from "./errors.ts";
 import { CallMedia, type PortRange } from "./media.ts";
 import { Referral } from "./referral.ts";
@@ -28,20 +29,6 @@ export interface PhoneOptions {
 	maxRecordMs?: number;
 	/** one line per SIP message, without numbers, and per fault of a handler */
 	log?: (line: string) => void;
-}
-
-export interface CallOptions {
-	/** a number, or a whole SIP URI; default the phone's user name */
-	from?: string;
-	displayName?: string;
-	headers?: readonly HeaderInput[];
-	codecs?: readonly AudioCodec[];
-	/** the call is taken back when it is not answered by then */
-	timeoutMs?: number;
-	/** "host:port" or a SIP URI: where the INVITE is sent instead of where the URI leads to */
-	proxy?: string;
-	username?: string;
-	password?: string;
 }
 
 const DEFAULT_CODECS: readonly AudioCodec[] = ["PCMU", "PCMA"];

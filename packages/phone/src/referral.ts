@@ -1,7 +1,7 @@
 import { header, type HeaderInput, parseNameAddr, reasonPhrase, sipfragBody, type SipInput, type SipRequest } from "@trunkline/sip";
 import type { OutgoingCall, PhoneCall } from "./call.ts";
 import { PhoneError } from "./errors.ts";
-import type { CallOptions } from "./phone.ts";
+import type { CallOptions } from "./call-options.ts";
 
 export interface FollowOptions extends CallOptions {
 	/** "host:port" that telephone numbers (tel: URIs) are dialled at; default the `proxy` */

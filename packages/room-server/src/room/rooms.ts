@@ -82,18 +82,21 @@ export class Rooms {
 
 	#closeWhenEmpty(room: Room, afterMs: number): void {
 		clearTimeout(this.#closing.get(room));
-		const timer = setTimeout(() => {
-			this.#closing.delete(room);
-			if (afterMs > LONGEST_TIMER_MS) {
-				this.#closeWhenEmpty(room, afterMs - LONGEST_TIMER_MS);
-				return;
-			}
-			// nobody is in it who could be told
-			if (room.size === 0 && this.#rooms.get(room.name) === room) {
-				this.#rooms.delete(room.name);
-				room.closed = true;
-			}
-		}, Math.min(afterMs, LONGEST_TIMER_MS));
+		const timer = setTimeout(
+			() => {
+				this.#closing.delete(room);
+				if (afterMs > LONGEST_TIMER_MS) {
+					this.#closeWhenEmpty(room, afterMs - LONGEST_TIMER_MS);
+					return;
+				}
+				// nobody is in it who could be told
+				if (room.size === 0 && this.#rooms.get(room.name) === room) {
+					this.#rooms.delete(room.name);
+					room.closed = true;
+				}
+			},
+			Math.min(afterMs, LONGEST_TIMER_MS),
+		);
 		this.#closing.set(room, timer.unref());
 	}
 }

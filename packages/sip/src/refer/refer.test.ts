@@ -82,3 +82,7 @@ describe("NOTIFY of a REFER", () => {
 		expect(readReferNotify(notify({ Event: 'refer;id="7', ...FRAG }))).toMatchObject({ terminated: false, progress: { status: 200 } });
 	});
 });
+
+it("a line separator of Unicode ends no line of SIP", () => {
+	expect(parseSipfrag(new TextEncoder().encode("SIP/2.0 100 a\u2028b\r\n"))).toEqual({ status: 100, reason: "a\u2028b" });
+});

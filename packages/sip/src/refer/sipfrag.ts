@@ -22,7 +22,8 @@ export function parseSipfrag(body: Uint8Array): SipfragStatus | undefined {
 	// RFC 3420 §2: the line may be the whole fragment; some leave its CRLF out.
 	if (end < 0 && body.length > MAX_LINE) return undefined;
 	const line = end < 0 ? text : text.slice(0, end);
-	const match = /^SIP\/2\.0[ \t]+([1-6]\d\d)(?:[ \t]+(.*))?$/i.exec(line);
+	// `[^]`, not `.`, which stops at U+2028: that is no line end in SIP.
+	const match = /^SIP\/2\.0[ \t]+([1-6]\d\d)(?:[ \t]+([^]*))?$/i.exec(line);
 	if (match === null) return undefined;
 	return { status: Number(match[1]), reason: printable(match[2] ?? "") };
 }
