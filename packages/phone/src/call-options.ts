@@ -1,0 +1,16 @@
+import type { AudioCodec } from "@trunkline/sdp";
+import type { HeaderInput } from "@trunkline/sip";
+
+export interface CallOptions {
+	/** a number, or a whole SIP URI; default the phone's user name */
+	from?: string;
+	displayName?: string;
+	headers?: readonly HeaderInput[];
+	codecs?: readonly AudioCodec[];
+	/** the call is taken back when it is not answered by then */
+	timeoutMs?: number;
+	/** "host:port" or a SIP URI: where the INVITE is sent instead of where the URI leads to */
+	proxy?: string;
+	username?: string;
+	password?: string;
+}
