@@ -13,6 +13,8 @@ import {
 import { jwtVerify } from "jose";
 import { describe, expect, test } from "vitest";
 import { withProjects } from "./projects.ts";
+import { openApiDocument } from "./v1/openapi.ts";
+import { PROJECT_OPERATIONS } from "./v1/projects.ts";
 import { KEY, SECRET, type TestApi, testApi, token } from "./test-api.ts";
 
 const ADMIN_SECRET = "an admin secret of sufficient length";
@@ -55,6 +57,7 @@ function setUp() {
 			headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
 			...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
 		});
+		expectDocumented(method, path, response.status);
 		return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 	};
 	const create = async (body: object = {}): Promise<Created> => (await admin("POST", "", body)).body as unknown as Created;
@@ -69,6 +72,22 @@ function setUp() {
 		elsewhereAs: (key: Created["apiKey"]) => clientOf(elsewhere, key),
 		pass: (ms: number) => void (now += ms),
 	};
+}
+
+const { paths } = openApiDocument([], PROJECT_OPERATIONS) as {
+	paths: Record<string, Record<string, { responses: Record<string, unknown> } | undefined>>;
+};
+
+/** openapi.json says of each answer that it may come. */
+function expectDocumented(method: string, path: string, status: number): void {
+	const [of = ""] = path.split("?");
+	const names = ["", "{id}", "keys", "{key}", "rotate"];
+	const template = of
+		.split("/")
+		.map((_, index) => names[index])
+		.join("/");
+	const operation = paths[`/v1/projects${template}`]?.[method.toLowerCase()];
+	if (operation !== undefined) expect(Object.keys(operation.responses)).toContain(String(status));
 }
 
 /** Twirp requests with a project's key. */

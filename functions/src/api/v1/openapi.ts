@@ -15,6 +15,18 @@ const ERRORS: Readonly<Record<string, string>> = {
 	"503": "something that is needed cannot be reached; try again",
 };
 
+/** The administrator has no token and no rate, and changes what others may be changing too. */
+const ADMIN_ERRORS: Readonly<Record<string, string>> = {
+	"400": "the request is not valid",
+	"401": "no admin secret, or not the right one",
+	"404": "there is no such project or key",
+	"409": "somebody else has changed the project, or `version` is not the current one",
+	"412": "the project still has trunks or rules, or its key is being rotated already",
+	"413": "the body is too large",
+	"429": "the project has all the API keys it may have",
+	"503": "something that is needed cannot be reached; try again",
+};
+
 /** OpenAPI 3.1 of the routes. Schemas with an id are in `components`, where each other schema refers to them. */
 export function openApiDocument(routes: readonly V1Route[], adminOperations: readonly AdminOperation[] = []): Json {
 	const components = new Map<string, Json>();
@@ -34,7 +46,9 @@ export function openApiDocument(routes: readonly V1Route[], adminOperations: rea
 			parameters: [...parameters(route.params, "path", schema), ...parameters(route.query, "query", schema)],
 			responses: {
 				[done]: { description: "done", content: { "application/json": { schema: schema(route.response, "output") } } },
-				...Object.fromEntries(Object.entries(ERRORS).map(([status, description]) => [status, { description, ...error }])),
+				...Object.fromEntries(
+					Object.entries(isAdmin ? ADMIN_ERRORS : ERRORS).map(([status, description]) => [status, { description, ...error }]),
+				),
 			},
 		};
 		if (route.body !== undefined)
