@@ -77,6 +77,8 @@ describe("what fraud is made of does not", () => {
 		["with letters behind it", "19005551234x", "+1900"],
 		["with dots", "1.900.555.1234", "+1900"],
 		["in full-width digits", "＋１９００５５５１２３４", "+1900"],
+		["in Arabic digits", "١٩٠٠٥٥٥١٢٣٤", ""],
+		["in Arabic digits, escaped", "sip:%D9%A1%D9%A9%D9%A0%D9%A0%D9%A5@carrier.example", ""],
 		["behind a service code", "*6719005551234", ""],
 		["behind GSM's", "#31#+19005551234", ""],
 		["national premium", "0900123456", ""],

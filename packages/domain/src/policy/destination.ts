@@ -26,6 +26,8 @@ export function judgeDestination(policy: DestinationPolicy, target: string): Des
 function judgeUser(policy: DestinationPolicy, user: string): DestinationVerdict {
 	const dialled = user.replace(SEPARATORS, "").replace(/^\++/, "+");
 	if (TEST_NUMBER.test(dialled)) return { allowed: true };
+	// Carriers may read ٣ as 3.
+	if (/(?![0-9])\p{Nd}/u.test(dialled)) return { allowed: false, prefix: "", reason: "it has digits other than 0 to 9" };
 	const codes = /^[+\d]*[*#]/.test(dialled);
 	if (/^\+?\d+\+/.test(dialled) && dialled.length > MAX_EXTENSION_DIGITS + 1)
 		return { allowed: false, prefix: "", reason: "+ inside a number can mean several; it stands in front of the country code" };
@@ -85,7 +87,13 @@ function targetOf(target: string): { user: string; context?: string } {
 
 /** %2B is "+" to whoever reads the URI (RFC 3261 §19.1.4). What is no escape stays. */
 function unescaped(text: string): string {
-	return text.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+	return text.replace(/(?:%[0-9a-f]{2})+/gi, (escaped) => {
+		try {
+			return decodeURIComponent(escaped);
+		} catch {
+			return escaped.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+		}
+	});
 }
 
 /** International prefixes that national carriers take in front of a country code: most of the world, North America, Australia, East Asia, Colombia, Russia. */
