@@ -184,12 +184,26 @@ class OwnedNumbers {
 	}
 
 	#checkWildcard(projectId: string, trunk: InboundTrunk): void {
-		if (trunk.numbers.length > 0 || trunk.allowedAddresses.length > 0 || projectId === this.#options.fallbackProject) return;
+		if (trunk.numbers.length > 0 || projectId === this.#options.fallbackProject) return;
+		const wide = trunk.allowedAddresses.find((entry) => isTooWide(parseNetwork(entry)));
+		if (wide !== undefined)
+			throw new DomainError(
+				"invalid_argument",
+				`${wide} is too wide for a trunk without numbers, which would take calls of other projects: name numbers, or networks of /${WIDEST.ipv4} (IPv6 /${WIDEST.ipv6}) or smaller`,
+			);
+		if (trunk.allowedAddresses.length > 0) return;
 		throw new DomainError(
 			"invalid_argument",
 			"a trunk without numbers needs allowed_addresses: several projects share this deployment, and it would take the calls of all",
 		);
 	}
+}
+
+/** Prefix lengths: larger networks than these are no one customer's. 0.0.0.0/0 is the same as no network at all. */
+const WIDEST = { ipv4: 16, ipv6: 32 };
+
+function isTooWide(network: Network | undefined): boolean {
+	return network !== undefined && network.prefixLength < WIDEST[network.address.kind()];
 }
 
 /** Normalised; "" for a trunk that names none. */

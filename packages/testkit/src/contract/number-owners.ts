@@ -89,7 +89,10 @@ export function numberOwnersContract(name: string, factory: () => Promise<Number
 			expect(await create(b, "2", { numbers: [], allowedAddresses: [mine] })).toBe("already_exists");
 			expect(await create(b, "2", { numbers: [], allowedAddresses: [`10.${count}.0.0/16`] })).toBe("already_exists");
 			expect(await create(b, "2", { numbers: [], allowedAddresses: [theirs] })).toBe("created");
-			expect(await create(b, "3", { numbers: [], allowedAddresses: [] })).toBe("invalid_argument");
+			for (const allowedAddresses of [[], ["0.0.0.0/0"], [theirs, "128.0.0.0/1"], ["2001:db8::/31"], ["::ffff:10.0.0.0/111"]])
+				expect(await create(b, "3", { numbers: [], allowedAddresses })).toBe("invalid_argument");
+			expect(await create(b, "4", { allowedAddresses: ["0.0.0.0/0"] })).toBe("created");
+			await ownership().configStore.deleteTrunk(b, `ST_${count}4`);
 			expect([await route(`10.${count}.1.9`), await route(`10.${count}.2.9`)]).toEqual([a, b]);
 			expect(await create(b, "4")).toBe("created");
 			expect(await route(`10.${count}.1.9`)).toBe(b);
