@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Local, readConfig, startLocal } from "@trunkline/local";
 import { Phone } from "@trunkline/phone";
-import { RoomServiceClient, SipClient } from "livekit-server-sdk";
+import { AccessToken, RoomServiceClient, SipClient } from "livekit-server-sdk";
 import { type Access, disposeParticipants, Participant } from "./participant.ts";
 
 /**
@@ -106,6 +106,16 @@ export class Testbed {
 			() => `nothing to be left of the calls: ${JSON.stringify(this.local.stats())}`,
 			withinMs,
 		);
+		await until(async () => (await this.liveRecords()) === 0, "no record to say that a call is still live", withinMs);
+	}
+
+	/** Call records that have not ended. */
+	async liveRecords(): Promise<number> {
+		const token = new AccessToken(this.access.apiKey, this.access.apiSecret);
+		token.addSIPGrant({ admin: true });
+		const response = await fetch(`${this.local.url}/v1/calls?state=live`, { headers: { authorization: `Bearer ${await token.toJwt()}` } });
+		if (!response.ok) throw new Error(`/v1/calls answered ${response.status}: ${await response.text()}`);
+		return ((await response.json()) as { calls: unknown[] }).calls.length;
 	}
 
 	async close(): Promise<void> {
