@@ -75,7 +75,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			transferStore: new DynamoTransferStore({ client: dynamo, table: config.callsTable }),
 			dialQueue: new SqsDialQueue(sqs, { url, log, ...(dialDeadLetterUrl === undefined ? {} : { deadLetterUrl: dialDeadLetterUrl }) }),
 			...(commandUrl === undefined ? {} : { commandQueue: new SqsCommandQueue(sqs, { url: commandUrl, log }) }),
-			recordsDigits: async () => wantsDigits(await webhooks.getWebhooks(config.projectId)),
+			recordsDigits: async (projectId) => wantsDigits(await webhooks.getWebhooks(projectId)),
 			strictDispatch: config.strictDispatch,
 			maxCalls: config.maxCalls,
 			...(config.nonceSecret === undefined ? {} : { nonceSecret: config.nonceSecret }),

@@ -55,7 +55,7 @@ export interface MediaNodeOptions {
 	maxCalls: number;
 	mediaTimeoutMs?: { first: number; later: number };
 	/** asked at each digit that a caller presses; unset: digits are on no record */
-	recordsDigits?: () => Promise<boolean>;
+	recordsDigits?: (projectId: string) => Promise<boolean>;
 	/** signs digest nonces; the same on every node of a fleet */
 	nonceSecret?: Uint8Array;
 	log: CallLog;

@@ -68,8 +68,8 @@ function accepted(): InboundOutcome {
 	};
 }
 
-async function active() {
-	const setting = world();
+async function active(changes: Parameters<typeof world>[0] = {}) {
+	const setting = world(changes);
 	setting.call.dispatch({ type: "start" });
 	await turns();
 	setting.rooms.one.subscribe("TR_1");
@@ -81,6 +81,18 @@ async function active() {
 }
 
 describe("an inbound call in good order", () => {
+	it.each(["p_bank", "p_shop"])(
+		"%s: its digits are on its record when its own project wants them, whatever others want",
+		async (projectId) => {
+			const recordsDigits = async (asked: string): Promise<boolean> => asked === "p_shop";
+			const { media, record } = await active({ decide: async () => ({ ...accepted(), projectId }), deps: { recordsDigits } });
+			media.one.emit({ type: "digit", code: 5, digit: "5" });
+			await turns();
+			const digits = (await record())?.timeline.filter(({ event }) => event === "dtmf").map(({ detail }) => detail);
+			expect(digits).toEqual(projectId === "p_shop" ? ["5"] : []);
+		},
+	);
+
 	it("rings, answers when somebody is there, becomes active and ends by BYE", async () => {
 		const { call, leg, media, rooms, record, over, clock } = world();
 		call.dispatch({ type: "start" });

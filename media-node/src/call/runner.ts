@@ -51,8 +51,8 @@ export interface CallDeps {
 	/** ms without a packet before the call is ended: before the first one, and later */
 	mediaTimeoutMs: { first: number; later: number };
 	random(length: number): Uint8Array;
-	/** Does anybody want the digits that callers press on the records of calls? Unset: nobody. */
-	recordsDigits?: (() => Promise<boolean>) | undefined;
+	/** Does the call's project want the digits that callers press on the records of its calls? Unset: none does. */
+	recordsDigits?: ((projectId: string) => Promise<boolean>) | undefined;
 	log: CallLog;
 	/** what came of transfers; called once for each */
 	onTransfer(transferIds: readonly string[], outcome: TransferOutcome): void;
@@ -207,6 +207,11 @@ export abstract class CallRunner {
 		work.catch((error: unknown) => this.#fault(what, error));
 	}
 
+	#recordDigit(digit: string): void {
+		const { clock, recordsDigits } = this.deps;
+		if (recordsDigits !== undefined) this.records.digit(clock.now(), digit, () => recordsDigits(this.projectId()));
+	}
+
 	#perform(effect: Effect): void {
 		switch (effect.do) {
 			case "open-media":
@@ -220,7 +225,7 @@ export abstract class CallRunner {
 			case "send-digits":
 				return this.run("sending digits", this.#sendDigits(effect.digits, effect.report));
 			case "digit-to-room":
-				if (this.deps.recordsDigits !== undefined) this.records.digit(this.deps.clock.now(), effect.digit, this.deps.recordsDigits);
+				this.#recordDigit(effect.digit);
 				return this.room?.sendDtmf(effect.code, effect.digit);
 			case "attributes":
 				return this.setAttributes(effect.attributes);

@@ -221,7 +221,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			callStore: parts.callStore,
 			dialQueue: parts.dialQueue,
 			commandQueue: parts.commandQueue,
-			recordsDigits: async () => wantsDigits(await parts.webhooks.getWebhooks(LOCAL_PROJECT)),
+			recordsDigits: async (projectId) => wantsDigits(await parts.webhooks.getWebhooks(projectId)),
 			transferStore: parts.transferStore,
 			strictDispatch: config.strictDispatch,
 			maxCalls: config.maxCalls,
