@@ -28,7 +28,7 @@ import type { LocalConfig } from "./config.ts";
 import { LOCAL_TARGETS, LocalEvents } from "./events.ts";
 import { HttpServer } from "./http-server.ts";
 import { findRtpPort, portProblem } from "./ports.ts";
-import { endOrphans } from "./orphans.ts";
+import { endOrphansOfAll } from "./orphans.ts";
 import { isDemoThere, seed } from "./seed.ts";
 
 export const LOCAL_REGION = "local";
@@ -144,7 +144,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		...(nodeProjects === undefined ? {} : { projects: nodeProjects }),
 	});
 	closing.add("media node", () => node.close(HANG_UP_MS));
-	await endOrphans(callStore, LOCAL_PROJECT, Date.now());
+	await endOrphansOfAll(deps.callStore, LOCAL_PROJECT, deps.projects?.store, Date.now());
 	await seedOnce(config, deps.configStore);
 	const demo = await isDemoThere(configStore, LOCAL_PROJECT);
 	events.start();
