@@ -31,14 +31,10 @@ export const webhookSchema = z
 			.url({ protocol: /^https?$/, error: "must be an http or https URL" })
 			.max(V1_LIMITS.url)
 			.meta({ description: "https, with a public address" }),
-		events: z
-			.array(callEventTypeSchema)
-			.max(callEventTypeSchema.options.length)
-			.optional()
-			.meta({
-				description:
-					"only these; when not said, all but call.dtmf, whose digits may be secrets. Once one webhook asks for it, the digits of new presses are on the records of calls too",
-			}),
+		events: z.array(callEventTypeSchema).max(callEventTypeSchema.options.length).optional().meta({
+			description:
+				"only these; when not said, all but call.dtmf, whose digits may be secrets. Once one webhook asks for it, the digits of new presses are on the records of calls too",
+		}),
 	})
 	.meta({ id: "Webhook" });
 export type Webhook = z.infer<typeof webhookSchema>;
