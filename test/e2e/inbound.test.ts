@@ -105,7 +105,10 @@ describe("an inbound call", () => {
 		const call = await phone.call(bed.uri(number), { from: "+15551111" });
 		await call.answered();
 		call.sendDtmf("1234567890*#");
-		await until(() => agent.digits.length >= 12, "twelve digits");
+		await until(
+			() => agent.digits.length >= 12,
+			() => `twelve digits, not ${JSON.stringify(agent.digits)}`,
+		);
 		const codes: [number, string][] = [
 			[9, "9"],
 			[10, "*"],
