@@ -131,6 +131,9 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const app = createApp(deps);
 
 	const roomUrl = config.livekitUrl ?? url.replace("http", "ws");
+	// Before the first call can come.
+	await endOrphansOfAll(deps.callStore, LOCAL_PROJECT, deps.projects?.store, Date.now());
+	await seedOnce(config, deps.configStore);
 	const node = await startNode(config, {
 		webhooks: events.webhookStore,
 		nodeId,
@@ -144,8 +147,6 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		...(nodeProjects === undefined ? {} : { projects: nodeProjects }),
 	});
 	closing.add("media node", () => node.close(HANG_UP_MS));
-	await endOrphansOfAll(deps.callStore, LOCAL_PROJECT, deps.projects?.store, Date.now());
-	await seedOnce(config, deps.configStore);
 	const demo = await isDemoThere(configStore, LOCAL_PROJECT);
 	events.start();
 	// Last: whoever finds the port serving finds everything serving.
