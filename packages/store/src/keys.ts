@@ -107,9 +107,12 @@ export function ruleForNumber(number: string, ruleId: string): string {
 	return `${rulesForNumber(number)}${ruleId}`;
 }
 
-/** What every `ruleForNumber` of the number begins with; encoded, a number has no "#". */
+/**
+ * What every `ruleForNumber` of the number begins with; encoded, a number has no "#". Half a surrogate pair, which cannot be encoded, is what UTF-8 makes
+ * of it on the way to the table.
+ */
 export function rulesForNumber(number: string): string {
-	return `${segment(encodeURIComponent(number))}#`;
+	return `${segment(encodeURIComponent(number.toWellFormed()))}#`;
 }
 
 /** The id that a pointer's sort key ends with: ids have no "#". */

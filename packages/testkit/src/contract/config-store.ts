@@ -246,6 +246,7 @@ export function configStoreContract(name: string, factory: () => Promise<ConfigS
 				expect(await idsFor(undefined, "1")).toEqual(["SDR_any"]);
 				expect(await idsFor(undefined, "")).toEqual(["SDR_any"]);
 				expect(await idsFor("ST_a", "9".repeat(5000))).toEqual(["SDR_any"]);
+				expect(await idsFor("ST_a", "half a pair \ud800")).toEqual(["SDR_any"]);
 				const two = await store.getRule(project, "SDR_two");
 				if (two) await store.updateRule(project, two, { ...two, numbers: ["+15550102"], version: 2 });
 				expect(await idsFor("ST_a", "+15550101")).toEqual(["SDR_any"]);
