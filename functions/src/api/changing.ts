@@ -10,15 +10,17 @@ const LONGEST_PAUSE_MS = 160;
  * Read, change, write: and again, when the item has become another version in between. `store` gives false for that. Throws `aborted` when it goes
  * on, and whatever `read`, `change` and `store` throw.
  */
-export async function changing<T>(
+export async function changing<T, Next>(
 	{ sleep, random }: Pick<ApiDeps, "sleep" | "random">,
 	steps: {
 		/** throws `not_found` when there is nothing to change */
 		read: () => Promise<T>;
-		change: (item: T) => T;
-		store: (previous: T, next: T) => Promise<boolean>;
+		change: (item: T) => Next;
+		store: (previous: T, next: Next) => Promise<boolean>;
+		/** for the error */
+		what?: string;
 	},
-): Promise<T> {
+): Promise<Next> {
 	for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
 		const previous = await steps.read();
 		const next = steps.change(previous);
@@ -27,5 +29,6 @@ export async function changing<T>(
 		const [byte = 0] = random(1);
 		await sleep((Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt) * (byte + 1)) / 256);
 	}
-	throw new DomainError("aborted", "others are changing the same trunk or dispatch rule at this moment; read it again, and try again");
+	const what = steps.what ?? "the same trunk or dispatch rule";
+	throw new DomainError("aborted", `others are changing ${what} at this moment; read it again, and try again`);
 }

@@ -215,6 +215,24 @@ describe("/v1/projects", () => {
 		expect((await api.fetch("/v1/projects", { headers: { authorization: "Bearer undefined" } })).status).toBe(404);
 	});
 
+	test("changes at once are all made, with pauses between attempts, or told to come again", async () => {
+		const { admin, create, store } = setUp();
+		const { projectId } = await create();
+		const replace = store.replaceProject.bind(store);
+		// Half of them find that somebody was faster, as with a table that others write too.
+		let attempts = 0;
+		store.replaceProject = async (project) => (attempts++ % 2 === 0 ? false : replace(project));
+		const answers = await Promise.all(Array.from({ length: 5 }, (_, i) => admin("PATCH", `/${projectId}`, { name: `n${i}` })));
+		expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+		expect((await store.getProject(projectId))?.version).toBe(6);
+		attempts = 0;
+		store.replaceProject = async () => (attempts++, false);
+		expect(await admin("PATCH", `/${projectId}`, { name: "never" })).toEqual({
+			status: 409,
+			body: { code: "aborted", message: "others are changing the project at this moment; read it again, and try again" },
+		});
+		expect(attempts).toBe(10);
+	});
 	test("a project with trunks or rules is not deleted", async () => {
 		const { admin, create, as } = setUp();
 		const { projectId, apiKey } = await create();

@@ -38,7 +38,7 @@ export class VersionedItems {
 			if (next === undefined || (await this.#replace(key, before, next))) return;
 			await backOff(Math.min(attempt, 3));
 		}
-		throw new DomainError("aborted", "too many requests are counted at this moment; try again");
+		throw new DomainError("aborted", "too many requests are changing the same thing at this moment; try again");
 	}
 
 	async #replace(key: Key, before: Attributes | undefined, next: Attributes): Promise<boolean> {

@@ -18,11 +18,10 @@ import {
 	withoutKey,
 	withRotatedKey,
 } from "@trunkline/domain";
+import { changing } from "../changing.ts";
 import type { ApiDeps, ProjectDeps } from "../deps.ts";
 
 const PAGE_SIZE = 100;
-/** Somebody else changed the project in between: the change is made to what he wrote. */
-const MAX_ATTEMPTS = 10;
 
 /** What the administrator of a deployment does with its projects; each change is a line of the audit log. Throws DomainError. */
 export class ProjectAdmin {
@@ -102,14 +101,16 @@ export class ProjectAdmin {
 	}
 
 	async #change<T extends { project: Project }>(projectId: string, change: (project: Project) => T): Promise<T> {
-		for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-			const before = await this.#stored(projectId);
-			const changed = change(before);
-			if (!(await this.#projects.store.replaceProject(changed.project))) continue;
-			for (const project of [before, changed.project]) this.#projects.cache.forgetProject(project);
-			return changed;
-		}
-		throw new DomainError("aborted", "others are changing the project at this moment; try again");
+		return changing(this.#deps, {
+			read: () => this.#stored(projectId),
+			change,
+			store: async (before, changed) => {
+				const isStored = await this.#projects.store.replaceProject(changed.project);
+				if (isStored) for (const project of [before, changed.project]) this.#projects.cache.forgetProject(project);
+				return isStored;
+			},
+			what: "the project",
+		});
 	}
 
 	async #stored(projectId: string): Promise<Project> {
