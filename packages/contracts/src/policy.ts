@@ -27,7 +27,7 @@ export const policySchema = z.strictObject({
 	concurrentCalls: limit(MAX_CONCURRENT_CALLS),
 	/** Calls at a time that nobody has answered yet. */
 	ringingCalls: limit(MAX_CONCURRENT_CALLS),
-	/** Minutes of all calls that start on one day (UTC). */
+	/** Minutes of all calls that end on one day (UTC), from their answer; a minute is reserved when a call begins. */
 	minutesPerDay: limit(10_000_000),
 	/** Longest call, ringing included; a request that asks for more gets this. */
 	maxCallDurationMs: limit(24 * 3600 * 1000),

@@ -87,6 +87,10 @@ describe("openapi.json", () => {
 			["limit", false],
 			["cursor", false],
 		]);
+		const limit = list?.parameters.find(({ name }) => name === "limit");
+		expect(limit).toMatchObject({ schema: { type: "integer", minimum: 1, maximum: 100 } });
+		const state = list?.parameters.find(({ name }) => name === "state");
+		expect(state).toMatchObject({ schema: { type: "string", enum: expect.arrayContaining(["queued", "live"]) } });
 		expect(paths["/v1/calls/{id}"]?.["get"]?.parameters).toMatchObject([{ name: "id", in: "path", required: true }]);
 		expect(components.schemas["ExplainRequest"]).toMatchObject({ required: ["from", "to", "source"], additionalProperties: false });
 		expect(components.schemas["Explanation"]).toMatchObject({ type: "object", required: expect.arrayContaining(["summary", "outcome"]) });

@@ -95,9 +95,10 @@ export function openApiDocument(routes: readonly V1Route[], adminOperations: rea
 
 export const GRANT_NAMES = { sipAdmin: "sip.admin", sipCall: "sip.call" } as const;
 
-function parameters(fields: V1Route["params"], place: "path" | "query", schema: (type: z.ZodType, io: "input") => Json): Json[] {
+function parameters(fields: V1Route["params"], place: "path" | "query", schema: (type: z.ZodType, io: "input" | "output") => Json): Json[] {
 	return Object.entries(fields?.shape ?? {}).map(([name, type]) => {
-		const { description, ...rest } = schema(type, "input");
+		// A number in a query is text on the way only: clients write it as what it is read as.
+		const { description, ...rest } = schema(type, "output");
 		return {
 			name,
 			in: place,

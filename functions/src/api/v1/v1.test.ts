@@ -227,6 +227,12 @@ describe("GET /v1/calls", () => {
 		const [status, error] = await errorOf(send("GET", `/v1/calls?${query}`));
 		expect([status, error.code, error.field]).toEqual([400, "invalid_argument", field]);
 	});
+
+	it("tells which states there are", async () => {
+		const [, { message }] = await errorOf(send("GET", "/v1/calls?state=happy"));
+		expect(message).toContain('"queued"');
+		expect(message).toContain('"live"');
+	});
 });
 
 describe("GET /v1/calls/{id}", () => {

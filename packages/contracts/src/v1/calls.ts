@@ -82,7 +82,7 @@ export const listCallsQuerySchema = z.strictObject({
 	room: z.string().min(1).max(V1_LIMITS.text).optional().meta({ description: "name of the room" }),
 	trunk: z.string().min(1).max(V1_LIMITS.text).optional().meta({ description: "id of the trunk" }),
 	state: z
-		.union([callStateSchema, z.literal("live")])
+		.enum([...callStateSchema.options, "live"])
 		.optional()
 		.meta({ description: "a state, or live: every call that has not ended" }),
 	direction: directionSchema.optional(),
