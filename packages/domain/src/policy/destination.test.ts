@@ -75,6 +75,7 @@ describe("what fraud is made of does not", () => {
 		["escaped", "sip:%2B19005551234@carrier.example", "+1900"],
 		["with user parameters", "+19005551234;npdi", "+1900"],
 		["with letters behind it", "19005551234x", "+1900"],
+		["with a space that nobody sees", "+\u200b1900\u200b5551234", "+1900"],
 		["with dots", "1.900.555.1234", "+1900"],
 		["in full-width digits", "＋１９００５５５１２３４", "+1900"],
 		["in Arabic digits", "١٩٠٠٥٥٥١٢٣٤", ""],

@@ -67,8 +67,9 @@ export function howToChange(projectId: string, what: string): string {
 	return `An administrator changes ${what} with PATCH /v1/projects/${projectId}`;
 }
 
-/** RFC 3966 §5.1.1 visual separators, what people write beside them, and the other marks that a SIP user may have (RFC 3261 §25.1). */
-const SEPARATORS = /[\s\-()./_~!']/g;
+/** RFC 3966 §5.1.1 visual separators, what people write beside them, the other marks that a SIP user may have
+ * (RFC 3261 §25.1), and characters that nobody sees (U+200B and its like). */
+const SEPARATORS = /[\s\p{Cf}\-()./_~!']/gu;
 const MAX_EXTENSION_DIGITS = 6;
 /** Reserved for examples: 555-0100 to 555-0199, with any area code or none. */
 const TEST_NUMBER = /^(\+?1)?(\d{3})?55501\d\d$/;
