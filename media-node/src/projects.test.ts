@@ -19,7 +19,7 @@ const now = (): number => NOW;
 const livekit = { url: "wss://shop.example", apiKey: "APIshop", apiSecret: "the shop's own secret" };
 
 async function setUp() {
-	const { project } = newProject({ name: "shop", livekit, policy: {} }, { now: NOW, random: randomBytes });
+	const { project } = newProject({ name: "shop", livekit, sharedRooms: true, policy: {} }, { now: NOW, random: randomBytes });
 	const store = new MemoryProjectStore();
 	await store.createProject(project);
 	const given = {

@@ -39,7 +39,10 @@ async function admin(method: string, path = "", body: object = {}): Promise<Crea
 const clientOf = ({ apiKey }: Created): SipClient => new SipClient(bed.local.url, apiKey.key, apiKey.secret);
 
 test("each project has its trunks, LiveKit's SDK works with its key, and all of it is there after a restart", async () => {
-	const [first, second] = [await admin("POST", "", { name: "first" }), await admin("POST", "", { name: "second" })];
+	const [first, second] = [
+		await admin("POST", "", { name: "first", sharedRooms: true }),
+		await admin("POST", "", { name: "second", sharedRooms: true }),
+	];
 	const trunk = await clientOf(first).createSipInboundTrunk("mine", ["+15550177"]);
 	await expect(clientOf(second).createSipInboundTrunk("mine", ["+1 555-0177"])).rejects.toThrow("taken on this deployment");
 	await expect(bed.sip.createSipInboundTrunk("mine", ["+15550177"])).rejects.toThrow("taken on this deployment");
@@ -58,7 +61,7 @@ test("each project has its trunks, LiveKit's SDK works with its key, and all of 
 });
 
 test("a project's policy holds for its dialling, and PATCH changes it", async () => {
-	const project = await admin("POST", "", { policy: { allowedPrefixes: ["+44"] } });
+	const project = await admin("POST", "", { sharedRooms: true, policy: { allowedPrefixes: ["+44"] } });
 	const client = clientOf(project);
 	const trunk = await client.createSipOutboundTrunk("out", "127.0.0.1:9", ["+15550100"]);
 	const dial = (to: string): Promise<unknown> => client.createSipParticipant(trunk.sipTrunkId, to, "room", { ringingTimeout: 1 });
@@ -70,7 +73,10 @@ test("a project's policy holds for its dialling, and PATCH changes it", async ()
 });
 
 test("an inbound call belongs to the project whose number it is, and no other project sees it", async () => {
-	const [first, second] = [await admin("POST", "", { name: "first" }), await admin("POST", "", { name: "second" })];
+	const [first, second] = [
+		await admin("POST", "", { name: "first", sharedRooms: true }),
+		await admin("POST", "", { name: "second", sharedRooms: true }),
+	];
 	for (const [project, number] of [
 		[first, "+15550171"],
 		[second, "+15550172"],

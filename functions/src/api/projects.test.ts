@@ -60,7 +60,8 @@ function setUp() {
 		expectDocumented(method, path, response.status);
 		return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 	};
-	const create = async (body: object = {}): Promise<Created> => (await admin("POST", "", body)).body as unknown as Created;
+	const create = async (body: object = {}): Promise<Created> =>
+		(await admin("POST", "", { sharedRooms: true, ...body })).body as unknown as Created;
 	return {
 		...api,
 		projects,

@@ -48,6 +48,8 @@ const livekitSchema = z.strictObject({
 export const createProjectSchema = z.strictObject({
 	name: nameSchema.default(""),
 	livekit: livekitSchema.optional(),
+	/** without `livekit`: yes, its calls may be put into any room of the deployment's server, which other projects use too */
+	sharedRooms: z.boolean().default(false),
 	/** what is not given has its default */
 	policy: policySchema.partial().default({}),
 });
@@ -57,6 +59,8 @@ export type CreateProject = z.infer<typeof createProjectSchema>;
 export const updateProjectSchema = z.strictObject({
 	name: nameSchema.optional(),
 	livekit: livekitSchema.nullable().optional(),
+	/** has to be true beside `livekit: null` */
+	sharedRooms: z.boolean().optional(),
 	policy: policySchema.partial().optional(),
 	/** the update is refused when the project has another version by now */
 	version: z.number().int().positive().optional(),

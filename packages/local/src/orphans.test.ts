@@ -31,7 +31,7 @@ it("also those of projects that were made since, on every page of them", async (
 	const store = new MemoryCallStore({ now: () => START });
 	const projects = new MemoryProjectStore();
 	for (let i = 0; i < 201; i++) {
-		const { project } = newProject({ name: "", policy: {} }, { now: START, random: randomBytes });
+		const { project } = newProject({ name: "", sharedRooms: true, policy: {} }, { now: START, random: randomBytes });
 		await projects.createProject(project);
 		const callId = `SCL_${project.projectId.slice(2)}`;
 		await store.createCall(callRecord({ createdAt: START, callId, projectId: project.projectId, state: "active" }));

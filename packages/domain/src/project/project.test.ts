@@ -7,7 +7,7 @@ const NOW = 1_800_000_000_000;
 let counter = 0;
 const random = (length: number): Uint8Array => Uint8Array.from({ length }, () => (counter = (counter * 31 + 7) % 229));
 const at = (now: number) => ({ now, random });
-const create = (request: unknown = {}) => newProject(createProjectSchema.parse(request), at(NOW));
+const create = (request: unknown = {}) => newProject(createProjectSchema.parse({ sharedRooms: true, ...(request as object) }), at(NOW));
 const livekit = { url: "wss://a.livekit.cloud", apiKey: "APIx", apiSecret: "hunter2" };
 
 describe("projects", () => {
@@ -35,7 +35,9 @@ describe("projects", () => {
 			policy: { ...DEFAULT_POLICY, callsPerSecond: null },
 		});
 		expect(update({ name: "b" })).toMatchObject({ name: "b", livekit });
-		expect(update({ livekit: null })).not.toHaveProperty("livekit");
+		expect(update({ livekit: null, sharedRooms: true })).not.toHaveProperty("livekit");
+		expect(() => update({ livekit: null })).toThrow("sharedRooms: true");
+		expect(() => newProject(createProjectSchema.parse({ name: "a" }), at(NOW))).toThrow("livekit is missing");
 		expect(() => update({ version: 2 })).toThrow(expect.objectContaining({ code: "aborted" }));
 	});
 	test("what it shows has no secret", () => {

@@ -32,6 +32,7 @@ interface Now {
 
 /** A project with one API key. */
 export function newProject(request: CreateProject, { now, random }: Now): { project: Project; key: NewKey } {
+	if (request.livekit === undefined) checkSharedRooms(request.sharedRooms);
 	const apiKey = newApiKey({ now, random });
 	const project: Project = {
 		projectId: newId("p_", random),
@@ -55,9 +56,20 @@ export function updatedProject(project: Project, request: UpdateProject, now: nu
 		name: request.name ?? project.name,
 		policy: changedPolicy(project.policy, request.policy ?? {}),
 	};
-	if (request.livekit === null) delete updated.livekit;
-	else if (request.livekit !== undefined) updated.livekit = request.livekit;
+	if (request.livekit === null) {
+		checkSharedRooms(request.sharedRooms);
+		delete updated.livekit;
+	} else if (request.livekit !== undefined) updated.livekit = request.livekit;
 	return updated;
+}
+
+/** A LiveKit server's rooms are one name space: a project without a server of its own could call into the rooms of others, and listen. */
+function checkSharedRooms(sharedRooms = false): void {
+	if (sharedRooms) return;
+	throw new DomainError(
+		"invalid_argument",
+		"livekit is missing: give the project a LiveKit server of its own, or sharedRooms: true if its calls may share the rooms of the deployment's server with other projects",
+	);
 }
 
 /** Throws `resource_exhausted` when the project has all the keys it may have. */
