@@ -113,7 +113,12 @@ export class Participant {
 	}
 
 	async #record(track: RemoteTrack, identity: string): Promise<void> {
-		const reader = new AudioStream(track, RATE, 1).getReader();
+		let reader: ReadableStreamDefaultReader<AudioFrame>;
+		try {
+			reader = new AudioStream(track, RATE, 1).getReader();
+		} catch {
+			return; // the track had gone again before its event came here
+		}
 		this.#streams.add(reader);
 		this.#recordings.set(identity, this.#recordings.get(identity) ?? []);
 		try {
