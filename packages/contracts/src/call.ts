@@ -1,3 +1,4 @@
+import type { TrunkSettings } from "./trunk-settings.ts";
 import type { IncludeHeaders, MediaConfig, MediaEncryption, Transport } from "./trunk.ts";
 
 /**
@@ -45,6 +46,8 @@ export interface DialRequest {
 	mediaEncryption: MediaEncryption;
 	media?: MediaConfig;
 	waitUntilAnswered: boolean;
+	/** the trunk's, as they were when the call was asked for */
+	settings?: TrunkSettings;
 }
 
 export interface TimelineEntry {

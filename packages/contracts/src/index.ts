@@ -3,6 +3,7 @@ export * from "./ids.ts";
 export * from "./messages.ts";
 export * from "./policy.ts";
 export * from "./project.ts";
+export * from "./trunk-settings.ts";
 export * from "./trunk.ts";
 export * from "./v1/calls.ts";
 export * from "./v1/common.ts";

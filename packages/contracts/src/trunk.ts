@@ -1,3 +1,5 @@
+import type { TrunkSettings } from "./trunk-settings.ts";
+
 /**
  * Trunks and dispatch rules as Trunkline keeps them. Field names are LiveKit's (`livekit.SIPInboundTrunkInfo`, …) in camelCase;
  * everything that LiveKit's proto3 leaves unset has its zero value here ("" / [] / {} / 0 / false), so that nothing is optional
@@ -38,6 +40,8 @@ export interface InboundTrunk {
 	krispEnabled: boolean;
 	mediaEncryption: MediaEncryption;
 	media?: MediaConfig;
+	/** beyond LiveKit's fields; unset = nothing was said */
+	settings?: TrunkSettings;
 	createdAt: number;
 	updatedAt: number;
 	/** optimistic version, 1 on create */
@@ -63,6 +67,7 @@ export interface OutboundTrunk {
 	includeHeaders: IncludeHeaders;
 	mediaEncryption: MediaEncryption;
 	media?: MediaConfig;
+	settings?: TrunkSettings;
 	createdAt: number;
 	updatedAt: number;
 	version: number;
