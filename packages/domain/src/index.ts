@@ -30,6 +30,8 @@ export * from "./project/in-force.ts";
 export * from "./project/number-owners.ts";
 export * from "./project/ports.ts";
 export * from "./project/project.ts";
+export * from "./provider/effective.ts";
+export * from "./provider/profiles.ts";
 export type { UriChoice } from "./sip-uri.ts";
 export * from "./trunk/conflicts.ts";
 export * from "./trunk/match.ts";
