@@ -10,7 +10,6 @@ import {
 	type MediaPort,
 	type MediaSession,
 	MediaUnavailableError,
-	type RemoteAudioTrack,
 	type RoomConnector,
 	type RoomEvent,
 	RoomJoinError,
@@ -18,6 +17,7 @@ import {
 	type SipLeg,
 	type SipLegEvent,
 } from "./ports.ts";
+import { RoomLink, within } from "./room-link.ts";
 import type { CallEvent, CallState, Effect, Step, TimerName } from "./state.ts";
 
 export interface CallLog {
@@ -78,22 +78,16 @@ export abstract class CallRunner {
 	protected readonly records: RecordWriter;
 	protected readonly local: LocalDescription;
 	protected media: MediaSession | undefined;
-	protected room: RoomSession | undefined;
+	#link: RoomLink;
 	#state: CallState;
 	readonly #reduce: (state: CallState, event: CallEvent, now: number) => Step;
 	readonly #inbox: CallEvent[] = [];
 	#draining = false;
 	#faulted = false;
 	readonly #timers = new Map<TimerName, () => void>();
-	readonly #joining = new AbortController();
-	#attributes: Promise<void> = Promise.resolve();
 	#stopRingback: (() => void) | undefined;
 	#stopDialtone: (() => void) | undefined;
 	#mediaClosed = false;
-	#roomLeft = false;
-	#leaving: Promise<void> = Promise.resolve();
-	readonly #tracks = new Map<string, RemoteAudioTrack>();
-	#bridged = false;
 
 	constructor(callId: string, deps: CallDeps, initial: CallState, reduce: (state: CallState, event: CallEvent, now: number) => Step) {
 		this.callId = callId;
@@ -101,7 +95,13 @@ export abstract class CallRunner {
 		this.#state = initial;
 		this.#reduce = reduce;
 		this.local = new LocalDescription(deps.random);
+		this.#link = this.#newLink();
 		this.records = new RecordWriter(callId, deps.nodeId, deps.calls, deps.clock, deps.log);
+	}
+
+	/** the room that the call is in */
+	protected get room(): RoomSession | undefined {
+		return this.#link.session;
 	}
 
 	get phase(): CallState["phase"] {
@@ -281,35 +281,40 @@ export abstract class CallRunner {
 		this.dispatch(event);
 	}
 
+	#newLink(): RoomLink {
+		const { clock, log } = this.deps;
+		const link: RoomLink = new RoomLink({
+			clock,
+			onEvent: (event) => {
+				if (this.#link === link) this.#onRoom(event);
+			},
+			onProblem: (error, message) => log.warn({ callId: this.callId, err: error }, message),
+		});
+		return link;
+	}
+
 	async #joinRoom(): Promise<void> {
+		const link = this.#link;
 		try {
-			const projectId = this.projectId();
-			const [url, token] = await Promise.all([this.deps.roomUrl(projectId), this.deps.token(this.roomIdentity(), projectId)]);
-			if (this.#roomLeft) return;
-			const room = await this.deps.rooms.join(
-				{
-					url,
-					token,
-					publishCodecs: this.publishCodecs(),
-					trackName: this.roomIdentity().identity,
-					onEvent: (event) => this.#onRoom(event),
-				},
-				this.#joining.signal,
-			);
-			if (this.#roomLeft) return await room.close();
-			this.room = room;
-			const { participantSid } = room;
-			this.records.patch({ participantId: participantSid });
+			const room = await this.#join(link, this.roomIdentity());
+			if (room === undefined) return;
+			this.records.patch({ participantId: room.participantSid });
 			const occupied = room.participants().some((other) => other.kind === "sip");
 			this.dispatch({ type: "room-joined", occupied });
 		} catch (error) {
-			if (this.#roomLeft) return;
+			if (link.left) return;
 			if (!(error instanceof RoomJoinError)) throw error;
 			if (error.closeReason === undefined) {
 				this.deps.log.warn({ callId: this.callId, err: error }, "the room cannot be joined");
 				this.dispatch({ type: "room-failed", message: error.message });
 			} else this.dispatch({ type: "room-closed", reason: error.closeReason, message: error.message });
 		}
+	}
+
+	async #join(link: RoomLink, identity: RoomIdentity): Promise<RoomSession | undefined> {
+		const projectId = this.projectId();
+		const [url, token] = await Promise.all([this.deps.roomUrl(projectId), this.deps.token(identity, projectId)]);
+		return link.join(this.deps.rooms, { url, token, publishCodecs: this.publishCodecs(), trackName: identity.identity });
 	}
 
 	/** The telephone's own law first: its packets then go through untouched. */
@@ -322,16 +327,12 @@ export abstract class CallRunner {
 			case "participant-joined":
 				if (event.participant.kind === "sip") this.dispatch({ type: "room-occupied" });
 				return;
-			case "participant-left":
-				return;
 			case "track-subscribed":
-				this.onTrack(event.track);
 				return this.dispatch({ type: "room-occupied" });
+			case "participant-left":
 			case "track-unsubscribed":
-				this.#tracks.delete(event.trackSid);
-				return this.media?.removeTrack(event.trackSid);
 			case "track-muted":
-				return this.media?.muteTrack(event.trackSid, event.muted);
+				return;
 			case "dtmf":
 				return this.dispatch({ type: "room-digits", digits: event.digits });
 			case "closed":
@@ -339,18 +340,10 @@ export abstract class CallRunner {
 		}
 	}
 
-	/** Before the bridge stands nobody is heard on the telephone. */
-	protected onTrack(track: RemoteAudioTrack): void {
-		this.#tracks.set(track.trackSid, track);
-		if (this.#bridged) this.media?.addTrack(track);
-	}
-
 	#bridge(): void {
-		const { media, room } = this;
-		if (media === undefined || room === undefined) return this.dispatch({ type: "fault", message: "bridge without media or room" });
-		this.#bridged = true;
-		media.connect(room.uplink);
-		for (const track of this.#tracks.values()) media.addTrack(track);
+		const { media } = this;
+		if (media === undefined || this.room === undefined) return this.dispatch({ type: "fault", message: "bridge without media or room" });
+		this.#link.bridge(media);
 		media.watch(this.deps.mediaTimeoutMs.first, this.deps.mediaTimeoutMs.later);
 	}
 
@@ -383,11 +376,7 @@ export abstract class CallRunner {
 	}
 
 	protected setAttributes(attributes: Record<string, string>): void {
-		const { room } = this;
-		if (room === undefined || this.#roomLeft) return;
-		this.#attributes = this.#attributes
-			.then(() => room.setAttributes(attributes))
-			.catch((error: unknown) => this.deps.log.warn({ callId: this.callId, err: error }, "participant attributes could not be set"));
+		this.#link.setAttributes(attributes);
 	}
 
 	#endRecord(end: CallEnd): void {
@@ -413,15 +402,7 @@ export abstract class CallRunner {
 	}
 
 	#leaveRoom(): void {
-		if (this.#roomLeft) return;
-		this.#roomLeft = true;
-		this.#joining.abort();
-		const { room } = this;
-		if (room === undefined) return;
-		// `sip.callStatus: hangup` should be seen before the participant goes; a server that does not answer must not hold it up.
-		this.#leaving = this.#within(HANGUP_SEEN_MS, this.#attributes)
-			.then(() => room.close())
-			.catch((error: unknown) => this.deps.log.warn({ callId: this.callId, err: error }, "leaving the room failed"));
+		this.#link.leave();
 	}
 
 	#closeMedia(): void {
@@ -434,24 +415,13 @@ export abstract class CallRunner {
 	#over(): void {
 		for (const cancel of this.#timers.values()) cancel();
 		this.#timers.clear();
-		const gone = Promise.allSettled([this.#leaving, this.records.settled()]);
+		const gone = Promise.allSettled([this.#link.gone, this.records.settled()]);
 		// A table or a room server that never answers must not keep the call, nor the node's shutdown.
-		void this.#within(LAST_WRITES_MS, gone).then(() => {
+		void within(this.deps.clock, LAST_WRITES_MS, gone).then(() => {
 			this.#attempt("letting go of the call", () => this.deps.onOver(this.callId));
 		});
 	}
-
-	/** Resolves when `work` does, or after that time. */
-	async #within(ms: number, work: Promise<unknown>): Promise<void> {
-		let cancel = (): void => {};
-		const late = new Promise<void>((resolve) => {
-			cancel = this.deps.clock.wakeAt(this.deps.clock.now() + ms, resolve);
-		});
-		await Promise.race([work, late]);
-		cancel();
-	}
 }
 
-const HANGUP_SEEN_MS = 300;
 /** Longer than the retries of the record's end. */
 const LAST_WRITES_MS = 10_000;
