@@ -21,3 +21,6 @@ export { reasonPhrase } from "./message/reason.ts";
 export { writeMessage } from "./message/write.ts";
 export { readReferNotify, type ReferProgress } from "./refer/notify.ts";
 export { parseSipfrag, sipfragBody, type SipfragStatus } from "./refer/sipfrag.ts";
+export { DEFAULT_SESSION_TIMER, parseMinSe, parseSessionExpires, type Refresher, type SessionTimerOptions } from "./ua/session-timer.ts";
+export { type StreamFault, StreamFramer, type StreamItem, type StreamResult } from "./stream/framer.ts";
+export { STREAM_LIMITS } from "./stream/limits.ts";
