@@ -1,3 +1,4 @@
+import { DEFAULT_POLICY } from "@trunkline/contracts";
 import {
 	type CallLimitStore,
 	type CallStore,
@@ -40,6 +41,7 @@ export function nodeProjects(options: NodeProjectsOptions): Required<Pick<MediaN
 	return {
 		projects: {
 			forInbound: projectForInbound,
+			policy: async (projectId) => (await projectInForce(cache, builtInProjects, projectId))?.policy ?? DEFAULT_POLICY,
 			livekit: async (projectId) => (await projectInForce(cache, builtInProjects, projectId))?.livekit,
 		},
 		callStore: countedCalls({

@@ -7,6 +7,7 @@ import { newId } from "@trunkline/contracts";
 import type { CallStore, CommandQueue, ConfigStore, DialQueue, TransferStore } from "@trunkline/domain";
 import type { Hashes } from "@trunkline/sip";
 import { decideWith } from "./call/decide.ts";
+import { mayCallWith, type PolicyOf } from "./call/fraud.ts";
 import { Identities } from "./call/identities.ts";
 import { InboundCall } from "./call/inbound-call.ts";
 import { OutboundCall } from "./call/outbound-call.ts";
@@ -42,6 +43,8 @@ export interface MediaNodeOptions {
 		forInbound(calledNumber: string, source: string): Promise<string | undefined>;
 		/** the project's own LiveKit server; undefined = the one above */
 		livekit(projectId: string): Promise<LiveKitAccess | undefined>;
+		/** where its calls may go; unset: the deployment's default policy */
+		policy?: PolicyOf;
 	};
 	configStore: ConfigStore;
 	callStore: CallStore;
@@ -123,7 +126,8 @@ export class MediaNode {
 		const clock = systemClock();
 		const { log } = options;
 		const livekitOf = async (projectId: string): Promise<LiveKitAccess> => (await options.projects?.livekit(projectId)) ?? options.livekit;
-		this.#transfers = new Transfers({ store: options.transferStore, call: (callId) => this.#calls.get(callId), log });
+		const mayCall = mayCallWith(options.projects?.policy);
+		this.#transfers = new Transfers({ mayCall, store: options.transferStore, call: (callId) => this.#calls.get(callId), log });
 		const deps: CallDeps = {
 			clock,
 			media: this.#media,
@@ -148,6 +152,7 @@ export class MediaNode {
 			recordsDigits: options.recordsDigits,
 			mediaTimeoutMs: options.mediaTimeoutMs ?? { first: 30_000, later: 15_000 },
 			random: randomBytes,
+			mayCall,
 			log,
 			onTransfer: (transferIds, outcome) => this.#transfers.settle(transferIds, outcome),
 			onOver: (callId) => this.#onOver(callId),

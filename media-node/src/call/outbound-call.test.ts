@@ -3,6 +3,7 @@ import { callRecord, captureLogs, dialRequest, MemoryCallStore, SimClock } from 
 import { describe, expect, it, test } from "vitest";
 import { FakeMedia, FakeRooms, FakeUserAgent, gate, sdpOf, turns } from "./fakes.testkit.ts";
 import { OutboundCall } from "./outbound-call.ts";
+import { mayCallWith } from "./fraud.ts";
 import { outboundPlan } from "./outbound-plan.ts";
 import { type SipLegEvent, UnreachableError } from "./ports.ts";
 import type { CallDeps } from "./runner.ts";
@@ -10,7 +11,7 @@ import type { CallDeps } from "./runner.ts";
 const START = 1_700_000_000_000;
 const CALL_ID = "SCL_111111111111";
 
-async function world(request: Partial<DialRequest> = {}, store?: MemoryCallStore) {
+async function world(request: Partial<DialRequest> = {}, store?: MemoryCallStore, changes: Partial<CallDeps> = {}) {
 	const clock = new SimClock(START);
 	const calls = store ?? new MemoryCallStore({ now: () => clock.now() });
 	await calls.createCall(callRecord({ callId: CALL_ID, createdAt: START, request: dialRequest(request) }));
@@ -38,6 +39,7 @@ async function world(request: Partial<DialRequest> = {}, store?: MemoryCallStore
 		log,
 		onTransfer: (transferIds, outcome) => void transfers.push([...transferIds, outcome.status, outcome.reason].join(" ")),
 		onOver: () => void over.push(clock.now() - START),
+		...changes,
 	};
 	const call = new OutboundCall(deps, claimed, outboundPlan(claimed, log), userAgent, () => void dialled.push(call.phase));
 	const record = () => calls.getCall(CALL_ID);
@@ -327,4 +329,14 @@ describe("outboundPlan", () => {
 		delete record.request;
 		expect(() => outboundPlan(record, captureLogs())).toThrow("has no dial request");
 	});
+});
+
+it("a dial request that the policy is against is never dialled, whoever put it into the queue", async () => {
+	const { call, userAgent, dialled, record, log } = await world({ callTo: "+19005551234" }, undefined, { mayCall: mayCallWith() });
+	call.dispatch({ type: "start" });
+	await turns();
+	expect(userAgent.invites).toEqual([]);
+	expect(dialled).toHaveLength(1);
+	expect(await record()).toMatchObject({ state: "ended", end: { by: "node", reason: "rejected" } });
+	expect(JSON.stringify(log.logs)).not.toContain("9005551234");
 });

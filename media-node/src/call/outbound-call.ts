@@ -1,5 +1,6 @@
-import { inviteTarget } from "@trunkline/domain";
+import { dialledUsers, inviteTarget } from "@trunkline/domain";
 import type { CallRecord, DialRequest } from "@trunkline/contracts";
+import { pii } from "@trunkline/observability";
 import { initialOutbound, outbound } from "./outbound.ts";
 import {
 	type HeaderList,
@@ -113,6 +114,11 @@ export class OutboundCall extends CallRunner {
 		if (request.mediaEncryption === "REQUIRE")
 			return this.dispatch({ type: "unreachable", message: "the call must have encrypted media (SRTP), which this node does not have" });
 		const { clock } = this.deps;
+		const forbidden = await this.deps.mayCall?.(this.#projectId, dialledUsers(request));
+		if (forbidden !== undefined) {
+			this.deps.log.warn({ callId: this.callId, projectId: this.#projectId, to: pii(request.callTo) }, "a dial request is against the policy");
+			return this.dispatch({ type: "forbidden", message: forbidden });
+		}
 		const ours = await this.records.decide(["claimed", "joining"], "dialing", clock.now(), "dialing");
 		this.#dialled();
 		if (!ours) return this.dispatch({ type: "dial-lost" });

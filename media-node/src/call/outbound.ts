@@ -93,6 +93,8 @@ function dialing(state: CallState, event: CallEvent, now: number): Step {
 			return finish(state, "over", { by: "api", reason: "cancelled", message: "the call was cancelled before it was dialled" }, now);
 		case "unreachable":
 			return finish(state, "over", { by: "node", reason: "unreachable", message: event.message }, now);
+		case "forbidden":
+			return finish(state, "over", { by: "node", reason: "rejected", message: event.message }, now);
 		case "provisional":
 			// 100 is hop by hop (RFC 3261 §8.2.6.1) and says nothing about the telephone.
 			if (event.status === 100 || state.ringingSeen) return ignore(state);

@@ -1,5 +1,6 @@
 import type { CallEnd } from "@trunkline/contracts";
 import type { CallStore, TransferCommand, TransferOutcome } from "@trunkline/domain";
+import type { MayCall } from "./fraud.ts";
 import { LocalDescription } from "./local-description.ts";
 import { RecordWriter } from "./record-writer.ts";
 import { referHeaders } from "./refer-headers.ts";
@@ -54,6 +55,8 @@ export interface CallDeps {
 	/** Does the call's project want the digits that callers press on the records of its calls? Unset: none does. */
 	recordsDigits?: ((projectId: string) => Promise<boolean>) | undefined;
 	log: CallLog;
+	/** asked before an INVITE of ours leaves: why the project may not call that; unset: the API has seen to it */
+	mayCall?: MayCall | undefined;
 	/** what came of transfers; called once for each */
 	onTransfer(transferIds: readonly string[], outcome: TransferOutcome): void;
 	/** the call is gone; nothing of it is left */

@@ -82,6 +82,8 @@ export type CallEvent =
 	/** the conditional write to `dialing` found that the call is not ours any more (cancelled, or taken) */
 	| { type: "dial-lost" }
 	| { type: "unreachable"; message: string }
+	/** the project's policy is against the call */
+	| { type: "forbidden"; message: string }
 	| { type: "provisional"; status: number }
 	| { type: "answered"; sipCallId: string }
 	/** the answer's SDP cannot be used */

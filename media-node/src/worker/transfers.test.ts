@@ -58,3 +58,13 @@ test("a table that fails is noted, and nothing else comes of it", async () => {
 	await transfers.settled();
 	expect(log.logs.map(({ level }) => level)).toEqual(["error"]);
 });
+
+test("a target that the policy is against gets no REFER", async () => {
+	const { store, told, log } = await setUp();
+	const live: LiveCall = { callId: "SCL_1", dispatch: (event) => void told.push(event) };
+	const transfers = new Transfers({ store, call: () => live, log, mayCall: async (projectId, [target]) => `${projectId}: not ${target}` });
+	await transfers.take("STR_1", "SCL_1");
+	await transfers.settled();
+	expect(told).toEqual([]);
+	expect((await store.getTransfer("STR_1"))?.outcome).toEqual({ status: "failed", reason: "rejected", message: "p: not tel:+1" });
+});

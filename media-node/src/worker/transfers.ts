@@ -1,10 +1,13 @@
 import type { TransferOutcome, TransferStore } from "@trunkline/domain";
+import type { MayCall } from "../call/fraud.ts";
 import type { LiveCall } from "../call/ports.ts";
 
 export interface TransfersOptions {
 	store: TransferStore;
 	/** a call of this node */
 	call(callId: string): LiveCall | undefined;
+	/** why the call's project may not call the target; unset: the API has seen to it */
+	mayCall?: MayCall;
 	log: { warn(fields: Record<string, unknown>, message: string): void; error(fields: Record<string, unknown>, message: string): void };
 }
 
@@ -25,6 +28,11 @@ export class Transfers {
 		// The item is what the API has checked; the message is only a hint that it is there.
 		const live = call(transfer.callId);
 		if (live === undefined) return this.settle([transferId], { status: "failed", reason: "unspecified", refused: "gone" });
+		const forbidden = await this.#options.mayCall?.(transfer.projectId, [transfer.command.transferTo]);
+		if (forbidden !== undefined) {
+			log.warn({ transferId, callId: transfer.callId, projectId: transfer.projectId }, "a transfer is against the policy");
+			return this.settle([transferId], { status: "failed", reason: "rejected", message: forbidden });
+		}
 		live.dispatch({ type: "transfer", command: transfer.command });
 	}
 
