@@ -10,6 +10,7 @@ import type { Transaction, TransactionUser } from "../transaction/transaction.ts
 import { buildResponse, contactValue, type ResponseParts } from "./build.ts";
 import type { Core, Leg, LegInput } from "./core.ts";
 import { Session, type SessionOwner } from "./session.ts";
+import { SessionTimer, type SessionTimerOptions } from "./session-timer.ts";
 
 /** A peer's INVITE and what comes of it (RFC 3261 §13.3). */
 export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
@@ -40,6 +41,7 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 			this,
 			core.digest(undefined),
 			this.#localUser,
+			{ timer: new SessionTimer(core.sessionTimer), ownsCallId: false },
 		);
 		this.#transaction = core.layer.server(request, envelope, responseTo, this, now);
 		// RFC 3261 §17.2.1: 100 unless a response is sure to follow within 200 ms; at once, because the driver has to ask others.
@@ -94,10 +96,14 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 		this.#core.emit({ type: "ended", leg: this.id, by, cause, ...(request && { request }) });
 	}
 
-	#accept(parts: Omit<ResponseParts, "status">, now: Millis): void {
+	#accept(parts: Omit<ResponseParts, "status"> & { sessionTimer?: SessionTimerOptions }, now: Millis): void {
 		this.#state = "answered";
 		this.#core.timers.stop(this.#expires);
-		this.#session.answer(this.#transaction, this.#build({ ...parts, status: 200 }), this.#envelope.cseq, now);
+		const { refresh } = this.#session;
+		if (parts.sessionTimer !== undefined) refresh.timer.options = parts.sessionTimer;
+		refresh.keep(parts.body);
+		const headers = [...refresh.answer(this.#request, now), ...(parts.headers ?? [])];
+		this.#session.answer(this.#transaction, this.#build({ ...parts, headers, status: 200 }), this.#envelope.cseq, now);
 	}
 
 	#reject(parts: ResponseParts, now: Millis): void {

@@ -9,7 +9,9 @@ import type { TimerHandle } from "../timers.ts";
 import type { Transaction, TransactionUser } from "../transaction/transaction.ts";
 import { buildAck, buildCancel, buildRequest, contactValue } from "./build.ts";
 import type { Core, Leg, LegInput } from "./core.ts";
-import { acknowledge, byeAtOnce, Session, type SessionOwner } from "./session.ts";
+import { acknowledge, byeAtOnce } from "./in-dialog.ts";
+import { Session, type SessionOwner } from "./session.ts";
+import { SessionTimer } from "./session-timer.ts";
 
 type Call = Extract<SipInput, { kind: "call" }>;
 
@@ -23,6 +25,7 @@ export class CallerLeg implements Leg, SessionOwner {
 	readonly #localUser: string | undefined;
 	readonly #digest: DigestClient;
 	readonly #attempts: Attempts = { rounds: 0, realms: new Set() };
+	readonly #timer: SessionTimer;
 	/** dialogs that 1xx responses made, by To tag; the 2xx leaves one */
 	readonly #early = new Map<string, Session>();
 	/** To tags of the 2xx responses so far, each with what repeats its ACK */
@@ -45,6 +48,7 @@ export class CallerLeg implements Leg, SessionOwner {
 		this.#localTag = call.localTag ?? core.token(8);
 		this.#localUser = parseUri(call.from.uri)?.user;
 		this.#digest = core.digest(call.auth);
+		this.#timer = new SessionTimer(call.sessionTimer ?? core.sessionTimer);
 		// RFC 3261 §8.1.1.5: any start below 2**31; a small one leaves room to count.
 		this.#cseq = 0;
 		core.legs.set(this.id, this);
@@ -94,7 +98,7 @@ export class CallerLeg implements Leg, SessionOwner {
 				contact: contactValue(this.#core, this.#localUser, target),
 				// RFC 7616 §3.4.6: uri is the Request-URI, byte for byte.
 				fields: this.#digest.headersFor("INVITE", requestUri),
-				headers,
+				headers: [...this.#timer.requestHeaders(), ...(headers ?? [])],
 				body,
 			},
 			target,
@@ -141,6 +145,12 @@ export class CallerLeg implements Leg, SessionOwner {
 			this.#sendInvite(now);
 			return;
 		}
+		// RFC 4028 §7.3: the interval was too short; the same call again, with a longer one.
+		if (response.status === 422 && this.#cancel === undefined && this.#timer.raise(response)) {
+			this.#closeEarly(now);
+			this.#sendInvite(now);
+			return;
+		}
 		this.#fail("status", response, response.reason, now);
 	}
 
@@ -180,6 +190,8 @@ export class CallerLeg implements Leg, SessionOwner {
 		if (early !== undefined) early.confirm(dialog);
 		this.#session = early ?? this.#newSession(dialog);
 		this.#session.state = "confirmed";
+		this.#session.refresh.keep(this.#call.body);
+		this.#session.refresh.answered(response, now);
 		this.#core.emit({ type: "answered", leg: this.id, response });
 	}
 
@@ -233,7 +245,7 @@ export class CallerLeg implements Leg, SessionOwner {
 	}
 
 	#newSession(dialog: Dialog): Session {
-		return new Session(this.#core, this.id, dialog, this, this.#digest, this.#localUser);
+		return new Session(this.#core, this.id, dialog, this, this.#digest, this.#localUser, { timer: this.#timer, ownsCallId: true });
 	}
 }
 

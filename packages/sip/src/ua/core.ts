@@ -7,11 +7,13 @@ import type { Envelope } from "../message/envelope.ts";
 import type { SipRequest } from "../message/message.ts";
 import type { TimerQueue } from "../timers.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
+import type { SessionTimerOptions } from "./session-timer.ts";
 
 /** Methods that the endpoint serves by itself. */
 const OWN_METHODS = ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"] as const;
 
 const ENTROPY = 512;
+const NO_SESSION_TIMER: SessionTimerOptions = { mode: "off", expiresSeconds: 1800, minSeconds: 90 };
 
 export type LegInput = Extract<SipInput, { leg: LegId }>;
 
@@ -52,6 +54,11 @@ export class Core {
 		this.timers = layer.timers;
 		this.emit = emit;
 		this.allowed = [...new Set<string>([...OWN_METHODS, ...(options.allow ?? [])])];
+	}
+
+	/** of INVITEs that come in, until the driver says otherwise of a leg */
+	get sessionTimer(): SessionTimerOptions {
+		return this.options.sessionTimer ?? NO_SESSION_TIMER;
 	}
 
 	/** 64*T1: how long a request is waited for before its sender is given up. */

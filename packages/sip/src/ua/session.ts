@@ -1,27 +1,22 @@
 import type { Attempts, DigestClient } from "../auth/client.ts";
-import { contactUri, type Dialog, dialogKey, routing } from "../dialog/dialog.ts";
-import { nextHop } from "../dialog/next-hop.ts";
+import { contactUri, type Dialog, dialogKey } from "../dialog/dialog.ts";
 import type { Address, EndCause, LegId } from "../endpoint-types.ts";
 import type { Millis } from "../machine.ts";
 import type { Envelope } from "../message/envelope.ts";
-import { field } from "../message/headers.ts";
-import type { Body, HeaderField, HeaderInput, SipMessage, SipRequest, SipResponse } from "../message/message.ts";
+import type { HeaderInput, SipMessage, SipRequest, SipResponse } from "../message/message.ts";
 import { writeMessage } from "../message/write.ts";
 import type { TimerHandle } from "../timers.ts";
 import type { Transaction } from "../transaction/transaction.ts";
 import { unsupportedExtensions } from "./admission.ts";
-import { buildAck, buildRequest, buildResponse, contactValue, type ResponseParts } from "./build.ts";
+import { buildAck, buildResponse, contactValue, type ResponseParts } from "./build.ts";
 import type { Answer, Core, DialogOwner } from "./core.ts";
+import { acknowledge, buildInDialog, type OutgoingRequest } from "./in-dialog.ts";
+import { SessionRefresh } from "./refresh.ts";
+import { type SessionTimer, tooSmall } from "./session-timer.ts";
 
 export interface SessionOwner {
 	/** The dialog is gone: by a BYE, or because nobody is at the other end any more. Called once. */
 	onSessionEnd(by: "remote" | "local", cause: EndCause, request: SipRequest | undefined, now: Millis): void;
-}
-
-export interface OutgoingRequest {
-	method: string;
-	headers?: readonly HeaderInput[] | undefined;
-	body?: Body | undefined;
 }
 
 type Outcome = { response: SipResponse; cause?: "auth" } | { response?: undefined; cause: "timeout" | "transport" | "ended" };
@@ -39,6 +34,7 @@ const MAX_SERVED = 128;
 export class Session implements DialogOwner {
 	state: "early" | "confirmed" | "ending" | "ended" = "early";
 	dialog: Dialog;
+	readonly refresh: SessionRefresh;
 	readonly #core: Core;
 	readonly #leg: LegId;
 	readonly #owner: SessionOwner;
@@ -54,7 +50,15 @@ export class Session implements DialogOwner {
 	/** server transactions of this dialog that live, answered or not */
 	#serving = 0;
 
-	constructor(core: Core, leg: LegId, dialog: Dialog, owner: SessionOwner, digest: DigestClient, localUser: string | undefined) {
+	constructor(
+		core: Core,
+		leg: LegId,
+		dialog: Dialog,
+		owner: SessionOwner,
+		digest: DigestClient,
+		localUser: string | undefined,
+		timer: { timer: SessionTimer; ownsCallId: boolean },
+	) {
 		this.#core = core;
 		this.#leg = leg;
 		this.dialog = dialog;
@@ -63,6 +67,15 @@ export class Session implements DialogOwner {
 		this.#localUser = localUser;
 		this.#key = dialogKey(dialog.callId, dialog.localTag, dialog.remoteTag);
 		core.dialogs.set(this.#key, this);
+		this.refresh = new SessionRefresh(core, timer.timer, timer.ownsCallId, {
+			send: (outgoing, done, now) => this.#ask(outgoing, ({ response }, at) => done(response, at), now),
+			busy: () => this.#inviting(),
+			onRefreshed: (response) => core.emit({ type: "refreshed", leg, response }),
+			onExpired: (now) => {
+				// RFC 4028 §10: without a refresh the session is over; RFC 3326: the BYE says why.
+				if (this.state === "confirmed") this.#sendBye(EXPIRED, now, "session-expired");
+			},
+		});
 	}
 
 	/** The 2xx that makes an early dialog a confirmed one also says its route and target anew (RFC 3261 §13.2.2.4). */
@@ -107,14 +120,33 @@ export class Session implements DialogOwner {
 	/** A request of the driver. */
 	request(transaction: string, outgoing: OutgoingRequest, now: Millis): void {
 		const leg = this.#leg;
-		const report = (outcome: Outcome, at: Millis): void => {
+		const report = ({ response, cause }: Outcome | { response?: undefined; cause: "glare" }): void => {
+			// RFC 3261 §14.1: who met the other's INVITE waits a while of his own.
+			const retryAfter = cause === "glare" || (response?.status === 491 && outgoing.method === "INVITE") ? this.refresh.glareWait() : undefined;
+			const wait = retryAfter === undefined ? {} : { retryAfter };
+			this.#core.emit({ type: "in-dialog-response", leg, transaction, ...(response && { response }), ...(cause && { cause }), ...wait });
+		};
+		if (this.state === "ending" || this.state === "ended") report({ cause: "ended" });
+		// §14.1: "MUST NOT initiate a new INVITE transaction within a dialog while another INVITE transaction is in progress in either direction"
+		else if (outgoing.method === "INVITE" && this.#inviting()) report({ cause: "glare" });
+		else this.#ask(outgoing, report, now);
+	}
+
+	/** Sends a request and ends the dialog when the answer says that there is none any more. */
+	#ask(outgoing: OutgoingRequest, report: (outcome: Outcome, at: Millis) => void, now: Millis): void {
+		const done = (outcome: Outcome, at: Millis): void => {
 			const { response, cause } = outcome;
-			this.#core.emit({ type: "in-dialog-response", leg, transaction, ...(response && { response }), ...(cause && { cause }) });
+			report(outcome, at);
 			// RFC 3261 §12.2.1.2: 481, or nothing at all, means that the dialog is gone at the other end.
 			if (response?.status === 481 || response?.status === 408 || cause === "timeout") this.#abandon(at);
 		};
-		if (this.state === "ending" || this.state === "ended") report({ cause: "ended" }, now);
-		else this.#send(outgoing, newAttempts(), report, now);
+		this.#send(outgoing, newAttempts(), done, now);
+	}
+
+	/** An INVITE transaction is in progress, in either direction (RFC 3261 §14.1). */
+	#inviting(): boolean {
+		if (this.#unacknowledged.size > 0) return true;
+		return [...this.#unanswered.keys(), ...this.#sent.keys()].some((other) => other.request.method === "INVITE");
 	}
 
 	onRequest(request: SipRequest, envelope: Envelope, responseTo: Address, now: Millis): void {
@@ -150,7 +182,9 @@ export class Session implements DialogOwner {
 			return;
 		}
 		const unsupported = unsupportedExtensions(request, this.#core.options.supported ?? []);
-		if (unsupported.length > 0) this.#reply(transaction, { status: 420, headers: [["Unsupported", unsupported.join(", ")]] }, now);
+		const short = isRefresh(request.method) ? tooSmall(request, this.#core.sessionTimer) : undefined;
+		if (short !== undefined) this.#reply(transaction, short, now);
+		else if (unsupported.length > 0) this.#reply(transaction, { status: 420, headers: [["Unsupported", unsupported.join(", ")]] }, now);
 		else if (request.method === "INVITE") this.#onReinvite(transaction, request, envelope, now);
 		else if (request.method === "OPTIONS")
 			this.#reply(transaction, { status: 200, headers: [["Allow", this.#core.allowed.join(", ")]] }, now);
@@ -168,6 +202,7 @@ export class Session implements DialogOwner {
 	close(now: Millis): void {
 		if (this.state === "ended") return;
 		this.state = "ended";
+		this.refresh.stop();
 		this.#core.dialogs.delete(this.#key);
 		for (const cseq of [...this.#unacknowledged.keys()]) this.#settle(cseq);
 		// RFC 3261 §15.1.2: "The UAS MUST still respond to any pending requests received for that dialog … 487"
@@ -217,13 +252,21 @@ export class Session implements DialogOwner {
 		}
 		this.#forgetUnanswered(transaction);
 		this.#refreshTarget(transaction.request);
-		this.answer(transaction, this.#response(transaction, answer), envelope.cseq, now);
+		this.refresh.keep(answer.body);
+		this.answer(transaction, this.#response(transaction, this.#timed(transaction.request, answer, now)), envelope.cseq, now);
 	}
 
 	#reply(transaction: Transaction, parts: ResponseParts, now: Millis): void {
 		if (parts.status >= 200) this.#forgetUnanswered(transaction);
-		if (parts.status >= 200 && parts.status < 300 && transaction.request.method === "UPDATE") this.#refreshTarget(transaction.request);
-		transaction.onResponse(this.#response(transaction, parts), now);
+		const updates = parts.status >= 200 && parts.status < 300 && transaction.request.method === "UPDATE";
+		if (updates) this.#refreshTarget(transaction.request);
+		if (updates) this.refresh.keep(parts.body);
+		transaction.onResponse(this.#response(transaction, updates ? this.#timed(transaction.request, parts, now) : parts), now);
+	}
+
+	/** With what a 2xx to INVITE or UPDATE says of the session timer (RFC 4028 §9). */
+	#timed<Parts extends { headers?: readonly HeaderInput[] | undefined }>(request: SipRequest, parts: Parts, now: Millis): Parts {
+		return { ...parts, headers: [...this.refresh.answer(request, now), ...(parts.headers ?? [])] };
 	}
 
 	#response(transaction: Transaction, parts: ResponseParts): SipResponse {
@@ -279,6 +322,7 @@ export class Session implements DialogOwner {
 
 	#sendBye(headers: readonly HeaderInput[] | undefined, now: Millis, cause?: EndCause): void {
 		this.state = "ending";
+		this.refresh.stop();
 		for (const cseq of [...this.#unacknowledged.keys()]) this.#settle(cseq);
 		const done = (outcome: Outcome, at: Millis): void => this.#end("local", cause ?? byeCause(outcome), undefined, at);
 		this.#send({ method: "BYE", headers }, newAttempts(), done, now);
@@ -291,7 +335,9 @@ export class Session implements DialogOwner {
 	}
 
 	#send(outgoing: OutgoingRequest, attempts: Attempts, done: (outcome: Outcome, now: Millis) => void, now: Millis): void {
-		const { request, branch, to } = buildInDialog(this.#core, this.dialog, outgoing, this.#digest, this.#localUser);
+		const refreshes = isRefresh(outgoing.method);
+		const timed = refreshes ? { ...outgoing, headers: [...this.refresh.timer.requestHeaders(), ...(outgoing.headers ?? [])] } : outgoing;
+		const { request, branch, to } = buildInDialog(this.#core, this.dialog, timed, this.#digest, this.#localUser);
 		let repeatAck: (() => void) | undefined;
 		const finish = (outcome: Outcome, at: Millis): void => {
 			if (this.#sent.delete(transaction)) done(outcome, at);
@@ -303,15 +349,24 @@ export class Session implements DialogOwner {
 				if (repeatAck === undefined) repeatAck = acknowledge(this.#core, this.dialog, request);
 				else repeatAck();
 			}
+			const again = (): void => {
+				this.#sent.delete(transaction);
+				this.#send(outgoing, attempts, done, at);
+			};
 			if (message.status === 401 || message.status === 407) {
 				const useless = this.#digest.learn(message, attempts);
-				if (useless === undefined && this.state !== "ended") {
-					this.#sent.delete(transaction);
-					this.#send(outgoing, attempts, done, at);
-					return;
-				}
-				finish({ response: message, cause: "auth" }, at);
+				if (useless === undefined && this.state !== "ended") again();
+				else finish({ response: message, cause: "auth" }, at);
 				return;
+			}
+			// RFC 4028 §7.3: a 422 is answered by the same request with the larger interval.
+			if (message.status === 422 && refreshes && this.#sent.has(transaction) && this.refresh.timer.raise(message)) {
+				again();
+				return;
+			}
+			if (message.status < 300 && refreshes && this.#sent.has(transaction)) {
+				this.refresh.keep(outgoing.body);
+				this.refresh.answered(message, at);
 			}
 			finish({ response: message }, at);
 		};
@@ -328,45 +383,6 @@ export class Session implements DialogOwner {
 	#refreshTarget(message: SipRequest | SipResponse): void {
 		this.dialog.remoteTarget = contactUri(message) ?? this.dialog.remoteTarget;
 	}
-}
-
-/** ACK to a 2xx in a dialog; sent now, and again by the function it gives. */
-export function acknowledge(core: Core, dialog: Dialog, invite: SipRequest): () => void {
-	// §13.2.2.4: "The ACK MUST contain the same credentials as the INVITE"
-	const fields = invite.headers.filter(({ key }) => key === "authorization" || key === "proxy-authorization");
-	const cseq = Number.parseInt(invite.headers.find(({ key }) => key === "cseq")?.value ?? "0", 10);
-	const { uri, routes, nextHop: hop } = routing(dialog);
-	const to = nextHop(hop, dialog.peer);
-	const { callId, local, remote } = dialog;
-	const { request } = buildRequest(core, { method: "ACK", uri, from: local, to: remote, callId, cseq, routes, fields }, to);
-	const bytes = writeMessage(request);
-	const send = (): void => core.layer.transmit(bytes, to);
-	send();
-	return send;
-}
-
-/** Ends a dialog that nobody wants: a second fork's 2xx, or one that came after CANCEL (RFC 3261 §9.1, §13.2.2.4). */
-export function byeAtOnce(core: Core, dialog: Dialog, digest: DigestClient, now: Millis): void {
-	const { request, branch, to } = buildInDialog(core, dialog, { method: "BYE" }, digest, undefined);
-	core.layer.client(request, branch, to, {}, now);
-}
-
-function buildInDialog(
-	core: Core,
-	dialog: Dialog,
-	outgoing: OutgoingRequest,
-	digest: DigestClient,
-	localUser: string | undefined,
-): { request: SipRequest; branch: string; to: Address } {
-	const { uri, routes, nextHop: hop } = routing(dialog);
-	const to = nextHop(hop, dialog.peer);
-	const { callId, local, remote } = dialog;
-	dialog.localSeq++;
-	const fields: HeaderField[] = digest.headersFor(outgoing.method, uri);
-	if (outgoing.method === "REFER" || outgoing.method === "UPDATE") fields.push(field("Contact", contactValue(core, localUser, to)));
-	const contact = outgoing.method === "INVITE" ? { contact: contactValue(core, localUser, to) } : {};
-	const parts = { method: outgoing.method, uri, from: local, to: remote, callId, cseq: dialog.localSeq, routes, fields, ...contact };
-	return { ...buildRequest(core, { ...parts, headers: outgoing.headers, body: outgoing.body }, to), to };
 }
 
 function byeCause(outcome: Outcome): EndCause {
