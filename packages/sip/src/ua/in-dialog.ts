@@ -54,8 +54,3 @@ export function buildInDialog(
 	const parts = { method: outgoing.method, uri, from: local, to: remote, callId, cseq: dialog.localSeq, routes, fields, ...contact };
 	return { ...buildRequest(core, { ...parts, headers: outgoing.headers, body: outgoing.body }, to), to };
 }
-
-/** Target refresh requests, which a session timer counts (RFC 4028 §7, §8). */
-const isRefresh = (method: string): boolean => method === "INVITE" || method === "UPDATE";
-
-const EXPIRED: readonly HeaderInput[] = [["Reason", 'SIP ;cause=408 ;text="Session timer expired"']];

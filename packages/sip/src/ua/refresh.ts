@@ -3,7 +3,7 @@ import { header } from "../message/headers.ts";
 import type { Body, HeaderInput, SipRequest, SipResponse } from "../message/message.ts";
 import type { TimerHandle } from "../timers.ts";
 import type { Core } from "./core.ts";
-import type { OutgoingRequest } from "./session.ts";
+import type { OutgoingRequest } from "./in-dialog.ts";
 import type { SessionTimer } from "./session-timer.ts";
 
 /** What the refresh of a session needs of its dialog. */

@@ -385,6 +385,11 @@ export class Session implements DialogOwner {
 	}
 }
 
+/** Target refresh requests, which a session timer counts (RFC 4028 §7, §8). */
+const isRefresh = (method: string): boolean => method === "INVITE" || method === "UPDATE";
+
+const EXPIRED: readonly HeaderInput[] = [["Reason", 'SIP ;cause=408 ;text="Session timer expired"']];
+
 function byeCause(outcome: Outcome): EndCause {
 	if (outcome.response === undefined) return outcome.cause === "ended" ? "bye" : outcome.cause;
 	if (outcome.response.status < 300) return "bye";
