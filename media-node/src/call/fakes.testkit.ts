@@ -177,6 +177,8 @@ export class FakeLeg implements SipLeg {
 	answerSdp = "";
 	/** SDP of answers to re-INVITEs */
 	readonly responses: string[] = [];
+	/** offers of re-INVITEs */
+	readonly reinvites: string[] = [];
 	/** thrown by the command of that name */
 	readonly throws = new Map<string, Error>();
 
@@ -200,6 +202,10 @@ export class FakeLeg implements SipLeg {
 	refer(name: string, headers: HeaderList): void {
 		this.#do("refer", `refer ${name}`);
 		this.referHeaders.push(headers);
+	}
+	reinvite(name: string, sdp: string): void {
+		this.#do("reinvite", `reinvite ${name}`);
+		this.reinvites.push(sdp);
 	}
 	respond(transaction: string, status: number, _reason?: string, sdp?: string): void {
 		this.#do("respond", `respond ${transaction} ${status}${sdp === undefined ? "" : " with SDP"}`);

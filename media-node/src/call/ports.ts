@@ -22,6 +22,8 @@ export interface EncodedFrame {
 /** Where a call's audio towards the room goes: one published track. */
 export interface AudioUplink {
 	readonly codec: RoomCodec;
+	/** G.711 of either law is taken as it is; each frame says its own */
+	readonly takesG711?: boolean;
 	/** `level` = RFC 6464 audio level, -dBov 0 (loud) … 127 (silence) */
 	write(frame: EncodedFrame, level: number): void;
 }
@@ -48,6 +50,8 @@ export type RoomCloseReason =
 	| "room-deleted"
 	| "room-closed"
 	| "duplicate-identity"
+	/** of two telephones joined in place: the other one has hung up */
+	| "other-leg"
 	| "server-shutdown"
 	| "connection-lost"
 	| "join-failed";
@@ -187,6 +191,8 @@ export interface SipLeg {
 	bye(headers?: HeaderList): void;
 	/** Sends REFER inside the dialog (RFC 3515); `refer-answered` with this name comes back. `headers` have Refer-To. */
 	refer(name: string, headers: HeaderList): void;
+	/** Sends a re-INVITE with this offer; `reinvite-answered` with this name comes back. The ACK of a 2xx is sent at once. */
+	reinvite(name: string, sdp: string, headers?: HeaderList): void;
 	/** answers a re-INVITE or another request inside the dialog */
 	respond(transaction: string, status: number, reason?: string, sdp?: string, headers?: HeaderList): void;
 }
@@ -219,8 +225,24 @@ export type SipLegEvent =
 	| { type: "acked"; sdp?: string }
 	| { type: "ack-timeout" }
 	| { type: "bye"; headers: HeaderList }
-	| { type: "bye-done" }
-	| { type: "reinvite"; transaction: string; sdp?: string }
+	/** the leg is over by our doing; `cause` says when it was not a BYE of the call's that ended it */
+	| { type: "bye-done"; cause?: "gone" | "session-expired" }
+	| { type: "reinvite"; transaction: string; headers?: HeaderList; sdp?: string }
+	/** the final response to a re-INVITE of ours, or why there is none; `retryAfterMs`: it met one of the peer (RFC 3261 §14.1) */
+	| {
+			type: "reinvite-answered";
+			name: string;
+			headers: HeaderList;
+			status?: number;
+			reason?: string;
+			sdp?: string;
+			cause?: "timeout" | "transport" | "auth" | "ended" | "glare";
+			retryAfterMs?: number;
+	  }
+	/** the peer's answer to a refresh of ours (RFC 4028) */
+	| { type: "refreshed"; sdp?: string }
+	/** INFO; answered with 200 already */
+	| { type: "info-digits"; digits: string }
 	| { type: "in-dialog"; transaction: string; method: string }
 	/** the final response to a REFER of ours, or why there is none; `id` = the REFER's CSeq number */
 	| {
@@ -229,7 +251,7 @@ export type SipLegEvent =
 			id?: number;
 			status?: number;
 			reason?: string;
-			cause?: "timeout" | "transport" | "auth" | "ended";
+			cause?: "timeout" | "transport" | "auth" | "ended" | "glare";
 	  }
 	/** a NOTIFY of how a REFER goes (RFC 3515 §2.4.4), to be answered with `respond` */
 	| {

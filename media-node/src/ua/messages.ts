@@ -56,13 +56,15 @@ export function legEvent(event: Exclude<SipEvent, { type: "incoming" } | { type:
 		case "ended":
 			return event.by === "remote"
 				? { type: "bye", headers: event.request === undefined ? [] : headerList(event.request) }
-				: { type: "bye-done" };
+				: { type: "bye-done", ...(event.cause === "gone" || event.cause === "session-expired" ? { cause: event.cause } : {}) };
 		case "reinvite":
-			return { type: "reinvite", transaction: event.transaction, ...withSdp(event.request) };
+			return { type: "reinvite", transaction: event.transaction, headers: headerList(event.request), ...withSdp(event.request) };
+		case "refreshed":
+			return { type: "refreshed", ...withSdp(event.response) };
 		case "in-dialog":
 			return inDialogEvent(event.transaction, event.request);
 		case "in-dialog-response":
-			return referAnswered(event);
+			return requestAnswered(event);
 	}
 }
 
@@ -72,7 +74,25 @@ function inDialogEvent(transaction: string, request: SipRequest): SipLegEvent {
 	return { type: "in-dialog", transaction, method: request.method };
 }
 
-/** REFER is the only request that calls send inside their dialogs. */
+/** Names of re-INVITEs of ours are told from those of REFERs by this. */
+export const REINVITE = "INVITE ";
+
+/** REFER and re-INVITE are what calls send inside their dialogs. */
+function requestAnswered(event: Extract<SipEvent, { type: "in-dialog-response" }>): SipLegEvent {
+	return event.transaction.startsWith(REINVITE) ? reinviteAnswered(event) : referAnswered(event);
+}
+
+function reinviteAnswered({ transaction, response, cause, retryAfter }: Extract<SipEvent, { type: "in-dialog-response" }>): SipLegEvent {
+	return {
+		type: "reinvite-answered",
+		name: transaction.slice(REINVITE.length),
+		headers: response === undefined ? [] : headerList(response),
+		...(response === undefined ? {} : { status: response.status, reason: response.reason, ...withSdp(response) }),
+		...(cause === undefined ? {} : { cause }),
+		...(retryAfter === undefined ? {} : { retryAfterMs: retryAfter }),
+	};
+}
+
 function referAnswered({ transaction, response, cause }: Extract<SipEvent, { type: "in-dialog-response" }>): SipLegEvent {
 	const id = Number.parseInt((response === undefined ? undefined : header(response, "cseq")) ?? "", 10);
 	return {

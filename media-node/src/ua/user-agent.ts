@@ -3,6 +3,7 @@ import {
 	type EndpointOptions,
 	type EndpointStats,
 	type HeaderInput,
+	readInfo,
 	SipEndpoint,
 	type SipEvent,
 	type SipInput,
@@ -18,7 +19,7 @@ import {
 	UnreachableError,
 	type UserAgent,
 } from "../call/ports.ts";
-import { inboundInvite, legEvent, textBytes } from "./messages.ts";
+import { inboundInvite, legEvent, REINVITE, textBytes } from "./messages.ts";
 import { type Lookup, resolveTarget } from "./resolve.ts";
 
 export interface UserAgentOptions {
@@ -186,6 +187,7 @@ export class SipUserAgent implements UserAgent {
 		try {
 			if (event.type === "incoming") return this.#onIncoming(event);
 			if (event.type === "out-of-dialog") return this.#onOutOfDialog(event);
+			if (event.type === "in-dialog" && event.request.method === "INFO") return this.#onInfo(event);
 			const leg = this.#legs.get(event.leg);
 			if (leg === undefined) return;
 			if (event.type === "failed" || event.type === "ended" || event.type === "cancelled") this.#legs.delete(event.leg);
@@ -209,6 +211,17 @@ export class SipUserAgent implements UserAgent {
 		const leg: Leg = { listener: () => {}, target: event.remote.host, unanswered: true };
 		this.#legs.set(event.leg, leg);
 		leg.listener = this.#options.onInvite(invite, event.request, this.#leg(event.leg));
+	}
+
+	/** The call hears of digits only; everything else about INFO (RFC 6086) is settled here. */
+	#onInfo({ leg, transaction, request }: Extract<SipEvent, { type: "in-dialog" }>): void {
+		const info = readInfo(request);
+		if (info.kind === "refused") {
+			this.#feed({ kind: "respond", transaction, status: info.status, headers: info.headers });
+			return;
+		}
+		this.#feed({ kind: "respond", transaction, status: 200 });
+		if (info.kind === "digits") this.#legs.get(leg)?.listener({ type: "info-digits", digits: info.digits });
 	}
 
 	/** The last word to an INVITE: the endpoint reports nothing more of the leg. */
@@ -254,6 +267,8 @@ export class SipUserAgent implements UserAgent {
 				ending.listener({ type: "bye-done" });
 			},
 			refer: (name, headers) => feed({ kind: "request", leg, transaction: name, method: "REFER", headers }),
+			reinvite: (name, sdp, headers) =>
+				feed({ kind: "request", leg, transaction: REINVITE + name, method: "INVITE", body: sdpBody(sdp), ...withHeaders(headers) }),
 			respond: (transaction, status, reason, sdp, headers) => {
 				// A 200 with SDP answers a re-INVITE: the endpoint sends it again until the ACK comes (RFC 3261 §13.3.1.4).
 				if (status === 200 && sdp !== undefined)

@@ -1,6 +1,7 @@
 import type { Hashes } from "./auth/hashes.ts";
 import type { Millis } from "./machine.ts";
 import type { Body, HeaderInput, SipRequest, SipResponse } from "./message/message.ts";
+import type { SessionTimerOptions } from "./ua/session-timer.ts";
 
 export type SipTransport = "UDP" | "TCP" | "TLS";
 
@@ -9,6 +10,23 @@ export interface Address {
 	readonly host: string;
 	readonly port: number;
 	readonly transport: SipTransport;
+	/**
+	 * The connection that it came by, by the driver's name for it. What goes to this address goes by it while it lives; after that `host` and `port`
+	 * are where a new one is opened (RFC 3261 §18.2.2).
+	 */
+	readonly connection?: string;
+	/** UDP is only the default here: a request that is too large for it goes by TCP (RFC 3261 §18.1.1) */
+	readonly largeByTcp?: boolean;
+	readonly tls?: TlsPeer;
+}
+
+/** By what a TLS peer is known, and knows us. Only equal ones may share a connection. */
+export interface TlsPeer {
+	/** what its certificate has to say, and SNI; unset = the address */
+	readonly serverName?: string;
+	readonly minVersion?: "TLSv1.2" | "TLSv1.3";
+	/** the driver's name for the certificate that we show */
+	readonly clientCertificate?: string;
 }
 
 /** One INVITE usage (RFC 5057): from the first INVITE to the end of its dialog. Opaque; the caller chooses it for `call`, the endpoint for `incoming`. */
@@ -18,7 +36,16 @@ export interface EndpointOptions {
 	/** User-Agent of our requests, Server of our responses */
 	userAgent: string;
 	/** what others reach us at: sent-by of our Via and our Contact */
-	contact: { host: string; port: number; user?: string };
+	contact: {
+		host: string;
+		/** UDP and TCP */
+		port: number;
+		user?: string;
+		/** said to peers over TLS; unset = `port` */
+		tlsPort?: number;
+		/** said to peers with an IPv6 address; unset = `host` */
+		host6?: string;
+	};
 	/** n cryptographically random bytes; must return exactly n */
 	random: (n: number) => Uint8Array;
 	hashes: Hashes;
@@ -26,6 +53,8 @@ export interface EndpointOptions {
 	allow?: readonly string[];
 	/** Option tags that the driver understands in Require (RFC 3261 §8.2.2.3); others get 420. None by default. */
 	supported?: readonly string[];
+	/** RFC 4028, for legs that bring no rules of their own; unset = off. "timer" must be among `supported` for peers that require it. */
+	sessionTimer?: SessionTimerOptions;
 	/** The endpoint answers OPTIONS with 200 itself; false (default) = `out-of-dialog` event. OPTIONS inside a dialog is always answered here. */
 	answerOptions?: boolean;
 	/** New INVITEs beyond this many live transactions get 503; other strangers' requests too. Default 20,000. */
@@ -67,11 +96,12 @@ export type SipInput =
 			headers?: readonly HeaderInput[];
 			body?: Body;
 			auth?: Credentials;
+			sessionTimer?: SessionTimerOptions;
 	  }
 	/** status 101..199; may be given again with the same status as a keep-alive */
 	| { kind: "ring"; leg: LegId; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body }
 	/** 200 to the INVITE, or to the re-INVITE named by `transaction`; retransmitted until the ACK */
-	| { kind: "accept"; leg: LegId; transaction?: string; headers?: readonly HeaderInput[]; body?: Body }
+	| { kind: "accept"; leg: LegId; transaction?: string; headers?: readonly HeaderInput[]; body?: Body; sessionTimer?: SessionTimerOptions }
 	/** status 300..699 to the INVITE */
 	| { kind: "reject"; leg: LegId; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body }
 	/** Before the final response. Waits for a provisional one (RFC 3261 §9.1); a 200 that races is ACKed and BYEd. Ends in `failed`, cause "cancelled". */
@@ -93,8 +123,8 @@ export type SipOutput = { kind: "transmit"; bytes: Uint8Array; to: Address } | {
 /** Why an INVITE of ours got nowhere. "auth": challenged, and no (or refused) credentials. */
 export type FailureCause = "status" | "timeout" | "transport" | "auth" | "cancelled";
 
-/** Why a leg ended after its answer. "bye": in good order; "timeout"/"transport"/"error": our BYE was not answered with 2xx; "ack-timeout"; "gone": the peer answered 481 or nothing to a request of ours. */
-export type EndCause = "bye" | "timeout" | "transport" | "error" | "ack-timeout" | "gone";
+/** Why a leg ended after its answer. "bye": in good order; "timeout"/"transport"/"error": our BYE was not answered with 2xx; "ack-timeout"; "gone": the peer answered 481 or nothing to a request of ours; "session-expired": nobody refreshed the session in time (RFC 4028 §10). */
+export type EndCause = "bye" | "timeout" | "transport" | "error" | "ack-timeout" | "gone" | "session-expired";
 
 export type SipEvent =
 	/** 100 Trying has been sent. Answer with ring / accept / reject. */
@@ -114,6 +144,8 @@ export type SipEvent =
 	/** Last event of an answered leg: remote BYE (200 sent), or our BYE finished or given up. */
 	| { type: "ended"; leg: LegId; by: "remote" | "local"; request?: SipRequest; cause: EndCause }
 	| { type: "reinvite"; leg: LegId; transaction: string; request: SipRequest }
+	/** 2xx to a refresh that the endpoint sent by itself (RFC 4028); one to INVITE has the peer's SDP, which may have changed */
+	| { type: "refreshed"; leg: LegId; response: SipResponse }
 	| { type: "in-dialog"; leg: LegId; transaction: string; request: SipRequest }
 	/** Provisional responses are not reported. No response: `cause`. */
 	| {
@@ -121,7 +153,10 @@ export type SipEvent =
 			leg: LegId;
 			transaction: string;
 			response?: SipResponse;
-			cause?: "timeout" | "transport" | "auth" | "ended";
+			/** "glare": an INVITE of either side is in progress; nothing was sent */
+			cause?: "timeout" | "transport" | "auth" | "ended" | "glare";
+			/** ms to wait before the INVITE is tried again: it met one of the peer (RFC 3261 §14.1) */
+			retryAfter?: Millis;
 	  }
 	| { type: "out-of-dialog"; transaction: string; request: SipRequest; remote: Address };
 

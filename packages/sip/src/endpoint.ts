@@ -19,6 +19,7 @@ import { buildResponse } from "./ua/build.ts";
 import { CalleeLeg } from "./ua/callee.ts";
 import { CallerLeg } from "./ua/caller.ts";
 import { type Answer, Core } from "./ua/core.ts";
+import { tooSmall } from "./ua/session-timer.ts";
 
 const DEFAULT_MAX_TRANSACTIONS = 20_000;
 
@@ -147,7 +148,8 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 
 	#onNewRequest(request: SipRequest, envelope: Envelope, remote: Address, responseTo: Address, now: Millis): void {
 		const { allowed, options } = this.#core;
-		const refusal = refuse(request, envelope, { allowed, supported: options.supported ?? [] }) ?? this.#refuseByState(envelope);
+		const short = request.method === "INVITE" ? tooSmall(request, this.#core.sessionTimer) : undefined;
+		const refusal = refuse(request, envelope, { allowed, supported: options.supported ?? [] }) ?? short ?? this.#refuseByState(envelope);
 		if (refusal !== undefined) {
 			this.#refuse(request, envelope, responseTo, refusal);
 			return;

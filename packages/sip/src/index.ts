@@ -24,3 +24,4 @@ export { parseSipfrag, sipfragBody, type SipfragStatus } from "./refer/sipfrag.t
 export { DEFAULT_SESSION_TIMER, parseMinSe, parseSessionExpires, type Refresher, type SessionTimerOptions } from "./ua/session-timer.ts";
 export { type StreamFault, StreamFramer, type StreamItem, type StreamResult } from "./stream/framer.ts";
 export { STREAM_LIMITS } from "./stream/limits.ts";
+export { dtmfRelay, type InfoRead, readInfo } from "./ua/info.ts";

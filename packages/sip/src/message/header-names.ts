@@ -44,6 +44,7 @@ const COMPACT: readonly (readonly [name: string, compact?: string])[] = [
 	["RSeq"],
 	["RAck"],
 	["Warning"],
+	["Min-SE"],
 ];
 
 const KEYS = new Map<string, string>();
@@ -75,6 +76,8 @@ const RESERVED = new Set([
 	"content-encoding",
 	"require",
 	"proxy-require",
+	"session-expires",
+	"min-se",
 ]);
 
 /**

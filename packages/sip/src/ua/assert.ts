@@ -28,7 +28,9 @@ export function assertCommand(command: Command): void {
 export function assertOptions(options: EndpointOptions): void {
 	const { userAgent, contact, allow = [], supported = [] } = options;
 	if (!isHeaderValue(userAgent)) throw new SipUsageError("userAgent cannot be written");
-	if (parseHostPort(writeHost(contact.host)) === undefined || !(contact.port > 0 && contact.port < 65_536)) {
+	const hosts = [contact.host, contact.host6 ?? contact.host];
+	const ports = [contact.port, contact.tlsPort ?? contact.port];
+	if (hosts.some((host) => parseHostPort(writeHost(host)) === undefined) || !ports.every((port) => port > 0 && port < 65_536)) {
 		throw new SipUsageError("contact is no host and port");
 	}
 	if (![...allow, ...supported].every(isToken)) throw new SipUsageError("allow or supported has what is no token");

@@ -6,6 +6,7 @@ import { field } from "../message/headers.ts";
 import type { Body, HeaderField, HeaderInput, SipRequest, SipResponse } from "../message/message.ts";
 import { reasonPhrase } from "../message/reason.ts";
 import type { Core } from "./core.ts";
+import { ownAddress } from "./own-address.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -29,8 +30,8 @@ export interface RequestParts {
 /** RFC 3261 §8.1.1. A new branch each time. */
 export function buildRequest(core: Core, parts: RequestParts, to: Address): { request: SipRequest; branch: string } {
 	const branch = MAGIC_COOKIE + core.token(12);
-	const { contact } = core.options;
-	const via = `SIP/2.0/${to.transport} ${writeHost(contact.host)}:${contact.port};branch=${branch};rport`;
+	const { host, port } = ownAddress(core.options.contact, to);
+	const via = `SIP/2.0/${to.transport} ${writeHost(host)}:${port};branch=${branch};rport`;
 	const headers: HeaderField[] = [field("Via", via), field("Max-Forwards", "70")];
 	for (const route of parts.routes ?? []) headers.push(field("Route", route));
 	headers.push(
@@ -92,12 +93,14 @@ export function buildCancel(core: Core, invite: SipRequest, headers: readonly He
 	return { ...cancel, ...withBody([...cancel.headers, field("User-Agent", core.options.userAgent)], headers, undefined) };
 }
 
-/** Value of our Contact towards an address. */
-export function contactValue(core: Core, user: string | undefined, to: Address): string {
-	const { host, port, user: fixed } = core.options.contact;
-	const name = fixed ?? user;
-	const params = to.transport === "UDP" ? [] : [{ name: "transport", value: to.transport.toLowerCase() }];
-	const uri: SipUri = { scheme: "sip", host, port, params, ...(name === undefined || name === "" ? {} : { user: name }) };
+/** Value of our Contact towards an address; `sips` when the other side's URIs are (RFC 3261 §8.1.1.8, §12.1.1). */
+export function contactValue(core: Core, user: string | undefined, to: Address, sips = false): string {
+	const { contact } = core.options;
+	const { host, port } = ownAddress(contact, to);
+	const name = contact.user ?? user;
+	// RFC 5630 §3.1.4: transport=tls is deprecated, and says nothing new beside sips.
+	const params = to.transport === "UDP" || sips ? [] : [{ name: "transport", value: to.transport.toLowerCase() }];
+	const uri: SipUri = { scheme: sips ? "sips" : "sip", host, port, params, ...(name === undefined || name === "" ? {} : { user: name }) };
 	return `<${writeUri(uri)}>`;
 }
 

@@ -106,7 +106,7 @@ export class CallerLeg implements Leg, SessionOwner {
 		this.#invite = request;
 		this.#branch = branch;
 		const user = this.#userOf(request);
-		this.#transaction = this.#core.layer.client(request, branch, target, user, now, (response) => buildAck(request, response));
+		this.#transaction = this.#core.layer.client(request, branch, target, user, now, (response, sent) => buildAck(sent, response));
 	}
 
 	/** Bound to one INVITE, so that late responses to the one before a challenge do not count. */

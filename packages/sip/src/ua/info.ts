@@ -1,6 +1,6 @@
+import { utf8DecodeLossy } from "../grammar/text.ts";
 import { header } from "../message/headers.ts";
 import type { HeaderInput, SipRequest } from "../message/message.ts";
-import { asciiText } from "../grammar/text.ts";
 
 /** What an INFO asks for, and how it is answered. */
 export type InfoRead =
@@ -24,7 +24,7 @@ export function readInfo(request: SipRequest): InfoRead {
 	if (type !== "application/dtmf-relay" && type !== "application/dtmf") {
 		return { kind: "refused", status: 415, headers: [["Accept", ACCEPTED]] };
 	}
-	const text = asciiText(request.body.subarray(0, 512)).trim();
+	const text = utf8DecodeLossy(request.body.subarray(0, 512)).trim();
 	const digits = type === "application/dtmf" ? digitsOf(text) : digitsOf(/^\s*Signal\s*=\s*([^\r\n]*)/im.exec(text)?.[1] ?? "");
 	if (digits === undefined) return { kind: "refused", status: 400, headers: [] };
 	const duration = /^\s*Duration\s*=\s*(\d{1,5})\s*$/im.exec(text)?.[1];

@@ -122,7 +122,8 @@ export class Session implements DialogOwner {
 		const leg = this.#leg;
 		const report = ({ response, cause }: Outcome | { response?: undefined; cause: "glare" }): void => {
 			// RFC 3261 §14.1: who met the other's INVITE waits a while of his own.
-			const retryAfter = cause === "glare" || (response?.status === 491 && outgoing.method === "INVITE") ? this.refresh.glareWait() : undefined;
+			const retryAfter =
+				cause === "glare" || (response?.status === 491 && outgoing.method === "INVITE") ? this.refresh.glareWait() : undefined;
 			const wait = retryAfter === undefined ? {} : { retryAfter };
 			this.#core.emit({ type: "in-dialog-response", leg, transaction, ...(response && { response }), ...(cause && { cause }), ...wait });
 		};
@@ -375,7 +376,7 @@ export class Session implements DialogOwner {
 			onTimeout: (at: Millis) => finish({ cause: "timeout" }, at),
 			onTransportError: (_: string, at: Millis) => finish({ cause: "transport" }, at),
 		};
-		const transaction: Transaction = this.#core.layer.client(request, branch, to, user, now, (response) => buildAck(request, response));
+		const transaction: Transaction = this.#core.layer.client(request, branch, to, user, now, (response, sent) => buildAck(sent, response));
 		this.#sent.set(transaction, done);
 	}
 
