@@ -1,6 +1,6 @@
 import type { Transport } from "@trunkline/contracts";
 import { checkText, invalid } from "./check.ts";
-import { checkHost } from "./trunk/validate.ts";
+import { checkHost } from "./host.ts";
 
 /** `livekit.SIPUri` */
 export interface UriParts {

@@ -80,6 +80,8 @@ export const providerProfileSchema = z
 			inbound: z.array(numberForm),
 			outbound: z.enum(["as-given", "e164", "without-plus"]),
 			callerId: z.string().meta({ description: "what they accept as the calling number" }),
+			/** host that From must have: `*.` = any name below */
+			fromHost: z.string().optional(),
 			...about,
 		}),
 		userPhone: z.object({ wanted: z.enum(["yes", "no", "unknown"]), ...about }),

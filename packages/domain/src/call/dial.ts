@@ -14,7 +14,7 @@ import { checkHeaderMaps, checkHeaders, mergeHeaders, tokenProblem } from "../he
 import { DEFAULT_RINGING_TIMEOUT_MS, MAX_CALL_DURATION_MS, MAX_DTMF_LENGTH } from "../limits.ts";
 import { checkMedia, mergeMedia } from "../media.ts";
 import { sipUriText, type UriChoice } from "../sip-uri.ts";
-import { checkCountry, checkHost } from "../trunk/validate.ts";
+import { checkCountry, checkHost } from "../host.ts";
 
 /** `livekit.SIPOutboundConfig`: a trunk that lives only in the request. */
 export interface InlineTrunk {

@@ -1,4 +1,4 @@
-import type { InboundTrunk, MediaConfig, MediaEncryption, OutboundTrunk, Transport } from "@trunkline/contracts";
+import type { InboundTrunk, MediaConfig, MediaEncryption, OutboundTrunk, Transport, TrunkSettings } from "@trunkline/contracts";
 import { applyListUpdate, type ListUpdate } from "../list-update.ts";
 import { mediaUpdate } from "../media.ts";
 import { normalizeNumber } from "../number.ts";
@@ -60,12 +60,19 @@ export function updatedOutboundTrunk(trunk: OutboundTrunk, update: OutboundTrunk
 /**
  * `next` in the place of the whole trunk; id and creation stay. So does the password, when `next` has the same user and no password: passwords are
  * never read back, and whoever sends back what he has read, with a change, does not mean to take it away. An update that names the password
- * takes it away, and so does a replacement without user.
+ * takes it away, and so does a replacement without user. Settings stay too: LiveKit's messages have no place for them.
  */
 export function replacedTrunk<T extends InboundTrunk | OutboundTrunk>(trunk: T, next: T, now: number): T {
 	const keepsPassword = next.authPassword === "" && next.authUsername !== "" && next.authUsername === trunk.authUsername;
 	const authPassword = keepsPassword ? trunk.authPassword : next.authPassword;
-	return { ...next, trunkId: trunk.trunkId, authPassword, createdAt: trunk.createdAt, ...following(trunk, now) };
+	const settings = trunk.settings === undefined ? {} : { settings: trunk.settings };
+	return { ...next, ...settings, trunkId: trunk.trunkId, authPassword, createdAt: trunk.createdAt, ...following(trunk, now) };
+}
+
+/** The next version of the trunk, with these settings in the place of what it had; `undefined` = none. Not validated yet; `now` in ms. */
+export function trunkWithSettings<T extends InboundTrunk | OutboundTrunk>(trunk: T, settings: TrunkSettings | undefined, now: number): T {
+	const { settings: _previous, ...rest } = trunk;
+	return { ...rest, ...(settings === undefined ? {} : { settings }), ...following(trunk, now) } as T;
 }
 
 function following({ version, updatedAt }: { version: number; updatedAt: number }, now: number): { version: number; updatedAt: number } {

@@ -2,8 +2,10 @@ import type { InboundTrunk, OutboundTrunk } from "@trunkline/contracts";
 import { parseNetwork } from "../address.ts";
 import { checkCombinations, checkDuration, checkList, checkNameAndMetadata, checkText, invalid } from "../check.ts";
 import { checkHeaderMaps, checkHeaders } from "../headers.ts";
+import { checkCountry, checkHost } from "../host.ts";
 import { MAX_CALL_DURATION_MS } from "../limits.ts";
 import { checkMedia } from "../media.ts";
+import { checkTrunkSettings } from "../provider/check.ts";
 
 /**
  * Throws `invalid_argument` when the trunk may not be stored. Texts are LiveKit's where it checks the same; stricter than LiveKit where its
@@ -33,6 +35,7 @@ export function validateInboundTrunk(trunk: InboundTrunk): void {
 	if (/["\\]/.test(trunk.authRealm)) throw invalid("auth_realm must not contain quotes or backslashes");
 	checkDuration("ringing_timeout", trunk.ringingTimeoutMs, MAX_CALL_DURATION_MS);
 	checkDuration("max_call_duration", trunk.maxCallDurationMs, MAX_CALL_DURATION_MS);
+	checkTrunkSettings(trunk);
 }
 
 /** Throws `invalid_argument` when the trunk may not be stored; texts are LiveKit's where it checks the same. */
@@ -44,28 +47,7 @@ export function validateOutboundTrunk(trunk: OutboundTrunk): void {
 	checkList("numbers", trunk.numbers);
 	checkCountry("destination_country", trunk.destinationCountry);
 	checkCommon(trunk);
-}
-
-/** host[:port], never a SIP URI; "" passes. */
-export function checkHost(field: string, host: string): void {
-	if (host.includes("transport=")) throw invalid(`${field} should not contain transport parameter`);
-	if (/[@;]/.test(host) || /^sips?:/i.test(host)) throw invalid(`${field} should be a hostname or IP, not SIP URI`);
-	if (host === "") return;
-	checkText(field, host);
-	// RFC 3261 §25.1 hostport; IPv6 in brackets. Underscores are common in private DNS.
-	const [, ipv6, port] = /^(?:[A-Za-z0-9._-]+|\[([0-9A-Fa-f:.]+)\])(?::(\d{1,5}))?$/.exec(host) ?? [undefined, "", "0"];
-	if ((ipv6 !== undefined && parseNetwork(ipv6) === undefined) || Number(port ?? 5060) < 1 || Number(port ?? 5060) > 65_535) {
-		throw invalid(
-			`${field} ${JSON.stringify(host)} should be a hostname or IP, with a port if need be, like sip.example.com:5060 or [2001:db8::1]:5060`,
-		);
-	}
-}
-
-/** "" passes. */
-export function checkCountry(field: string, country: string): void {
-	if (country !== "" && !/^[A-Z]{2}$/.test(country)) {
-		throw invalid(`${field} must be a valid ISO 3166-1 alpha-2 code (2-letter like 'US', 'IN', 'UK')`);
-	}
+	checkTrunkSettings(trunk);
 }
 
 type Common = Pick<

@@ -1,0 +1,158 @@
+import type { ProviderProfile } from "@trunkline/contracts";
+import { addresses } from "./ranges.ts";
+
+const READ = "2026-11-22";
+
+export const telnyx: ProviderProfile = {
+	id: "telnyx",
+	name: "Telnyx SIP trunking",
+	summary: "Credentials, IP or FQDN; retries its second address on 503 but not on 486; transfers to telephone numbers need Diversion.",
+	asOf: READ,
+	sources: {
+		voicejson: "https://sip.telnyx.com/voice.json (seen quoted, version 2026-05-25)",
+		byoc: "https://docs.cloud.google.com/contact-center/ccai-platform/docs/byoc-ip-allow-list",
+		network: "https://developers.telnyx.com/docs/voice/sip-trunking/network-configuration/ip-whitelisting",
+		failover: "https://developers.telnyx.com/docs/voice/sip-trunking/routing/failover-and-retries",
+		sip: "https://sip.telnyx.com.au",
+		settings: "https://support.telnyx.com/en/articles/4351104-sip-connection-settings",
+		livekit: "https://developers.telnyx.com/docs/voice/sip-trunking/livekit-configuration-guide",
+		livekittelephony: "https://developers.telnyx.com/docs/livekit/telephony",
+		tls: "https://support.telnyx.com/en/articles/4404575-tls-srtp-zrtp",
+		api: "https://developers.telnyx.com/api-reference/ip-connections/create-an-ip-connection",
+		transfers: "https://developers.telnyx.com/docs/voice/sip-trunking/features/external-transfers",
+		livekitdocs: "https://docs.livekit.io/telephony/start/providers/telnyx",
+		livekitsip: "https://github.com/livekit/sip pkg/sip/participant.go",
+		undocumented: "not documented by the provider",
+	},
+	hosts: [
+		{ host: "sip.telnyx.com", region: "US", source: "sip" },
+		{ host: "sip.telnyx.eu", region: "EU", source: "sip" },
+		{ host: "sip-eu.telnyx.com", region: "EU", source: "sip", unsure: true },
+		{ host: "sip.telnyx.ca", region: "CA", source: "sip" },
+		{ host: "sip.telnyx.com.au", region: "AU", source: "sip" },
+	],
+	addresses: [
+		...addresses(
+			{ use: "signalling", asOf: READ, source: "byoc" },
+			{
+				US: ["192.76.120.10", "64.16.250.10"],
+				CA: ["192.76.120.31", "64.16.250.13"],
+				EU: ["185.246.41.140", "185.246.41.141"],
+				AU: ["103.115.244.145", "103.115.244.146"],
+			},
+		),
+		...addresses({ use: "signalling", asOf: READ, source: "byoc", note: "source of inbound calls" }, { US: ["192.76.120.14"] }),
+		...addresses(
+			{ use: "signalling", asOf: READ, source: "byoc", unsure: true },
+			{ ME: ["185.246.42.128", "185.246.42.129"], "Asia (beta)": ["103.115.244.158", "103.115.244.159"] },
+		),
+		...addresses(
+			{ use: "signalling", asOf: READ, source: "failover", unsure: true, note: "two official pages differ: both lists are allowed" },
+			{
+				EU: ["5.172.39.10", "5.172.39.25"],
+				CA: ["193.108.220.10", "193.108.220.25"],
+				AU: ["103.135.104.10", "103.135.104.25"],
+			},
+		),
+		...addresses(
+			{
+				use: "media",
+				asOf: READ,
+				source: "network",
+				note: "voice.json is the authority; a version of 2026-05-25 was quoted with 16 networks",
+			},
+			{
+				all: [
+					"36.255.198.128/25",
+					"50.114.136.128/25",
+					"50.114.144.0/21",
+					"64.16.226.0/24",
+					"64.16.227.0/24",
+					"64.16.228.0/24",
+					"64.16.229.0/24",
+					"64.16.230.0/24",
+					"64.16.246.96/27",
+					"64.16.246.128/26",
+					"64.16.248.0/23",
+					"103.115.244.128/25",
+					"103.115.247.0/24",
+					"185.246.41.128/25",
+					"185.246.42.128/28",
+				],
+			},
+		),
+	],
+	signallingComplete: true,
+	mediaPorts: { from: 16_384, to: 32_768, source: "network" },
+	transports: [
+		{ transport: "UDP", port: 5060, source: "sip" },
+		{ transport: "TCP", port: 5060, source: "sip" },
+		{ transport: "TLS", port: 5061, source: "sip" },
+	],
+	codecs: [
+		{ name: "PCMU", source: "livekittelephony", unsure: true, note: "the order is not documented" },
+		{ name: "PCMA", source: "livekittelephony", unsure: true },
+		{ name: "G722", source: "livekittelephony", unsure: true, note: "and one more wide-band codec" },
+	],
+	dtmf: {
+		methods: ["rfc4733", "info", "in-band"],
+		source: "api",
+		note: "what comes to us is a setting of the connection; all are accepted from us",
+	},
+	srtp: {
+		support: "yes",
+		suites: [],
+		source: "tls",
+		unsure: true,
+		note: 'off by default; the API says that it "cannot be set if transport is TLS"; there is ZRTP too',
+	},
+	authentication: {
+		inbound: ["ip"],
+		outbound: ["ip", "digest"],
+		realm: "any",
+		source: "settings",
+		note: "a connection with IP authentication may also ask for a technical prefix (4 digits before the number), X-Telnyx-Token or P-Charge-Info; the guide for LiveKit wants X-Telnyx-Username on outbound calls (livekit)",
+	},
+	registration: { support: "yes", source: "settings", note: "with credentials" },
+	numbers: {
+		inbound: ["e164", "without-plus", "national"],
+		outbound: "e164",
+		callerId: "a number of the account",
+		source: "livekitdocs",
+		note: "the form of the called number is a setting of the connection: all three are matched",
+	},
+	userPhone: { wanted: "unknown", source: "undocumented", unsure: true },
+	refer: { host: "sip.telnyx.com", diversion: true, notify: "unknown" },
+	referNotes: {
+		support: "yes",
+		kinds: ["blind", "attended"],
+		targets: "sip:+E164@sip.telnyx.com",
+		source: "transfers",
+		note: "a new telephone leg needs an active inbound call and Diversion with your number, or it is rejected",
+	},
+	sessionTimers: { support: "unknown", source: "undocumented", unsure: true },
+	headersToAttributes: { "X-call_leg_id": "sip.telnyx.callLegID", "X-call_session_id": "sip.telnyx.callSessionID" },
+	headers: [
+		{ name: "X-call_leg_id", meaning: "id of the leg at Telnyx", source: "livekitsip" },
+		{ name: "X-call_session_id", meaning: "id of the session at Telnyx", source: "livekitsip" },
+		{ name: "X-Telnyx-Username", meaning: "outbound: the connection's user name", source: "livekit" },
+		{ name: "X-Telnyx-Token", meaning: "outbound, IP authentication: the connection's token, where it asks for one", source: "settings" },
+		{ name: "P-Charge-Info", meaning: "outbound, IP authentication: the other way to tell connections apart", source: "settings" },
+	],
+	failover: {
+		theirs: { statuses: [408, 480, 503, 504], source: "failover", note: "and transport errors" },
+		final: { statuses: [404, 486, 603], source: "failover" },
+		ours: [503],
+	},
+	limits: [
+		{ what: "new calls a second from one address", value: "50", source: "sip" },
+		{ what: "account", value: "LiveKit needs a paid one", source: "livekitdocs" },
+	],
+	settings: { uri: { numbers: "e164" } },
+	notes: [
+		{ text: "A gives the primary address alone; SRV and NAPTR give both and the transports.", source: "sip" },
+		{ text: "The region of the host is where signalling goes; where media goes is the connection's anchorsite.", source: "sip" },
+		{ text: "Comfort noise is sent on hold by default.", source: "api" },
+		{ text: "Overload has to be answered with 503: after 486 no other address is tried.", source: "failover" },
+	],
+};
