@@ -23,7 +23,15 @@ export interface Dialog {
 	/** Route values as received, ours to use from first to last */
 	readonly routeSet: readonly string[];
 	/** where the peer's messages of this dialog come from: next hop when the route cannot be read as an IP address */
-	readonly peer: Address;
+	peer: Address;
+}
+
+/** RFC 3261 §18.2.2 in spirit: a peer whose connection broke and who came back by another one is answered, and asked, by that one. */
+export function followConnection(dialog: Dialog, from: Address): void {
+	const { peer } = dialog;
+	// A certificate was verified on the way out: whoever connects to us has shown none, or another one.
+	if (from.connection === undefined || from.connection === peer.connection || peer.tls !== undefined) return;
+	if (from.host === peer.host && from.transport === peer.transport) dialog.peer = { ...peer, connection: from.connection };
 }
 
 export function dialogKey(callId: string, localTag: string, remoteTag: string): string {

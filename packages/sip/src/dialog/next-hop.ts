@@ -11,16 +11,41 @@ import type { Via } from "../grammar/via.ts";
  */
 export function nextHop(uri: string, peer: Address): Address {
 	const parsed = parseUri(uri);
-	if (parsed === undefined || !(isIpv4(parsed.host) || isIpv6(parsed.host))) return peer;
-	if (isPrivate(parsed.host) && !isPrivate(peer.host)) return peer;
+	if (parsed === undefined) return peer;
+	if (!isLiteral(parsed.host) || (isPrivate(parsed.host) && !isPrivate(peer.host))) return atPeer(parsed, peer);
 	const transport = transportOf(parsed, peer.transport);
-	return { host: parsed.host, port: parsed.port ?? (transport === "TLS" ? 5061 : 5060), transport };
+	const address = { host: parsed.host, port: parsed.port ?? defaultPort(transport), transport };
+	if (transport !== peer.transport) return address;
+	// The connection of a peer leads to that peer alone; the name that its certificate must have stays the same at its other addresses.
+	return {
+		...address,
+		...(peer.connection !== undefined && parsed.host === peer.host && { connection: peer.connection }),
+		...(peer.tls !== undefined && { tls: peer.tls }),
+		...(peer.largeByTcp === true && { largeByTcp: true }),
+	};
+}
+
+/** The peer of a connection that it opened listens at the port that its URI says: the one it came from takes no connections. */
+function atPeer(uri: SipUri, peer: Address): Address {
+	if (peer.connection === undefined) return peer;
+	return {
+		...peer,
+		port: uri.port ?? defaultPort(peer.transport),
+		...(peer.transport === "TLS" && peer.tls === undefined && !isLiteral(uri.host) && { tls: { serverName: uri.host } }),
+	};
 }
 
 /** Where responses go: RFC 3261 §18.2.2 with RFC 3581 §4. `maddr` is not followed: it would let a stranger aim our packets at anyone. */
 export function responseAddress(via: Via, source: Address): Address {
-	if (source.transport !== "UDP" || param(via.params, "rport") !== undefined) return source;
-	return { host: source.host, port: via.port ?? 5060, transport: source.transport };
+	const { host, transport, connection } = source;
+	if (connection !== undefined) {
+		// §18.2.2: the connection the request came by; when it is gone, one "to the IP address in the "received" parameter, if present, using
+		// the port in the "sent-by" value, or the default port for that transport, if no port is specified"
+		const tls = transport === "TLS" && !isLiteral(via.host) ? { tls: { serverName: via.host } } : {};
+		return { host, port: via.port ?? defaultPort(transport), transport, connection, ...tls };
+	}
+	if (transport !== "UDP" || param(via.params, "rport") !== undefined) return source;
+	return { host, port: via.port ?? 5060, transport };
 }
 
 /** The Via as the server must leave it: `received` when the host differs from the source or rport was asked, `rport` filled in. */
@@ -38,6 +63,15 @@ function transportOf(uri: SipUri, peer: SipTransport): SipTransport {
 	if (uri.scheme === "sips") return "TLS";
 	const named = param(uri.params, "transport")?.toUpperCase();
 	return named === "UDP" || named === "TCP" || named === "TLS" ? named : peer;
+}
+
+function isLiteral(host: string): boolean {
+	return isIpv4(host) || isIpv6(host);
+}
+
+/** RFC 3261 §19.1.2 */
+function defaultPort(transport: SipTransport): number {
+	return transport === "TLS" ? 5061 : 5060;
 }
 
 /** Not reachable from the public internet: RFC 1918, RFC 6598, loopback, link-local, unique local. */

@@ -1,4 +1,4 @@
-import type { Address } from "../endpoint-types.ts";
+import type { Address, TlsPeer } from "../endpoint-types.ts";
 import { MAGIC_COOKIE } from "../grammar/via.ts";
 import type { Millis } from "../machine.ts";
 import type { Envelope } from "../message/envelope.ts";
@@ -37,7 +37,7 @@ export class TransactionLayer implements TransactionHost {
 		remote: Address,
 		user: TransactionUser,
 		now: Millis,
-		ackFor?: (response: SipResponse) => SipRequest,
+		ackFor?: (response: SipResponse, invite: SipRequest) => SipRequest,
 	): Transaction {
 		const table = request.method === "INVITE" ? INVITE_CLIENT : NON_INVITE_CLIENT;
 		const key = clientKey(branch, request.method);
@@ -121,5 +121,9 @@ function mergeKey(envelope: Envelope): string {
 }
 
 function sameAddress(a: Address, b: Address): boolean {
-	return a.host === b.host && a.port === b.port && a.transport === b.transport;
+	return a.host === b.host && a.port === b.port && a.transport === b.transport && sameTls(a.tls ?? {}, b.tls ?? {});
+}
+
+function sameTls(a: TlsPeer, b: TlsPeer): boolean {
+	return a.serverName === b.serverName && a.minVersion === b.minVersion && a.clientCertificate === b.clientCertificate;
 }

@@ -4,6 +4,7 @@ import type { SipMessage, SipRequest, SipResponse } from "../message/message.ts"
 import { writeMessage } from "../message/write.ts";
 import type { TimerConstants, TimerHandle, TimerQueue } from "../timers.ts";
 import type { Action, Input, State, Table, TimerName } from "./fsm.ts";
+import { largeByTcp } from "./large-request.ts";
 
 /** What a transaction needs around it. */
 export interface TransactionHost {
@@ -32,8 +33,9 @@ export class Transaction {
 	state: State = "start";
 	readonly key: string;
 	readonly role: "client" | "server";
-	readonly request: SipRequest;
-	readonly remote: Address;
+	/** as it was sent: its Via says how */
+	request: SipRequest;
+	remote: Address;
 	readonly user: TransactionUser;
 	/** of a request outside any dialog: what tells that it came twice on different ways (RFC 3261 §8.2.2.2) */
 	readonly mergeKey: string | undefined;
@@ -42,8 +44,10 @@ export class Transaction {
 	readonly #table: Table;
 	readonly #host: TransactionHost;
 	readonly #timers = new Map<TimerName, { handle: TimerHandle; interval: Millis }>();
-	readonly #ackFor: ((response: SipResponse) => SipRequest) | undefined;
+	readonly #ackFor: ((response: SipResponse, invite: SipRequest) => SipRequest) | undefined;
 	#outgoing: Uint8Array | undefined;
+	/** the request as it was before it turned out to be too large for UDP */
+	#datagram: { request: SipRequest; remote: Address } | undefined;
 
 	/** `ackFor` builds the ACK to a non-2xx response (RFC 3261 §17.1.1.3); only INVITE client transactions have it. */
 	constructor(
@@ -56,7 +60,7 @@ export class Transaction {
 			remote: Address;
 			user: TransactionUser;
 			mergeKey?: string;
-			ackFor?: (response: SipResponse) => SipRequest;
+			ackFor?: (response: SipResponse, invite: SipRequest) => SipRequest;
 		},
 	) {
 		this.#table = table;
@@ -68,7 +72,7 @@ export class Transaction {
 		this.user = init.user;
 		this.mergeKey = init.mergeKey;
 		this.#ackFor = init.ackFor;
-		if (init.role === "client") this.#outgoing = writeMessage(init.request);
+		if (init.role === "client") this.#outgoing = this.#writeRequest();
 	}
 
 	begin(now: Millis): void {
@@ -91,6 +95,16 @@ export class Transaction {
 	}
 
 	onTransportError(message: string, now: Millis): void {
+		// RFC 3261 §18.1.1: a peer that refuses TCP "SHOULD" be tried by UDP again.
+		if (this.#datagram !== undefined && (this.state === "calling" || this.state === "trying")) {
+			({ request: this.request, remote: this.remote } = this.#datagram);
+			this.#datagram = undefined;
+			this.#outgoing = writeMessage(this.request);
+			this.#stopTimers();
+			this.state = "start";
+			this.begin(now);
+			return;
+		}
 		this.#step("transport-error", now, undefined, message);
 	}
 
@@ -110,10 +124,23 @@ export class Transaction {
 		if (this.state === state) return;
 		this.state = state;
 		if (state !== "terminated") return;
-		for (const { handle } of this.#timers.values()) this.#host.timers.stop(handle);
-		this.#timers.clear();
+		this.#stopTimers();
 		this.#host.forget(this);
 		this.user.onTerminated?.(now);
+	}
+
+	#stopTimers(): void {
+		for (const { handle } of this.#timers.values()) this.#host.timers.stop(handle);
+		this.#timers.clear();
+	}
+
+	#writeRequest(): Uint8Array {
+		const bytes = writeMessage(this.request);
+		const byTcp = largeByTcp(this.request, bytes.length, this.remote);
+		if (byTcp === undefined) return bytes;
+		this.#datagram = { request: this.request, remote: this.remote };
+		({ request: this.request, remote: this.remote } = byTcp);
+		return writeMessage(this.request);
 	}
 
 	#act(action: Action, now: Millis, message: SipMessage | undefined, detail: string): void {
@@ -125,7 +152,8 @@ export class Transaction {
 				if (message !== undefined) this.user.onMessage?.(message, now);
 				return;
 			case "ack":
-				if (message?.kind === "response" && this.#ackFor) this.#host.transmit(writeMessage(this.#ackFor(message)), this.remote);
+				if (message?.kind === "response" && this.#ackFor)
+					this.#host.transmit(writeMessage(this.#ackFor(message, this.request)), this.remote);
 				return;
 			case "inform timeout":
 				this.user.onTimeout?.(now);

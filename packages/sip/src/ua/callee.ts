@@ -9,6 +9,7 @@ import type { TimerHandle } from "../timers.ts";
 import type { Transaction, TransactionUser } from "../transaction/transaction.ts";
 import { buildResponse, contactValue, type ResponseParts } from "./build.ts";
 import type { Core, Leg, LegInput } from "./core.ts";
+import { asksForSips } from "./own-address.ts";
 import { Session, type SessionOwner } from "./session.ts";
 import { SessionTimer, type SessionTimerOptions } from "./session-timer.ts";
 
@@ -118,8 +119,12 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 	#build(parts: ResponseParts): ReturnType<typeof buildResponse> {
 		const { status, reason, headers, body } = parts;
 		// Contact makes the dialog's target (§12.1.1); a redirect brings its own in `headers`.
-		const contact = status < 300 ? { contact: contactValue(this.#core, this.#localUser, this.#transaction.remote) } : {};
+		const contact = status < 300 ? { contact: this.#contact() } : {};
 		return buildResponse(this.#core, this.#request, { status, reason, headers, body, toTag: this.localTag, ...contact });
+	}
+
+	#contact(): string {
+		return contactValue(this.#core, this.#localUser, this.#transaction.remote, asksForSips(this.#request));
 	}
 
 	#leave(now: Millis): void {

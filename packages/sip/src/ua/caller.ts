@@ -9,6 +9,7 @@ import type { TimerHandle } from "../timers.ts";
 import type { Transaction, TransactionUser } from "../transaction/transaction.ts";
 import { buildAck, buildCancel, buildRequest, contactValue } from "./build.ts";
 import type { Core, Leg, LegInput } from "./core.ts";
+import { isSips } from "./own-address.ts";
 import { acknowledge, byeAtOnce } from "./in-dialog.ts";
 import { Session, type SessionOwner } from "./session.ts";
 import { SessionTimer } from "./session-timer.ts";
@@ -95,7 +96,7 @@ export class CallerLeg implements Leg, SessionOwner {
 				to: writeNameAddr({ uri: to.uri, displayName: to.displayName ?? "", params: [] }),
 				callId: this.#callId,
 				cseq: this.#cseq,
-				contact: contactValue(this.#core, this.#localUser, target),
+				contact: contactValue(this.#core, this.#localUser, target, isSips(requestUri)),
 				// RFC 7616 §3.4.6: uri is the Request-URI, byte for byte.
 				fields: this.#digest.headersFor("INVITE", requestUri),
 				headers: [...this.#timer.requestHeaders(), ...(headers ?? [])],
@@ -202,10 +203,12 @@ export class CallerLeg implements Leg, SessionOwner {
 	}
 
 	#sendCancel(now: Millis): void {
-		if (this.#cancel === undefined || this.#invite === undefined) return;
+		if (this.#cancel === undefined || this.#transaction === undefined) return;
 		this.#cancel.sent = true;
-		const request = buildCancel(this.#core, this.#invite, this.#cancel.headers);
-		this.#core.layer.client(request, this.#branch, this.#call.target, {}, now);
+		// §9.1: the same way as the INVITE, which may have been too large for UDP
+		const { request: invite, remote } = this.#transaction;
+		const request = buildCancel(this.#core, invite, this.#cancel.headers);
+		this.#core.layer.client(request, this.#branch, remote, {}, now);
 		// §9.1: without a final response "in 64*T1 seconds … the client SHOULD then consider the original transaction cancelled"
 		this.#cancelTimer = this.#core.timers.set(now + this.#core.patience, (at) => {
 			this.#transaction?.terminate(at);

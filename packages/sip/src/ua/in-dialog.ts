@@ -8,6 +8,7 @@ import type { Body, HeaderField, HeaderInput, SipRequest } from "../message/mess
 import { writeMessage } from "../message/write.ts";
 import { buildRequest, contactValue } from "./build.ts";
 import type { Core } from "./core.ts";
+import { isSipsDialog } from "./own-address.ts";
 
 export interface OutgoingRequest {
 	method: string;
@@ -49,8 +50,9 @@ export function buildInDialog(
 	const { callId, local, remote } = dialog;
 	dialog.localSeq++;
 	const fields: HeaderField[] = digest.headersFor(outgoing.method, uri);
-	if (outgoing.method === "REFER" || outgoing.method === "UPDATE") fields.push(field("Contact", contactValue(core, localUser, to)));
-	const contact = outgoing.method === "INVITE" ? { contact: contactValue(core, localUser, to) } : {};
+	if (outgoing.method === "REFER" || outgoing.method === "UPDATE")
+		fields.push(field("Contact", contactValue(core, localUser, to, isSipsDialog(dialog))));
+	const contact = outgoing.method === "INVITE" ? { contact: contactValue(core, localUser, to, isSipsDialog(dialog)) } : {};
 	const parts = { method: outgoing.method, uri, from: local, to: remote, callId, cseq: dialog.localSeq, routes, fields, ...contact };
 	return { ...buildRequest(core, { ...parts, headers: outgoing.headers, body: outgoing.body }, to), to };
 }

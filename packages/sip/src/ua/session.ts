@@ -1,6 +1,6 @@
 import type { Attempts, DigestClient } from "../auth/client.ts";
-import { contactUri, type Dialog, dialogKey } from "../dialog/dialog.ts";
-import type { Address, EndCause, LegId } from "../endpoint-types.ts";
+import { contactUri, type Dialog, dialogKey, followConnection } from "../dialog/dialog.ts";
+import type { Address, EndCause, LegId, SipEvent } from "../endpoint-types.ts";
 import type { Millis } from "../machine.ts";
 import type { Envelope } from "../message/envelope.ts";
 import type { HeaderInput, SipMessage, SipRequest, SipResponse } from "../message/message.ts";
@@ -11,12 +11,18 @@ import { unsupportedExtensions } from "./admission.ts";
 import { buildAck, buildResponse, contactValue, type ResponseParts } from "./build.ts";
 import type { Answer, Core, DialogOwner } from "./core.ts";
 import { acknowledge, buildInDialog, type OutgoingRequest } from "./in-dialog.ts";
+import { bodyHasSdp, hasSdp, OfferAnswer } from "./offer-answer.ts";
+import { isSipsDialog } from "./own-address.ts";
 import { SessionRefresh } from "./refresh.ts";
+import { ReliableReceiver } from "./reliable.ts";
 import { type SessionTimer, tooSmall } from "./session-timer.ts";
 
 export interface SessionOwner {
 	/** The dialog is gone: by a BYE, or because nobody is at the other end any more. Called once. */
 	onSessionEnd(by: "remote" | "local", cause: EndCause, request: SipRequest | undefined, now: Millis): void;
+	/** PRACK: whether it acknowledges a response of ours (RFC 3262 §3). When it has been answered, `proceed` sends what waited for it. */
+	onPrack?(request: SipRequest): boolean;
+	proceed?(now: Millis): void;
 }
 
 type Outcome = { response: SipResponse; cause?: "auth" } | { response?: undefined; cause: "timeout" | "transport" | "ended" };
@@ -35,6 +41,9 @@ export class Session implements DialogOwner {
 	state: "early" | "confirmed" | "ending" | "ended" = "early";
 	dialog: Dialog;
 	readonly refresh: SessionRefresh;
+	readonly exchange = new OfferAnswer();
+	/** responses of an early dialog of ours that the peer sends reliably */
+	readonly reliable = new ReliableReceiver();
 	readonly #core: Core;
 	readonly #leg: LegId;
 	readonly #owner: SessionOwner;
@@ -106,6 +115,7 @@ export class Session implements DialogOwner {
 	/** ACK to one of our 2xx responses; a repeated one does nothing. `cseq` is that of the INVITE. */
 	onAck(request: SipRequest, cseq: number, now: Millis): void {
 		if (!this.#settle(cseq)) return;
+		if (this.exchange.pending === "ours") this.exchange.settled();
 		this.#core.emit({ type: "acked", leg: this.#leg, request });
 		if (this.#bye !== undefined && this.#unacknowledged.size === 0) this.#sendBye(this.#bye.headers, now);
 	}
@@ -115,6 +125,12 @@ export class Session implements DialogOwner {
 		if (this.state !== "confirmed" || this.#bye !== undefined) return;
 		this.#bye = { headers };
 		if (this.#unacknowledged.size === 0) this.#sendBye(headers, now);
+	}
+
+	/** PRACK: nobody hears of its answer, which says nothing about the dialog. */
+	acknowledgeReliably(outgoing: OutgoingRequest, now: Millis): void {
+		if (bodyHasSdp(outgoing.body)) this.exchange.acknowledged("ours");
+		this.#send(outgoing, newAttempts(), () => {}, now);
 	}
 
 	/** A request of the driver. */
@@ -130,6 +146,8 @@ export class Session implements DialogOwner {
 		if (this.state === "ending" || this.state === "ended") report({ cause: "ended" });
 		// §14.1: "MUST NOT initiate a new INVITE transaction within a dialog while another INVITE transaction is in progress in either direction"
 		else if (outgoing.method === "INVITE" && this.#inviting()) report({ cause: "glare" });
+		// RFC 3311 §5.1: no offer in an UPDATE while another one waits for its answer.
+		else if (outgoing.method === "UPDATE" && bodyHasSdp(outgoing.body) && this.exchange.pending !== undefined) report({ cause: "glare" });
 		else this.#ask(outgoing, report, now);
 	}
 
@@ -151,6 +169,7 @@ export class Session implements DialogOwner {
 	}
 
 	onRequest(request: SipRequest, envelope: Envelope, responseTo: Address, now: Millis): void {
+		followConnection(this.dialog, responseTo);
 		if (request.method === "ACK") {
 			this.onAck(request, envelope.cseq, now);
 			return;
@@ -187,10 +206,13 @@ export class Session implements DialogOwner {
 		if (short !== undefined) this.#reply(transaction, short, now);
 		else if (unsupported.length > 0) this.#reply(transaction, { status: 420, headers: [["Unsupported", unsupported.join(", ")]] }, now);
 		else if (request.method === "INVITE") this.#onReinvite(transaction, request, envelope, now);
+		else if (request.method === "PRACK") this.#onPrack(transaction, request, envelope, now);
 		else if (request.method === "OPTIONS")
 			this.#reply(transaction, { status: 200, headers: [["Allow", this.#core.allowed.join(", ")]] }, now);
-		else if (this.#core.allowed.includes(request.method)) this.#report("in-dialog", transaction, request, envelope);
-		else this.#reply(transaction, { status: 405, headers: [["Allow", this.#core.allowed.join(", ")]] }, now);
+		else if (!this.#core.allowed.includes(request.method))
+			this.#reply(transaction, { status: 405, headers: [["Allow", this.#core.allowed.join(", ")]] }, now);
+		else if (request.method === "UPDATE") this.#onUpdate(transaction, request, envelope, now);
+		else this.#report("in-dialog", transaction, request, envelope);
 	}
 
 	/** Answers without keeping anything. 500 ends neither dialog nor usage (RFC 5057 §5.1). */
@@ -226,12 +248,16 @@ export class Session implements DialogOwner {
 		const invitePending = [...this.#unanswered.keys()].some((other) => other.request.method === "INVITE");
 		// RFC 3261 §14.2: a second INVITE before the final response to the first → 500 with Retry-After of 0..10 s.
 		if (this.state === "early" || invitePending) {
-			const [byte = 0] = this.#core.options.random(1);
-			this.#reply(transaction, { status: 500, headers: [["Retry-After", String(byte % 11)]] }, now);
+			this.#reply(transaction, this.#later(), now);
 			return;
 		}
-		// §14.2: "A UAS that receives an INVITE on a dialog while an INVITE it had sent on that dialog is in progress MUST return a 491"
-		if ([...this.#sent.keys()].some((other) => other.request.method === "INVITE")) {
+		// §14.2: "A UAS that receives an INVITE on a dialog while an INVITE it had sent on that dialog is in progress MUST return a 491"; an UPDATE
+		// with an offer of ours counts alike.
+		if (
+			[...this.#sent.keys()].some(
+				(other) => other.request.method === "INVITE" || (other.request.method === "UPDATE" && hasSdp(other.request)),
+			)
+		) {
 			this.#reply(transaction, { status: 491 }, now);
 			return;
 		}
@@ -239,11 +265,47 @@ export class Session implements DialogOwner {
 		this.#report("reinvite", transaction, request, envelope);
 	}
 
-	#report(type: "reinvite" | "in-dialog", transaction: Transaction, request: SipRequest, envelope: Envelope): void {
+	/** RFC 3311 §5.2. */
+	#onUpdate(transaction: Transaction, request: SipRequest, envelope: Envelope, now: Millis): void {
+		const updating = [...this.#unanswered.keys()].some((other) => other.request.method === "UPDATE");
+		const { pending } = this.exchange;
+		// "If a UA receives an UPDATE before it has generated a final response to a previous UPDATE … MUST return a 500 … with Retry-After";
+		// so it does when it has not answered another offer yet.
+		if (updating || (hasSdp(request) && pending === "theirs")) this.#reply(transaction, this.#later(), now);
+		// "… an offer … to which it has not yet received an answer, the UAS MUST reject the UPDATE with a 491"
+		else if (hasSdp(request) && pending === "ours") this.#reply(transaction, { status: 491 }, now);
+		else {
+			if (hasSdp(request)) this.exchange.offered("theirs");
+			this.#report("update", transaction, request, envelope);
+		}
+	}
+
+	/** RFC 3262 §3, §5. */
+	#onPrack(transaction: Transaction, request: SipRequest, envelope: Envelope, now: Millis): void {
+		if (this.#owner.onPrack?.(request) !== true) {
+			this.#reply(transaction, { status: 481 }, now);
+			return;
+		}
+		if (hasSdp(request) && this.exchange.acknowledged("theirs") === "offer") this.#report("pracked", transaction, request, envelope);
+		else {
+			this.#reply(transaction, { status: 200 }, now);
+			this.#core.emit({ type: "pracked", leg: this.#leg, request });
+		}
+		this.#owner.proceed?.(now);
+	}
+
+	/** RFC 3261 §14.2, RFC 3311 §5.2: 500 with a Retry-After drawn from 0 to 10 s. */
+	#later(): ResponseParts {
+		const [byte = 0] = this.#core.options.random(1);
+		return { status: 500, headers: [["Retry-After", String(byte % 11)]] };
+	}
+
+	#report(type: "reinvite" | "in-dialog" | "update" | "pracked", transaction: Transaction, request: SipRequest, envelope: Envelope): void {
 		const pending = { respond: (answer: Answer, at: Millis) => this.#respond(transaction, envelope, answer, at) };
 		const name = this.#core.await(pending);
 		this.#unanswered.set(transaction, name);
-		this.#core.emit({ type, leg: this.#leg, transaction: name, request });
+		const { remoteTag } = this.dialog;
+		this.#core.emit({ type, leg: this.#leg, transaction: name, request, ...(type === "update" && { dialog: remoteTag }) } as SipEvent);
 	}
 
 	#respond(transaction: Transaction, envelope: Envelope, answer: Answer, now: Millis): void {
@@ -254,10 +316,14 @@ export class Session implements DialogOwner {
 		this.#forgetUnanswered(transaction);
 		this.#refreshTarget(transaction.request);
 		this.refresh.keep(answer.body);
+		if (hasSdp(transaction.request)) this.exchange.settled();
+		else if (bodyHasSdp(answer.body)) this.exchange.offered("ours");
 		this.answer(transaction, this.#response(transaction, this.#timed(transaction.request, answer, now)), envelope.cseq, now);
 	}
 
 	#reply(transaction: Transaction, parts: ResponseParts, now: Millis): void {
+		// An offer that was let in (its request is reported then) has its answer now, or never gets one.
+		if (parts.status >= 200 && this.#unanswered.has(transaction) && hasSdp(transaction.request)) this.exchange.settled();
 		if (parts.status >= 200) this.#forgetUnanswered(transaction);
 		const updates = parts.status >= 200 && parts.status < 300 && transaction.request.method === "UPDATE";
 		if (updates) this.#refreshTarget(transaction.request);
@@ -273,7 +339,7 @@ export class Session implements DialogOwner {
 	#response(transaction: Transaction, parts: ResponseParts): SipResponse {
 		const { request, remote } = transaction;
 		const refreshes = (request.method === "INVITE" || request.method === "UPDATE") && parts.status > 100 && parts.status < 300;
-		const contact = refreshes ? { contact: contactValue(this.#core, this.#localUser, remote) } : {};
+		const contact = refreshes ? { contact: contactValue(this.#core, this.#localUser, remote, isSipsDialog(this.dialog)) } : {};
 		return buildResponse(this.#core, request, { ...parts, ...contact, toTag: this.dialog.localTag });
 	}
 
@@ -339,9 +405,13 @@ export class Session implements DialogOwner {
 		const refreshes = isRefresh(outgoing.method);
 		const timed = refreshes ? { ...outgoing, headers: [...this.refresh.timer.requestHeaders(), ...(outgoing.headers ?? [])] } : outgoing;
 		const { request, branch, to } = buildInDialog(this.#core, this.dialog, timed, this.#digest, this.#localUser);
+		const offers = refreshes && bodyHasSdp(outgoing.body);
+		if (offers) this.exchange.offered("ours");
 		let repeatAck: (() => void) | undefined;
 		const finish = (outcome: Outcome, at: Millis): void => {
-			if (this.#sent.delete(transaction)) done(outcome, at);
+			if (!this.#sent.delete(transaction)) return;
+			if (offers) this.exchange.settled();
+			done(outcome, at);
 		};
 		const onMessage = (message: SipMessage, at: Millis): void => {
 			if (message.kind !== "response" || message.status < 200) return;
