@@ -96,10 +96,17 @@ export type SipInput =
 			headers?: readonly HeaderInput[];
 			body?: Body;
 			auth?: Credentials;
+			/** Supported: 100rel and 199: provisional responses are acknowledged by PRACK (RFC 3262) */
+			reliable?: boolean;
 			sessionTimer?: SessionTimerOptions;
 	  }
-	/** status 101..199; may be given again with the same status as a keep-alive */
-	| { kind: "ring"; leg: LegId; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body }
+	/**
+	 * status 101..199; may be given again with the same status as a keep-alive. `reliable`: where the peer supports that (RFC 3262); with a peer that
+	 * requires it all are.
+	 */
+	| { kind: "ring"; leg: LegId; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body; reliable?: boolean }
+	/** the answer to the offer of a reliable 1xx, whose event named it */
+	| { kind: "prack"; leg: LegId; prack: string; headers?: readonly HeaderInput[]; body?: Body }
 	/** 200 to the INVITE, or to the re-INVITE named by `transaction`; retransmitted until the ACK */
 	| { kind: "accept"; leg: LegId; transaction?: string; headers?: readonly HeaderInput[]; body?: Body; sessionTimer?: SessionTimerOptions }
 	/** status 300..699 to the INVITE */
@@ -108,8 +115,11 @@ export type SipInput =
 	| { kind: "cancel"; leg: LegId; headers?: readonly HeaderInput[] }
 	/** On an answered leg; waits for the ACK of our 200 (RFC 3261 §15). Before the answer: cancels (caller) or rejects with 480 (callee). */
 	| { kind: "bye"; leg: LegId; headers?: readonly HeaderInput[] }
-	/** A request inside the dialog; `transaction` is the caller's own name for it, given back in `in-dialog-response`. */
-	| { kind: "request"; leg: LegId; transaction: string; method: string; headers?: readonly HeaderInput[]; body?: Body }
+	/**
+	 * A request inside the dialog; `transaction` is the caller's own name for it, given back in `in-dialog-response`. `dialog`: remote tag of one of
+	 * several early dialogs; the oldest when unset.
+	 */
+	| { kind: "request"; leg: LegId; transaction: string; method: string; dialog?: string; headers?: readonly HeaderInput[]; body?: Body }
 	/** Answer to `in-dialog`, `reinvite` or `out-of-dialog`. Unanswered for 64*T1 (not INVITE), the transaction is dropped. */
 	| { kind: "respond"; transaction: string; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body };
 
@@ -129,14 +139,18 @@ export type EndCause = "bye" | "timeout" | "transport" | "error" | "ack-timeout"
 export type SipEvent =
 	/** 100 Trying has been sent. Answer with ring / accept / reject. */
 	| { type: "incoming"; leg: LegId; request: SipRequest; remote: Address; localTag: string }
-	/** 1xx to our INVITE, 100 too */
-	| { type: "provisional"; leg: LegId; response: SipResponse }
+	/** 1xx to our INVITE, 100 too. `prack`: it has an offer, to be answered with the command of that name. A 199 ended its early dialog (RFC 6228). */
+	| { type: "provisional"; leg: LegId; response: SipResponse; reliable: boolean; prack?: string }
 	/** 2xx to our INVITE; the ACK has been sent, and is again for each retransmission */
 	| { type: "answered"; leg: LegId; response: SipResponse }
 	/** Last event of an unanswered leg of ours. `provisionals` counts 1xx responses: 0 and "timeout" means that nobody is there. */
 	| { type: "failed"; leg: LegId; status?: number; response?: SipResponse; cause: FailureCause; provisionals: number; message: string }
-	/** Last event of an incoming leg: CANCEL (200 and 487 sent), its Expires ran out, or a BYE before our answer. */
-	| { type: "cancelled"; leg: LegId; request: SipRequest }
+	/** Last event of an incoming leg: CANCEL (200 and 487 sent), its Expires ran out, or a BYE before our answer. With a cause: no PRACK came (504 sent). */
+	| { type: "cancelled"; leg: LegId; request: SipRequest; cause?: "prack-timeout" }
+	/** A reliable 1xx of ours has come. With SDP: the answer to its offer, or, when `transaction` is set, a new offer to be answered with `respond`. */
+	| { type: "pracked"; leg: LegId; request: SipRequest; transaction?: string }
+	/** UPDATE (RFC 3311), with an offer or without one; `dialog` is the remote tag */
+	| { type: "update"; leg: LegId; transaction: string; request: SipRequest; dialog: string }
 	/** The ACK of our 200. With SDP in it when the INVITE had none. */
 	| { type: "acked"; leg: LegId; request: SipRequest }
 	/** 64*T1 without ACK; the endpoint sends BYE itself, `ended` follows. */

@@ -76,6 +76,8 @@ const RESERVED = new Set([
 	"content-encoding",
 	"require",
 	"proxy-require",
+	"rseq",
+	"rack",
 	"session-expires",
 	"min-se",
 ]);

@@ -10,6 +10,8 @@ import type { Transaction, TransactionUser } from "../transaction/transaction.ts
 import { buildResponse, contactValue, type ResponseParts } from "./build.ts";
 import type { Core, Leg, LegInput } from "./core.ts";
 import { asksForSips } from "./own-address.ts";
+import { bodyHasSdp, hasSdp } from "./offer-answer.ts";
+import { readRAck, RELIABLE, reliability, ReliableResponses } from "./reliable.ts";
 import { Session, type SessionOwner } from "./session.ts";
 import { SessionTimer, type SessionTimerOptions } from "./session-timer.ts";
 
@@ -23,6 +25,9 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 	readonly #session: Session;
 	readonly #transaction: Transaction;
 	readonly #localUser: string | undefined;
+	#reliable: ReliableResponses | undefined;
+	/** the 200 waits for the PRACK of a 1xx with SDP */
+	#accepting: Extract<LegInput, { kind: "accept" }> | undefined;
 	#expires: TimerHandle | undefined;
 	#state: "ringing" | "answered" | "done" = "ringing";
 
@@ -44,6 +49,7 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 			this.#localUser,
 			{ timer: new SessionTimer(core.sessionTimer), ownsCallId: false },
 		);
+		if (hasSdp(request)) this.#session.exchange.offered("theirs");
 		this.#transaction = core.layer.server(request, envelope, responseTo, this, now);
 		// RFC 3261 §17.2.1: 100 unless a response is sure to follow within 200 ms; at once, because the driver has to ask others.
 		this.#transaction.onResponse(buildResponse(core, request, { status: 100 }), now);
@@ -54,25 +60,38 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 	handle(input: LegInput, now: Millis): void {
 		switch (input.kind) {
 			case "ring":
-				if (this.#state === "ringing") this.#respond(input, now);
+				if (this.#state === "ringing" && this.#accepting === undefined) this.#ring(input, now);
 				return;
 			case "accept":
-				if (this.#state === "ringing") this.#accept(input, now);
+				// RFC 3262 §3: no 2xx while a reliable 1xx with a session description waits for its PRACK.
+				if (this.#state === "ringing" && this.#reliable?.holdsAnswer === true) this.#accepting ??= input;
+				else if (this.#state === "ringing") this.#accept(input, now);
 				return;
 			case "reject":
 				if (this.#state === "ringing") this.#reject(input, now);
 				return;
 			case "bye":
-				if (this.#state === "ringing") this.#reject({ status: 480, headers: input.headers }, now);
+				if (this.#state === "ringing") this.#hangUpRinging(input.headers, now);
 				else this.#session.bye(input.headers, now);
 				return;
 			case "request":
 				this.#session.request(input.transaction, input, now);
 				return;
 			case "cancel":
+			case "prack":
 			case "call":
 				return;
 		}
+	}
+
+	onPrack(request: SipRequest): boolean {
+		return this.#reliable?.acknowledge(readRAck(request)) !== undefined;
+	}
+
+	proceed(now: Millis): void {
+		this.#reliable?.proceed(now);
+		const accepting = this.#accepting;
+		if (accepting !== undefined && this.#state === "ringing" && this.#reliable?.holdsAnswer !== true) this.#accept(accepting, now);
 	}
 
 	/** RFC 3261 §9.2: "SHOULD immediately respond to the original request with a 487" */
@@ -100,14 +119,54 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 	#accept(parts: Omit<ResponseParts, "status"> & { sessionTimer?: SessionTimerOptions }, now: Millis): void {
 		this.#state = "answered";
 		this.#core.timers.stop(this.#expires);
-		const { refresh } = this.#session;
+		this.#reliable?.finish();
+		const { refresh, exchange } = this.#session;
+		if (bodyHasSdp(parts.body)) exchange.responded("ours");
 		if (parts.sessionTimer !== undefined) refresh.timer.options = parts.sessionTimer;
 		refresh.keep(parts.body);
 		const headers = [...refresh.answer(this.#request, now), ...(parts.headers ?? [])];
 		this.#session.answer(this.#transaction, this.#build({ ...parts, headers, status: 200 }), this.#envelope.cseq, now);
 	}
 
+	#ring(input: Extract<LegInput, { kind: "ring" }>, now: Millis): void {
+		const { status, reason, headers, body } = input;
+		const parts = { status, reason, headers, body };
+		const theirs = this.#core.options.supported?.includes(RELIABLE) === true ? reliability(this.#request) : "none";
+		// RFC 3262 §3: "If the INVITE contains … Require: 100rel, the UAS MUST send all non-100 provisional responses reliably"
+		if (theirs === "required" || (theirs === "supported" && input.reliable === true)) this.#reliably().send(parts, now);
+		else this.#respond(parts, now);
+	}
+
+	#reliably(): ReliableResponses {
+		const { timers, layer, options } = this.#core;
+		this.#reliable ??= new ReliableResponses({
+			timers,
+			t1: layer.constants.t1,
+			cseq: this.#envelope.cseq,
+			random: options.random(4),
+			transmit: (parts, rseq, repeated, now) => {
+				if (!repeated && bodyHasSdp(parts.body)) this.#session.exchange.responded("ours");
+				const headers = [["Require", RELIABLE], ["RSeq", String(rseq)], ...(parts.headers ?? [])] as const;
+				this.#respond({ ...parts, headers }, now);
+			},
+			// RFC 3262 §3: "the UAS SHOULD reject the original request with a 5xx response"
+			onTimeout: (now) => {
+				this.#reject({ status: 504 }, now);
+				this.#core.emit({ type: "cancelled", leg: this.id, request: this.#request, cause: "prack-timeout" });
+			},
+		});
+		return this.#reliable;
+	}
+
+	/** Whoever has accepted waits for an end of the call, though the 200 never left. */
+	#hangUpRinging(headers: ResponseParts["headers"], now: Millis): void {
+		const accepted = this.#accepting !== undefined;
+		this.#reject({ status: 480, headers }, now);
+		if (accepted) this.#core.emit({ type: "ended", leg: this.id, by: "local", cause: "bye" });
+	}
+
 	#reject(parts: ResponseParts, now: Millis): void {
+		this.#reliable?.finish();
 		this.#respond(parts, now);
 		this.#leave(now);
 	}
@@ -129,6 +188,7 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 
 	#leave(now: Millis): void {
 		this.#state = "done";
+		this.#reliable?.finish();
 		this.#core.timers.stop(this.#expires);
 		this.#core.legs.delete(this.id);
 		this.#session.close(now);

@@ -4,13 +4,15 @@ import type { EndCause, FailureCause, LegId, SipInput } from "../endpoint-types.
 import { writeNameAddr } from "../grammar/name-addr.ts";
 import { parseUri } from "../grammar/uri.ts";
 import type { Millis } from "../machine.ts";
-import type { HeaderInput, SipMessage, SipRequest, SipResponse } from "../message/message.ts";
+import type { Body, HeaderInput, SipMessage, SipRequest, SipResponse } from "../message/message.ts";
 import type { TimerHandle } from "../timers.ts";
 import type { Transaction, TransactionUser } from "../transaction/transaction.ts";
 import { buildAck, buildCancel, buildRequest, contactValue } from "./build.ts";
 import type { Core, Leg, LegInput } from "./core.ts";
 import { isSips } from "./own-address.ts";
 import { acknowledge, byeAtOnce } from "./in-dialog.ts";
+import { bodyHasSdp, hasSdp } from "./offer-answer.ts";
+import { readRSeq } from "./reliable.ts";
 import { Session, type SessionOwner } from "./session.ts";
 import { SessionTimer } from "./session-timer.ts";
 
@@ -29,6 +31,13 @@ export class CallerLeg implements Leg, SessionOwner {
 	readonly #timer: SessionTimer;
 	/** dialogs that 1xx responses made, by To tag; the 2xx leaves one */
 	readonly #early = new Map<string, Session>();
+	/** To tags of early dialogs that a 199 ended */
+	readonly #terminated = new Set<string>();
+	/** offers in reliable 1xx that the driver has not answered */
+	readonly #offers = new Map<
+		string,
+		(parts: { headers?: readonly HeaderInput[] | undefined; body?: Body | undefined }, now: Millis) => void
+	>();
 	/** To tags of the 2xx responses so far, each with what repeats its ACK */
 	readonly #acks = new Map<string, () => void>();
 	#state: "calling" | "answered" | "done" = "calling";
@@ -68,6 +77,10 @@ export class CallerLeg implements Leg, SessionOwner {
 			case "request":
 				this.#request(input, now);
 				return;
+			case "prack":
+				this.#offers.get(input.prack)?.(input, now);
+				this.#offers.delete(input.prack);
+				return;
 			case "ring":
 			case "accept":
 			case "reject":
@@ -99,7 +112,7 @@ export class CallerLeg implements Leg, SessionOwner {
 				contact: contactValue(this.#core, this.#localUser, target, isSips(requestUri)),
 				// RFC 7616 §3.4.6: uri is the Request-URI, byte for byte.
 				fields: this.#digest.headersFor("INVITE", requestUri),
-				headers: [...this.#timer.requestHeaders(), ...(headers ?? [])],
+				headers: [...this.#timer.requestHeaders(), ...(this.#call.reliable === true ? RELIABLY : []), ...(headers ?? [])],
 				body,
 			},
 			target,
@@ -157,13 +170,46 @@ export class CallerLeg implements Leg, SessionOwner {
 
 	#onProvisional(response: SipResponse, now: Millis): void {
 		this.#provisionals++;
-		const tag = tagOf(response, "to");
-		if (response.status > 100 && tag !== "" && this.#invite !== undefined && !this.#early.has(tag) && this.#early.size < MAX_FORKS) {
-			this.#early.set(tag, this.#newSession(this.#dialog(this.#invite, response)));
+		const session = this.#earlyDialog(response);
+		const rseq = this.#call.reliable === true ? readRSeq(response) : undefined;
+		const received = session !== undefined && rseq !== undefined ? this.#acknowledge(session, response, rseq, now) : { reliable: false };
+		if (received !== undefined) this.#core.emit({ type: "provisional", leg: this.id, response, ...received });
+		// RFC 6228 §4: "the early dialog is considered terminated"
+		if (response.status === 199 && session !== undefined) {
+			this.#terminated.add(tagOf(response, "to"));
+			session.close(now);
+			this.#early.delete(tagOf(response, "to"));
 		}
-		this.#core.emit({ type: "provisional", leg: this.id, response });
 		// RFC 3261 §9.1: "the client MUST wait for the arrival of a provisional response before sending the [CANCEL]"
 		if (this.#cancel?.sent === false) this.#sendCancel(now);
+	}
+
+	/** The early dialog of a 1xx, made by the first one (RFC 3261 §12.1.2). */
+	#earlyDialog(response: SipResponse): Session | undefined {
+		const tag = tagOf(response, "to");
+		if (response.status === 100 || tag === "" || this.#invite === undefined || this.#terminated.has(tag)) return undefined;
+		const known = this.#early.get(tag);
+		if (known !== undefined || this.#early.size + this.#terminated.size >= MAX_FORKS) return known;
+		const session = this.#newSession(this.#dialog(this.#invite, response));
+		this.#early.set(tag, session);
+		return session;
+	}
+
+	/** RFC 3262 §4: PRACK to a reliable 1xx. undefined: it is a repetition, or one before it is missing; it is then as if it had not come. */
+	#acknowledge(session: Session, response: SipResponse, rseq: number, now: Millis): { reliable: true; prack?: string } | undefined {
+		if (session.reliable.receive(rseq) !== "next") return undefined;
+		const rack: HeaderInput = ["RAck", `${rseq} ${this.#cseq} INVITE`];
+		const offer = hasSdp(response) && session.exchange.responded("theirs") === "offer";
+		if (!offer) {
+			session.acknowledgeReliably({ method: "PRACK", headers: [rack] }, now);
+			return { reliable: true };
+		}
+		// §5: "If the UAC receives a reliable provisional response with an offer …, it MUST generate an answer in the PRACK"
+		const prack = this.#core.token(12);
+		this.#offers.set(prack, ({ headers, body }, at) =>
+			session.acknowledgeReliably({ method: "PRACK", headers: [rack, ...(headers ?? [])], body }, at),
+		);
+		return { reliable: true, prack };
 	}
 
 	#onSuccess(response: SipResponse, now: Millis): void {
@@ -191,6 +237,7 @@ export class CallerLeg implements Leg, SessionOwner {
 		if (early !== undefined) early.confirm(dialog);
 		this.#session = early ?? this.#newSession(dialog);
 		this.#session.state = "confirmed";
+		this.#session.exchange.settled();
 		this.#session.refresh.keep(this.#call.body);
 		this.#session.refresh.answered(response, now);
 		this.#core.emit({ type: "answered", leg: this.id, response });
@@ -217,7 +264,8 @@ export class CallerLeg implements Leg, SessionOwner {
 	}
 
 	#request(input: Extract<SipInput, { kind: "request" }>, now: Millis): void {
-		const [early] = this.#early.values();
+		const [oldest] = this.#early.values();
+		const early = input.dialog === undefined ? oldest : this.#early.get(input.dialog);
 		const session = this.#session ?? early;
 		if (session !== undefined) session.request(input.transaction, input, now);
 		else this.#core.emit({ type: "in-dialog-response", leg: this.id, transaction: input.transaction, cause: "ended" });
@@ -248,9 +296,13 @@ export class CallerLeg implements Leg, SessionOwner {
 	}
 
 	#newSession(dialog: Dialog): Session {
-		return new Session(this.#core, this.id, dialog, this, this.#digest, this.#localUser, { timer: this.#timer, ownsCallId: true });
+		const session = new Session(this.#core, this.id, dialog, this, this.#digest, this.#localUser, { timer: this.#timer, ownsCallId: true });
+		if (bodyHasSdp(this.#call.body)) session.exchange.offered("ours");
+		return session;
 	}
 }
 
 /** Dialogs that one INVITE may make; a peer that invents more gets no more memory. */
 const MAX_FORKS = 16;
+
+const RELIABLY: readonly HeaderInput[] = [["Supported", "100rel, 199"]];

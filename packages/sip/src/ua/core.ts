@@ -7,6 +7,7 @@ import type { Envelope } from "../message/envelope.ts";
 import type { SipRequest } from "../message/message.ts";
 import type { TimerQueue } from "../timers.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
+import { RELIABLE } from "./reliable.ts";
 import type { SessionTimerOptions } from "./session-timer.ts";
 
 /** Methods that the endpoint serves by itself. */
@@ -53,7 +54,8 @@ export class Core {
 		this.layer = layer;
 		this.timers = layer.timers;
 		this.emit = emit;
-		this.allowed = [...new Set<string>([...OWN_METHODS, ...(options.allow ?? [])])];
+		const prack = options.supported?.includes(RELIABLE) === true ? ["PRACK"] : [];
+		this.allowed = [...new Set<string>([...OWN_METHODS, ...prack, ...(options.allow ?? [])])];
 	}
 
 	/** of INVITEs that come in, until the driver says otherwise of a leg */

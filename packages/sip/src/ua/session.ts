@@ -262,6 +262,7 @@ export class Session implements DialogOwner {
 			return;
 		}
 		transaction.onResponse(buildResponse(this.#core, request, { status: 100 }), now);
+		if (hasSdp(request)) this.exchange.offered("theirs");
 		this.#report("reinvite", transaction, request, envelope);
 	}
 
