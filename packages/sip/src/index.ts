@@ -1,6 +1,18 @@
 export { type DigestAlgorithm, digestResponse } from "./auth/digest.ts";
 export type { Hashes } from "./auth/hashes.ts";
 export { challenge, type NonceScope, type Verdict, verifyAuthorization, type VerifyOptions } from "./auth/server.ts";
+export {
+	type Ban,
+	Defence,
+	DEFENCE_LIMITS,
+	type DefenceCounts,
+	type DefenceLimits,
+	type DefenceOptions,
+	type DropReason,
+	type Strike,
+} from "./defence/defence.ts";
+export { type FirstSight, firstSight } from "./defence/scan.ts";
+export { sourceOf } from "./defence/source.ts";
 export { contactUri, tagOf } from "./dialog/dialog.ts";
 export { SipEndpoint } from "./endpoint.ts";
 export * from "./endpoint-types.ts";
@@ -25,3 +37,8 @@ export { DEFAULT_SESSION_TIMER, parseMinSe, parseSessionExpires, type Refresher,
 export { type StreamFault, StreamFramer, type StreamItem, type StreamResult } from "./stream/framer.ts";
 export { STREAM_LIMITS } from "./stream/limits.ts";
 export { dtmfRelay, type InfoRead, readInfo } from "./ua/info.ts";
+export { DeadTargets, targetName } from "./resolve/dead-targets.ts";
+export { type Destination, destinationOf, destinationOfUri } from "./resolve/destination.ts";
+export { AnswerCache, type DnsAnswer, type DnsQuestion, type DnsType, type NaptrRecord, questionKey, type SrvRecord } from "./resolve/dns.ts";
+export { type RedirectContact, redirectContacts } from "./resolve/redirect.ts";
+export { Resolution, type ResolutionOptions, type ResolutionOutput } from "./resolve/resolution.ts";

@@ -10,3 +10,4 @@ export * from "./memory-transfer-store.ts";
 export * from "./records.ts";
 export * from "./sim-clock.ts";
 export * from "./sim-net.ts";
+export * from "./dns-server.ts";
