@@ -12,6 +12,7 @@ import {
 	MAX_CALL_DURATION_MS,
 	participantForInbound,
 	roomForCall,
+	trunkNumberOf,
 } from "@trunkline/domain";
 import { challenge, type Hashes, headers, type SipRequest, verifyAuthorization } from "@trunkline/sip";
 import type { InboundOutcome, InboundPlan } from "./inbound-call.ts";
@@ -47,11 +48,11 @@ export function decideWith(
 	return async (invite, request, callId) => {
 		const { configStore } = options;
 		const from = callerOf(invite.from.user);
-		const to = invite.to.user;
-		const projectId = await options.projectFor(to, invite.source.address);
+		const called = invite.to.user;
+		const projectId = await options.projectFor(called, invite.source.address);
 		if (projectId === undefined) return { decision: nobodysNumber, steps: [], trunkId: "" };
-		const trunks = await configStore.inboundTrunksFor(projectId, to);
-		const { trunk, ...byTrunk } = decideTrunk(trunks, { from, to, sourceAddress: invite.source.address });
+		const trunks = await configStore.inboundTrunksFor(projectId, called);
+		const { trunk, ...byTrunk } = decideTrunk(trunks, { from, to: called, sourceAddress: invite.source.address });
 		const steps: DecisionStep[] = [...byTrunk.steps];
 		const refused = (decision: Decision): InboundOutcome => ({ decision, steps, trunkId: trunk?.trunkId ?? "", projectId });
 		if (byTrunk.refusal !== undefined) return refused({ kind: "reject", ...byTrunk.refusal });
@@ -59,6 +60,7 @@ export function decideWith(
 			const unauthorized = authorize(options, used, trunk, request, invite.sipCallId);
 			if (unauthorized !== undefined) return refused(unauthorized);
 		}
+		const to = trunkNumberOf(trunk, called);
 		const rules = await configStore.rulesFor(projectId, trunk?.trunkId, to);
 		const byRule = decideRule(rules, { from, to, trunk, strict: options.strict });
 		steps.push(...byRule.steps);
@@ -183,5 +185,6 @@ async function planFor(
 		to,
 		acceptHeaders,
 		attributesToHeaders: trunk?.attributesToHeaders ?? {},
+		...(trunk?.settings === undefined ? {} : { settings: trunk.settings }),
 	};
 }

@@ -1,4 +1,4 @@
-import type { CallEnd, CallRecord, DecisionStep } from "@trunkline/contracts";
+import type { CallEnd, CallRecord, DecisionStep, TrunkSettings } from "@trunkline/contracts";
 import { inbound, initialInbound } from "./inbound.ts";
 import type { HeaderList, InboundInvite, MediaSession, SipLeg, SipLegEvent } from "./ports.ts";
 import { preferredCodec } from "./local-description.ts";
@@ -18,6 +18,8 @@ export interface InboundPlan {
 	acceptHeaders: HeaderList;
 	/** the trunk's, for a REFER */
 	attributesToHeaders: Record<string, string>;
+	/** the trunk's */
+	settings?: TrunkSettings;
 }
 
 export interface InboundOutcome {

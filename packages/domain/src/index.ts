@@ -1,3 +1,4 @@
+export * from "./call/bridge-request.ts";
 export * from "./call/dial.ts";
 export * from "./call/invite-target.ts";
 export * from "./call/search.ts";
@@ -31,6 +32,7 @@ export * from "./project/number-owners.ts";
 export * from "./project/ports.ts";
 export * from "./project/project.ts";
 export * from "./provider/effective.ts";
+export * from "./provider/numbers.ts";
 export * from "./provider/profiles.ts";
 export type { UriChoice } from "./sip-uri.ts";
 export * from "./trunk/conflicts.ts";

@@ -2,6 +2,7 @@ import { type DynamoDBClient, QueryCommand, type QueryCommandInput } from "@aws-
 import type { DispatchRule, InboundTrunk, OutboundTrunk, Trunk } from "@trunkline/contracts";
 import {
 	type ConfigStore,
+	calledForms,
 	normalizeNumber,
 	type Page,
 	ruleConflictError,
@@ -217,7 +218,7 @@ function ownedTrunk(projectId: string, trunk: Trunk): Owned {
 		// Beside the body, not in it: whoever prints a body prints no password.
 		item: { projectId, version: trunk.version, body, authPassword },
 	};
-	const numbers = new Set(trunk.numbers.map(normalizeNumber));
+	const numbers = trunk.kind === "inbound" ? calledForms(trunk) : new Set(trunk.numbers.map(normalizeNumber));
 	if (trunk.kind === "outbound") {
 		const pointers = [...numbers].map((number) => ({ pk: keys.outboundTrunksOfNumber(projectId, number), sk: trunk.trunkId }));
 		return { ...common, key: { pk: keys.outboundTrunks(projectId), sk: trunk.trunkId }, claims: [], pointers };

@@ -2,6 +2,7 @@ import type { DispatchRule, InboundTrunk, OutboundTrunk, Trunk } from "@trunklin
 import {
 	type ConfigStore,
 	DomainError,
+	calledForms,
 	normalizeNumber,
 	type Page,
 	ruleConflictError,
@@ -124,7 +125,7 @@ export class MemoryConfigStore implements ConfigStore {
 				inbound: new IndexedItems<InboundTrunk>({
 					idOf: ({ trunkId }) => trunkId,
 					claimsOf: trunkConflictKeys,
-					pointersOf: ({ numbers }) => (numbers.length === 0 ? [ANY] : numbers.map(numbered)),
+					pointersOf: (trunk) => (trunk.numbers.length === 0 ? [ANY] : [...calledForms(trunk)].map(numbered)),
 				}),
 				outbound: new IndexedItems<OutboundTrunk>({
 					idOf: ({ trunkId }) => trunkId,

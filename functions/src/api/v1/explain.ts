@@ -17,7 +17,7 @@ export const explain = route({
 			{ from, to, source, headers, ...(pin === undefined ? {} : { pin }) },
 			{
 				trunksFor: (number) => deps.configStore.inboundTrunksFor(projectId, number),
-				rulesFor: (trunkId) => deps.configStore.rulesFor(projectId, trunkId, to),
+				rulesFor: (trunkId, called) => deps.configStore.rulesFor(projectId, trunkId, called),
 				strict: v1.strictDispatch,
 				random: deps.random,
 			},

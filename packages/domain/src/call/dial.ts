@@ -122,6 +122,7 @@ export function buildDialRequest(
 		mediaEncryption: media?.encryption ?? "DISABLE",
 		...(media === undefined ? {} : { media }),
 		waitUntilAnswered: request.waitUntilAnswered,
+		...(trunk?.settings === undefined ? {} : { settings: trunk.settings }),
 	};
 }
 

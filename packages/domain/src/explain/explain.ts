@@ -1,6 +1,7 @@
 import type { DispatchRule, Explanation, InboundTrunk, RandomBytes } from "@trunkline/contracts";
 import { attributesFromHeaders, type SipHeader } from "../participant/headers.ts";
 import { participantForInbound, roomForCall } from "../participant/inbound.ts";
+import { trunkNumberOf } from "../provider/numbers.ts";
 import { asksForCredentials, callerOf, decideRule, decideTrunk } from "./inbound.ts";
 import { summarizeDecision } from "./summary.ts";
 
@@ -16,7 +17,7 @@ export interface WouldBeCall {
 /** What is stored that a call can meet; each read is bounded, whatever is stored. */
 export interface ExplainSources {
 	trunksFor(calledNumber: string): Promise<InboundTrunk[]>;
-	rulesFor(trunkId: string | undefined): Promise<DispatchRule[]>;
+	rulesFor(trunkId: string | undefined, calledNumber: string): Promise<DispatchRule[]>;
 	strict: boolean;
 	random: RandomBytes;
 }
@@ -24,8 +25,9 @@ export interface ExplainSources {
 /** What would become of a call that came now, by the steps that the media node takes. No secret is in it. */
 export async function explainInbound(call: WouldBeCall, sources: ExplainSources): Promise<Explanation> {
 	const from = callerOf(call.from);
-	const { to } = call;
-	const { trunk, ...byTrunk } = decideTrunk(await sources.trunksFor(to), { from, to, sourceAddress: call.source });
+	const called = call.to;
+	const { trunk, ...byTrunk } = decideTrunk(await sources.trunksFor(called), { from, to: called, sourceAddress: call.source });
+	const to = trunkNumberOf(trunk, called);
 	const steps = [...byTrunk.steps];
 	const base = {
 		asksForCredentials: asksForCredentials(trunk),
@@ -37,7 +39,7 @@ export async function explainInbound(call: WouldBeCall, sources: ExplainSources)
 	if (byTrunk.refusal !== undefined) return { ...base, ...refused(told, byTrunk.refusal) };
 
 	const question = { from, to, trunk, strict: sources.strict, ...(call.pin === undefined ? {} : { pin: call.pin }) };
-	const byRule = decideRule(await sources.rulesFor(trunk?.trunkId), question);
+	const byRule = decideRule(await sources.rulesFor(trunk?.trunkId, to), question);
 	steps.push(...byRule.steps);
 	const { rule } = byRule;
 	const ruled = {
@@ -46,7 +48,7 @@ export async function explainInbound(call: WouldBeCall, sources: ExplainSources)
 		...(rule === undefined ? {} : { rule: { id: rule.ruleId, name: rule.name } }),
 	};
 	if (byRule.refusal !== undefined) return { ...ruled, ...refused(told, byRule.refusal) };
-	const place = placeOf(byRule.rule, trunk, { ...call, from }, sources.random);
+	const place = placeOf(byRule.rule, trunk, { ...call, from, to }, sources.random);
 	return {
 		...ruled,
 		...place,

@@ -1,16 +1,18 @@
 import type { IncludeHeaders } from "@trunkline/contracts";
+import { providerProfiles } from "../provider/profiles.ts";
 
 export interface SipHeader {
 	name: string;
 	value: string;
 }
 
-/** Headers of carriers that become attributes whatever the trunk says. */
+/** Headers of carriers that become attributes whatever the trunk says, in lower case: the profiles', and Amazon Connect's. LiveKit's names. */
 const BUILT_IN: Readonly<Record<string, string>> = {
-	"x-twilio-accountsid": "sip.twilio.accountSid",
-	"x-twilio-callsid": "sip.twilio.callSid",
-	"x-call_leg_id": "sip.telnyx.callLegID",
-	"x-call_session_id": "sip.telnyx.callSessionID",
+	...Object.fromEntries(
+		providerProfiles().flatMap(({ headersToAttributes }) =>
+			Object.entries(headersToAttributes).map(([header, attribute]) => [header.toLowerCase(), attribute] as const),
+		),
+	),
 	"x-amzn-connectcontactid": "sip.amazon.contactId",
 	"x-amzn-connectinitialcontactid": "sip.amazon.initialContactId",
 	"x-amzn-sourceaccount": "sip.amazon.sourceAccount",

@@ -2,6 +2,7 @@ import type { InboundTrunk } from "@trunkline/contracts";
 import { formatNetwork, parseNetwork } from "../address.ts";
 import { DomainError } from "../errors.ts";
 import { normalizeNumber } from "../number.ts";
+import { signallingNetworks } from "../provider/profiles.ts";
 
 /**
  * What an inbound trunk claims for itself alone: called number × allowed caller × set of source networks, "any" where a list is empty. Two
@@ -19,9 +20,20 @@ export function trunkConflictKeys(trunk: InboundTrunk): string[] {
 	return [...keys];
 }
 
-/** The networks that a trunk takes calls from, each in its one form, sorted; none = any. */
-export function canonicalSources({ allowedAddresses }: Pick<InboundTrunk, "allowedAddresses">): string[] {
+/**
+ * The networks that a trunk takes calls from, each in its one form, sorted; none = any. A provider's are called by its name: they change, and the claims of
+ * a trunk must not change with them.
+ */
+export function canonicalSources({ allowedAddresses, settings }: Pick<InboundTrunk, "allowedAddresses" | "settings">): string[] {
+	const provider = settings?.provider;
+	if (allowedAddresses.length === 0 && provider !== undefined && signallingNetworks(provider).length > 0) return [`provider:${provider}`];
 	return [...new Set(allowedAddresses.map(canonicalSource))].sort();
+}
+
+/** The networks that a trunk takes calls from: its own, or else those that its provider is known to use, if all are; none = any. */
+export function sourceNetworks({ allowedAddresses, settings }: Pick<InboundTrunk, "allowedAddresses" | "settings">): readonly string[] {
+	if (allowedAddresses.length > 0 || settings?.provider === undefined) return allowedAddresses;
+	return signallingNetworks(settings.provider);
 }
 
 /** One form of an address or network, however it was written; what is neither stays as it is. */

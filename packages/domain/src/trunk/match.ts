@@ -1,7 +1,9 @@
 import type { DecisionStep, InboundTrunk } from "@trunkline/contracts";
 import { formatNetwork, networkContains, parseAddress, parseNetwork } from "../address.ts";
 import { includesNumber, normalizeNumber } from "../number.ts";
-import { canonicalSources } from "./conflicts.ts";
+import { calledForms } from "../provider/numbers.ts";
+import { providerProfile } from "../provider/profiles.ts";
+import { canonicalSources, sourceNetworks } from "./conflicts.ts";
 
 export interface InboundCallOrigin {
 	/** caller: user part of From */
@@ -22,7 +24,7 @@ export interface TrunkMatch {
 /**
  * The trunk that an inbound call came through. Every filter that a trunk sets must pass, and nothing fails open: an address entry that cannot
  * be read matches nobody, a source address that cannot be read passes no address filter. Entries are never compared with From's host, which the
- * caller writes.
+ * caller writes. A trunk without entries of its own that names its provider takes calls from the provider's networks alone, where all are known.
  *
  * Of several trunks the narrowest wins: one that names the called number, then one that names the caller, then the longest address prefix, then the
  * one with fewer networks; the last word has the text of the networks. (LiveKit fails such calls with "Multiple SIP Trunks matched", although its
@@ -43,7 +45,7 @@ export function matchInboundTrunk(trunks: readonly InboundTrunk[], call: Inbound
 		for (const { trunk } of candidates) steps.push({ kind: "trunk", id: trunk.trunkId, outcome: "candidate", test: "unique" });
 		const wanted = JSON.stringify(call.to);
 		return {
-			problem: best.rank.number === 1 ? `Multiple SIP Trunks matched for ${wanted}` : `Multiple default SIP Trunks matched for ${wanted}`,
+			problem: best.rank.number > 0 ? `Multiple SIP Trunks matched for ${wanted}` : `Multiple default SIP Trunks matched for ${wanted}`,
 			steps,
 		};
 	}
@@ -61,7 +63,8 @@ export function matchInboundTrunk(trunks: readonly InboundTrunk[], call: Inbound
 }
 
 interface Rank {
-	number: 0 | 1;
+	/** 2 = names the called number, 1 = names it in another form, 0 = takes every number */
+	number: 0 | 1 | 2;
 	caller: 0 | 1;
 	/** -1 = no address filter */
 	prefixLength: number;
@@ -77,9 +80,9 @@ interface Candidate {
 type Tested = { pass: true; rank: Rank } | { pass: false; test: string; detail: string };
 
 function testTrunk(trunk: InboundTrunk, call: InboundCallOrigin): Tested {
-	if (trunk.numbers.length > 0 && !includesNumber(trunk.numbers, call.to)) {
+	const number = rankOfNumber(trunk, call.to);
+	if (number === undefined)
 		return { pass: false, test: "numbers", detail: `called ${quoteNumber(call.to)} is not in ${quoteNumbers(trunk.numbers)}` };
-	}
 	if (trunk.allowedNumbers.length > 0 && !includesNumber(trunk.allowedNumbers, call.from)) {
 		return {
 			pass: false,
@@ -87,14 +90,26 @@ function testTrunk(trunk: InboundTrunk, call: InboundCallOrigin): Tested {
 			detail: `caller ${quoteNumber(call.from)} is not in ${quoteNumbers(trunk.allowedNumbers)}`,
 		};
 	}
-	const prefixLength = longestPrefix(trunk.allowedAddresses, call.sourceAddress);
-	if (prefixLength === undefined) {
-		const entries = trunk.allowedAddresses.map(describeEntry).join(", ");
-		return { pass: false, test: "allowed_addresses", detail: `source ${JSON.stringify(call.sourceAddress)} is not in [${entries}]` };
-	}
-	const number = trunk.numbers.length > 0 ? 1 : 0;
+	const prefixLength = longestPrefix(sourceNetworks(trunk), call.sourceAddress);
+	if (prefixLength === undefined) return { pass: false, ...addressMissed(trunk, call.sourceAddress) };
 	const caller = trunk.allowedNumbers.length > 0 ? 1 : 0;
 	return { pass: true, rank: { number, caller, prefixLength, sources: () => canonicalSources(trunk) } };
+}
+
+function rankOfNumber(trunk: InboundTrunk, called: string): Rank["number"] | undefined {
+	if (trunk.numbers.length === 0) return 0;
+	if (includesNumber(trunk.numbers, called)) return 2;
+	return calledForms(trunk).has(normalizeNumber(called)) ? 1 : undefined;
+}
+
+function addressMissed(trunk: InboundTrunk, source: string): { test: string; detail: string } {
+	const missed = `source ${JSON.stringify(source)} is not in [${sourceNetworks(trunk).map(describeEntry).join(", ")}]`;
+	if (trunk.allowedAddresses.length > 0) return { test: "allowed_addresses", detail: missed };
+	const { name, asOf } = providerProfile(trunk.settings?.provider ?? "generic");
+	return {
+		test: "provider",
+		detail: `${missed}, where ${name} sends calls from as of ${asOf}; allowed_addresses of the trunk's own take the place of this list`,
+	};
 }
 
 /** Length of the longest entry that contains the source, -1 when there are no entries, undefined when none contains it. */
