@@ -4,6 +4,7 @@ import { answerOffer, createOffer, readAnswer } from "./offer-answer.ts";
 import type { LocalMedia } from "./types.ts";
 
 const local: LocalMedia = { address: "192.0.2.1", port: 4000, codecs: ["PCMU", "PCMA"], sessionId: 1, sessionVersion: 1 };
+const keys = [{ suite: "AES_CM_128_HMAC_SHA1_80", key: new Uint8Array(30) }] as const;
 
 const line = fc.oneof(
 	fc.constantFrom(
@@ -27,6 +28,8 @@ const line = fc.oneof(
 		"a=sendonly",
 		"a=inactive",
 		"a=crypto:1 X inline:y",
+		"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20",
+		"m=audio 5004 RTP/SAVP 0 8 101",
 		"a=candidate:",
 		"a=__proto__:1",
 	),
@@ -46,15 +49,19 @@ const text = fc.oneof(
 it("never throws, and what it accepts is usable", () => {
 	let accepted = 0;
 	fc.assert(
-		fc.property(text, (offer) => {
-			const result = answerOffer(offer, local);
-			readAnswer(offer, local);
+		fc.property(text, fc.constantFrom(undefined, false, true), (offer, required) => {
+			const ours = required === undefined ? local : { ...local, crypto: { required, keys } };
+			const result = answerOffer(offer, ours);
+			readAnswer(offer, ours);
 			if (!result.ok) {
 				expect(result.reason.length).toBeLessThan(120);
 				return;
 			}
 			accepted += 1;
 			const { negotiated, answerSdp } = result;
+			if (required === true) expect(negotiated.srtp?.receive).toHaveLength(30);
+			if (required === undefined) expect(negotiated.srtp).toBeUndefined();
+			expect(/^a=crypto/m.test(answerSdp)).toBe(negotiated.srtp !== undefined);
 			expect(negotiated.remote.port).toBeGreaterThan(0);
 			expect(negotiated.remote.port).toBeLessThan(65536);
 			expect(negotiated.codec.payloadType).toBeLessThan(128);

@@ -134,8 +134,9 @@ describe("answerOffer", () => {
 
 	it("the section's own address stands before the session's; IPv6 too", () => {
 		expect(answered(sdp(CONNECTION, "m=audio 5004 RTP/AVP 0", "c=IN IP4 203.0.113.9")).negotiated.remote.address).toBe("203.0.113.9");
-		expect(answered(sdp("m=audio 5004 RTP/AVP 0", "c=IN IP6 2001:db8::9")).negotiated.remote.address).toBe("2001:db8::9");
-		expect(answered(sdp("m=audio 5004 RTP/AVP 0", "c=IN IP6 ::ffff:192.0.2.1")).negotiated.remote.address).toBe("::ffff:192.0.2.1");
+		const ipv6 = { ...local, address: "2001:db8::1" };
+		expect(answered(sdp("m=audio 5004 RTP/AVP 0", "c=IN IP6 2001:db8::9"), ipv6).negotiated.remote.address).toBe("2001:db8::9");
+		expect(answered(sdp("m=audio 5004 RTP/AVP 0", "c=IN IP6 ::ffff:192.0.2.1"), ipv6).negotiated.remote.address).toBe("::ffff:192.0.2.1");
 	});
 
 	it.each<[Direction, Direction, boolean]>([

@@ -1,3 +1,5 @@
+import { offeredCrypto } from "./crypto.ts";
+import { type Security, securityOfAnswer, securityOfOffer } from "./security.ts";
 import { isNowhere, type MediaSection, readSession, type RtpMap } from "./session.ts";
 import type { AudioCodec, Direction, LocalMedia, Negotiated, NegotiatedCodec, SdpProblem } from "./types.ts";
 import { problem } from "./types.ts";
@@ -18,7 +20,9 @@ export type NegotiationResult = { ok: true; negotiated: Negotiated } | SdpProble
 /** An offer of one audio stream (RFC 3264 §5). Throws RangeError when `local` has no codec. */
 export function createOffer(local: LocalMedia): string {
 	if (local.codecs.length === 0) throw new RangeError("SDP offer without a codec");
-	return toText([...sessionLines(local), ...audioLines(local, offeredFormats(local), local.direction ?? "sendrecv")]);
+	const transport =
+		local.crypto === undefined ? { protocol: "RTP/AVP", cryptos: [] } : { protocol: "RTP/SAVP", cryptos: offeredCrypto(local.crypto) };
+	return toText([...sessionLines(local), ...audioLines(local, offeredFormats(local), local.direction ?? "sendrecv", transport)]);
 }
 
 /** Answers an offer (RFC 3264 §6): takes the first audio section that we can speak, refuses all others. Bad SDP is a result, never a throw. */
@@ -28,14 +32,16 @@ export function answerOffer(offerSdp: string, local: LocalMedia, options: Answer
 	const { media } = read.session;
 	const chosen = chooseSection(media, local, options);
 	if (!("section" in chosen)) return chosen;
-	const { section, codec, telephoneEvent } = chosen;
-	if (section.address === undefined) return problem("no-address", "SDP names no IP address for its audio");
+	const { section, codec, telephoneEvent, security } = chosen;
+	const address = reachable(section, local);
+	if (typeof address !== "string") return address;
 
-	const negotiated = agree(section, section.address, local, codec, telephoneEvent);
+	const negotiated = agree(section, address, local, codec, telephoneEvent, security);
 	const formats: Format[] = telephoneEvent === undefined ? [codec] : [codec, telephoneEvent];
 	// The hold of old (0.0.0.0) does not show in the offer's direction; the answer is about that direction only
 	const direction = answerDirection(section.direction, local.direction ?? "sendrecv");
-	const lines = media.flatMap((each) => (each === section ? audioLines(local, formats, direction) : rejectedLines(each)));
+	const transport = { protocol: section.protocol, cryptos: security.cryptos };
+	const lines = media.flatMap((each) => (each === section ? audioLines(local, formats, direction, transport) : rejectedLines(each)));
 	return { ok: true, answerSdp: toText([...sessionLines(local), ...lines]), negotiated };
 }
 
@@ -45,8 +51,10 @@ export function readAnswer(answerSdp: string, local: LocalMedia): NegotiationRes
 	if (!read.ok) return read;
 	const section = read.session.media[0];
 	if (section === undefined || section.kind !== "audio" || section.port === 0) return problem("no-audio", "the answer refuses audio");
-	if (section.protocol !== "RTP/AVP") return unsupported(section);
-	if (section.address === undefined) return problem("no-address", "SDP names no IP address for its audio");
+	const secured = securityOfAnswer(section, local.crypto);
+	if (!secured.ok) return secured;
+	const address = reachable(section, local);
+	if (typeof address !== "string") return address;
 	const codec = findCodec(section, local, "offer");
 	if (codec === undefined) return noCommonCodec(local);
 	const telephoneEvent = findTelephoneEvent(section, local);
@@ -54,10 +62,11 @@ export function readAnswer(answerSdp: string, local: LocalMedia): NegotiationRes
 		ok: true,
 		negotiated: agree(
 			section,
-			section.address,
+			address,
 			local,
 			{ ...codec, receivePayloadType: STATIC_PAYLOAD_TYPES[codec.name] },
 			telephoneEvent && { ...telephoneEvent, receivePayloadType: OFFERED_TELEPHONE_EVENT },
+			secured.security,
 		),
 	};
 }
@@ -75,23 +84,42 @@ interface Choice {
 	section: MediaSection;
 	codec: NegotiatedCodec<AudioCodec>;
 	telephoneEvent: NegotiatedCodec<"telephone-event"> | undefined;
+	security: Security;
 }
 
+/** Encrypted sections first: peers that can do both offer one of each. */
 function chooseSection(media: readonly MediaSection[], local: LocalMedia, options: AnswerOptions): Choice | SdpProblem {
 	const audio = media.filter((section) => section.kind === "audio" && section.port !== 0);
-	if (audio.length === 0) return problem("no-audio", "SDP offers no audio");
-	const plain = audio.filter((section) => section.protocol === "RTP/AVP");
-	for (const section of plain) {
-		const codec = findCodec(section, local, options.prefer ?? "offer");
-		if (codec !== undefined) return { section, codec, telephoneEvent: findTelephoneEvent(section, local) };
+	let refusal: SdpProblem = problem("no-audio", "SDP offers no audio");
+	let plain: Choice | undefined;
+	for (const section of audio) {
+		const secured = securityOfOffer(section, local.crypto);
+		const codec = secured.ok ? findCodec(section, local, options.prefer ?? "offer") : undefined;
+		if (!secured.ok || codec === undefined) {
+			const why = secured.ok ? noCommonCodec(local) : secured;
+			// what comes nearest to a call
+			if (rank(why) > rank(refusal)) refusal = why;
+			continue;
+		}
+		const choice = { section, codec, telephoneEvent: findTelephoneEvent(section, local), security: secured.security };
+		if (secured.security.srtp !== undefined) return choice;
+		plain ??= choice;
 	}
-	const first = audio[0];
-	return plain.length === 0 && first !== undefined ? unsupported(first) : noCommonCodec(local);
+	return plain ?? refusal;
 }
 
-function unsupported(section: MediaSection): SdpProblem {
-	// the peer's own word is not repeated in a log without a limit
-	return problem("unsupported-transport", `audio over ${section.protocol.slice(0, 32)} is not supported, only RTP/AVP`);
+const rank = ({ code }: SdpProblem): number => ["no-audio", "unsupported-transport", "no-crypto", "no-common-codec"].indexOf(code);
+
+/** The peer's address, when we have a way to it. */
+function reachable(section: MediaSection, local: LocalMedia): string | SdpProblem {
+	const { address } = section;
+	if (address === undefined) return problem("no-address", "SDP names no IP address for its audio");
+	const isIpv6 = address.includes(":");
+	if (isNowhere(address) || isIpv6 === local.address.includes(":")) return address;
+	return problem(
+		"no-address",
+		`SDP has an ${isIpv6 ? "IPv6" : "IPv4"} address for its audio, and here is only ${isIpv6 ? "IPv4" : "IPv6"}`,
+	);
 }
 
 function noCommonCodec(local: LocalMedia): SdpProblem {
@@ -131,6 +159,7 @@ function agree(
 	local: LocalMedia,
 	codec: NegotiatedCodec<AudioCodec>,
 	telephoneEvent: NegotiatedCodec<"telephone-event"> | undefined,
+	security: Security,
 ): Negotiated {
 	const nowhere = isNowhere(address);
 	const reversed = answerDirection(section.direction, local.direction ?? "sendrecv");
@@ -142,6 +171,7 @@ function agree(
 		direction,
 		onHold: nowhere || !receives(section.direction),
 		ptimeMs: packetTime(section),
+		...(security.srtp && { srtp: security.srtp }),
 	};
 }
 

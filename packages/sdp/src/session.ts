@@ -33,6 +33,8 @@ export interface MediaSection {
 	direction: Direction;
 	ptimeMs: number | undefined;
 	maxPtimeMs: number | undefined;
+	/** what follows a=crypto: in each such line; those of the session part count for nothing (RFC 4568 §9.2) */
+	cryptoLines: readonly string[];
 }
 
 export interface Session {
@@ -54,7 +56,8 @@ export function readSession(text: string): SessionResult {
 	if (parsed.media.some((media) => !(Number(media.port) <= 65535))) return problem("malformed", "SDP has a port beyond 65535");
 	const sessionDirection = parsed.direction;
 	const sessionAddress = ipLiteral(parsed.connection?.ip);
-	const media = parsed.media.map((section): MediaSection => {
+	const cryptoLines = cryptoBySection(text);
+	const media = parsed.media.map((section, i): MediaSection => {
 		const formats = String(section.payloads ?? "");
 		return {
 			kind: String(section.type),
@@ -68,6 +71,7 @@ export function readSession(text: string): SessionResult {
 			direction: section.direction ?? sessionDirection ?? "sendrecv",
 			ptimeMs: milliseconds(section.ptime),
 			maxPtimeMs: milliseconds(section.maxptime),
+			cryptoLines: cryptoLines[i] ?? [],
 		};
 	});
 	return { ok: true, session: { media } };
@@ -93,6 +97,16 @@ function parseQuietly(text: string): ReturnType<typeof parse> | undefined {
 	} catch {
 		return undefined; // the library does not say that it cannot throw
 	}
+}
+
+/** Read here and not by the library, which drops what it does not know at the end of a line: a parameter that turns encryption off. */
+function cryptoBySection(text: string): string[][] {
+	const sections: string[][] = [];
+	for (const line of text.split(/\r\n|\r|\n/)) {
+		if (line.startsWith("m=")) sections.push([]);
+		else if (line.startsWith("a=crypto:")) sections.at(-1)?.push(line.slice("a=crypto:".length));
+	}
+	return sections;
 }
 
 function countLines(text: string, start: string): number {

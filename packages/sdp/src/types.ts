@@ -1,3 +1,5 @@
+import type { LocalCrypto, NegotiatedCrypto } from "./crypto.ts";
+
 export type AudioCodec = "PCMU" | "PCMA";
 
 /** From the point of view of whoever holds it: `sendonly` = we send, the peer does not. */
@@ -20,6 +22,8 @@ export interface LocalMedia {
 	direction?: Direction;
 	/** telephone-event (RFC 4733) is offered and accepted; default true */
 	telephoneEvent?: boolean;
+	/** SRTP with keys in the SDP (RFC 4568); unset: audio in the clear only */
+	crypto?: LocalCrypto;
 }
 
 export interface NegotiatedCodec<Name extends string> {
@@ -44,6 +48,8 @@ export interface Negotiated {
 	onHold: boolean;
 	/** that the peer would like to receive, 10..60; 20 when it says nothing usable */
 	ptimeMs: number;
+	/** unset: audio in the clear */
+	srtp?: NegotiatedCrypto;
 }
 
 export type SdpProblemCode =
@@ -53,11 +59,13 @@ export type SdpProblemCode =
 	| "malformed"
 	/** no audio section, or the peer set its port to 0 */
 	| "no-audio"
-	/** audio is offered over secure or feedback transport only (RTP/SAVP, ...AVPF, DTLS) */
+	/** audio is offered over a transport only that we do not have (RTP/AVPF, DTLS), or that `LocalMedia.crypto` does not allow (RTP/SAVP) */
 	| "unsupported-transport"
+	/** encryption is required or offered, and there is no a=crypto that we can use */
+	| "no-crypto"
 	/** none of our codecs among those of the peer */
 	| "no-common-codec"
-	/** no usable IP address */
+	/** no usable IP address, or one of a family that we do not have */
 	| "no-address";
 
 export interface SdpProblem {

@@ -1,3 +1,4 @@
+import { type CryptoAttribute, writeCrypto } from "./crypto.ts";
 import type { MediaSection } from "./session.ts";
 import type { AudioCodec, Direction, LocalMedia } from "./types.ts";
 
@@ -17,9 +18,16 @@ export function sessionLines(local: LocalMedia): string[] {
 	return ["v=0", `o=- ${local.sessionId} ${local.sessionVersion} ${address}`, "s=-", `c=${address}`, "t=0 0"];
 }
 
+export interface SectionTransport {
+	/** RTP/AVP, RTP/SAVP, ... */
+	protocol: string;
+	cryptos: readonly CryptoAttribute[];
+}
+
 /** Our audio section. */
-export function audioLines(local: LocalMedia, formats: readonly Format[], direction: Direction): string[] {
-	const lines = [`m=audio ${local.port} RTP/AVP ${formats.map((format) => format.payloadType).join(" ")}`];
+export function audioLines(local: LocalMedia, formats: readonly Format[], direction: Direction, transport: SectionTransport): string[] {
+	const lines = [`m=audio ${local.port} ${transport.protocol} ${formats.map((format) => format.payloadType).join(" ")}`];
+	for (const crypto of transport.cryptos) lines.push(writeCrypto(crypto));
 	for (const { payloadType, name, clockRate } of formats) {
 		lines.push(`a=rtpmap:${payloadType} ${name}/${clockRate}`);
 		// RFC 4733 §2.4.1: DTMF digits and hook flash
