@@ -1,3 +1,4 @@
+import { withHold } from "./hold.ts";
 import { type CallEvent, type CallState, finish, hangupStatus, ignore, roomCloseEnd, type Step, step } from "./state.ts";
 import { withTransfers } from "./transfer.ts";
 
@@ -6,8 +7,13 @@ import { withTransfers } from "./transfer.ts";
  * CANCEL is on its way (`ending`).
  */
 export function established(state: CallState, event: CallEvent, now: number): Step {
-	return withTransfers(state, event, now, talking);
+	return withHold(state, event, now, (held, other, at) => withTransfers(held, other, at, talking));
 }
+
+const GONE = {
+	gone: "the telephone does not know the call any more",
+	"session-expired": "nobody refreshed the session in time (RFC 4028): the telephone, or a proxy on the way, is not there any more",
+};
 
 function talking(state: CallState, event: CallEvent, now: number): Step {
 	switch (event.type) {
@@ -15,7 +21,7 @@ function talking(state: CallState, event: CallEvent, now: number): Step {
 			return finish(state, "over", { by: "peer", reason: "hangup" }, now, hangupStatus());
 		case "bye-done":
 			// RFC 3261 §12.2.1.2: 481 or nothing to a request of ours: the endpoint has sent BYE itself.
-			return finish(state, "over", { by: "node", reason: "peer-gone", message: "the telephone does not know the call any more" }, now);
+			return finish(state, "over", { by: "node", reason: "peer-gone", message: GONE[event.cause ?? "gone"] }, now);
 		case "ack-timeout":
 			// RFC 3261 §13.3.1.4: no ACK for 64*T1: the endpoint sends BYE itself.
 			return finish(state, "ending", { by: "node", reason: "peer-gone", message: "the telephone never acknowledged the answer" }, now);

@@ -2,6 +2,7 @@ import type { CallEnd, CallRecord, DecisionStep, TrunkSettings } from "@trunklin
 import { inbound, initialInbound } from "./inbound.ts";
 import type { HeaderList, InboundInvite, MediaSession, SipLeg, SipLegEvent } from "./ports.ts";
 import { preferredCodec } from "./local-description.ts";
+import { allowsRefer } from "./allow.ts";
 import { type CallDeps, CallRunner, type Referrer, type RoomIdentity } from "./runner.ts";
 import type { Decision, Effect } from "./state.ts";
 import { unserved } from "./unserved.ts";
@@ -77,7 +78,14 @@ export class InboundCall extends CallRunner {
 	protected override referrer(): Referrer {
 		const { user, host } = this.#invite.to;
 		const uri = user === "" ? `sip:${host}` : `sip:${user}@${host}`;
-		return { leg: this.#leg, uri, attributesToHeaders: this.#outcome?.plan?.attributesToHeaders ?? {} };
+		return {
+			leg: this.#leg,
+			uri,
+			attributesToHeaders: this.#outcome?.plan?.attributesToHeaders ?? {},
+			...allowsRefer(this.#invite.headers),
+			ownNumber: this.#outcome?.plan?.to ?? user,
+			line: undefined,
+		};
 	}
 
 	protected override projectId(): string {
@@ -113,13 +121,8 @@ export class InboundCall extends CallRunner {
 		return this.#invite.source.address;
 	}
 
-	protected override onDialog(event: Extract<SipLegEvent, { type: "answered" | "reinvite" | "in-dialog" }>): void {
+	protected override onDialog(event: Extract<SipLegEvent, { type: "answered" | "in-dialog" }>): void {
 		switch (event.type) {
-			case "reinvite": {
-				const sdp = this.local.renegotiate(event.sdp, this.media, this.#invite.source.address);
-				if (sdp === undefined) return this.#leg.respond(event.transaction, 488, "Not Acceptable Here");
-				return this.#leg.respond(event.transaction, 200, "OK", sdp);
-			}
 			case "in-dialog":
 				return this.#leg.respond(event.transaction, ...unserved(event.method));
 			case "answered":

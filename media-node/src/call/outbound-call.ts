@@ -1,5 +1,5 @@
 import { dialledUsers, inviteTarget } from "@trunkline/domain";
-import type { CallRecord, DialRequest } from "@trunkline/contracts";
+import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
 import { pii } from "@trunkline/observability";
 import { initialOutbound, outbound } from "./outbound.ts";
 import {
@@ -11,6 +11,7 @@ import {
 	UnreachableError,
 	type UserAgent,
 } from "./ports.ts";
+import { allowsRefer } from "./allow.ts";
 import { type CallDeps, CallRunner, type Referrer, type RoomIdentity } from "./runner.ts";
 import type { Effect } from "./state.ts";
 import { unserved } from "./unserved.ts";
@@ -36,6 +37,8 @@ export class OutboundCall extends CallRunner {
 	#offer = "";
 	#peerAddress = "";
 	#ownUri = "";
+	/** of the 200 */
+	#answerHeaders: HeaderList = [];
 	/** "begun": the record is being written or the address resolved; nobody can tell yet whether an INVITE will leave */
 	#dialling: "not-yet" | "begun" | "done" = "not-yet";
 	/** CANCEL was wanted; before the INVITE has left it never leaves */
@@ -70,12 +73,14 @@ export class OutboundCall extends CallRunner {
 		}
 	}
 
-	protected override onEnded(): void {
+	protected override onEnded(_end: CallEnd): void {
 		this.#dialled();
 	}
 
 	protected override referrer(): Referrer {
-		return { leg: this.#leg, uri: this.#ownUri, attributesToHeaders: this.#plan.request.attributesToHeaders };
+		const { request } = this.#plan;
+		const { attributesToHeaders, from } = request;
+		return { leg: this.#leg, uri: this.#ownUri, attributesToHeaders, ...allowsRefer(this.#answerHeaders), ownNumber: from, line: request };
 	}
 
 	protected override projectId(): string {
@@ -167,15 +172,10 @@ export class OutboundCall extends CallRunner {
 		return this.#peerAddress;
 	}
 
-	protected override onDialog(event: Extract<SipLegEvent, { type: "answered" | "reinvite" | "in-dialog" }>): void {
+	protected override onDialog(event: Extract<SipLegEvent, { type: "answered" | "in-dialog" }>): void {
 		switch (event.type) {
 			case "answered":
 				return this.#onAnswer(event);
-			case "reinvite": {
-				const sdp = this.local.renegotiate(event.sdp, this.media, this.#peerAddress);
-				if (sdp === undefined) return this.#leg?.respond(event.transaction, 488, "Not Acceptable Here");
-				return this.#leg?.respond(event.transaction, 200, "OK", sdp);
-			}
 			case "in-dialog":
 				return this.#leg?.respond(event.transaction, ...unserved(event.method));
 		}
@@ -185,6 +185,7 @@ export class OutboundCall extends CallRunner {
 		const answer = event.sdp === undefined ? { ok: false as const, reason: "the 200 OK has no SDP" } : this.local.answered(event.sdp);
 		if (!answer.ok) return this.dispatch({ type: "answer-unusable", message: `the SDP answer cannot be used: ${answer.reason}` });
 		this.#peerAddress = event.source;
+		this.#answerHeaders = event.headers;
 		this.media?.start(answer.negotiated, event.source);
 		this.dispatch({ type: "answered", sipCallId: event.sipCallId });
 		const attributes = { "sip.callIDFull": event.sipCallId, "sip.callTag": event.remoteTag, ...this.#plan.attributesFrom(event.headers) };

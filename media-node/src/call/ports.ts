@@ -193,6 +193,8 @@ export interface SipLeg {
 	refer(name: string, headers: HeaderList): void;
 	/** Sends a re-INVITE with this offer; `reinvite-answered` with this name comes back. The ACK of a 2xx is sent at once. */
 	reinvite(name: string, sdp: string, headers?: HeaderList): void;
+	/** NOTIFY of how a REFER of the peer goes (RFC 3515 §2.4.4); its answer is not waited for. `headers` have Event and Subscription-State. */
+	notify(headers: HeaderList, progress: { status: number; reason: string }): void;
 	/** answers a re-INVITE or another request inside the dialog */
 	respond(transaction: string, status: number, reason?: string, sdp?: string, headers?: HeaderList): void;
 }
@@ -206,6 +208,20 @@ export interface OutgoingInvite {
 	headers: HeaderList;
 	sdp: string;
 	auth?: { username: string; password: string };
+	routing?: InviteRouting;
+}
+
+/** How an INVITE of ours may go on when its first target does not take it. */
+export interface InviteRouting {
+	/** final answers after which the next target is tried (RFC 3263 §4.3); unset = 503 alone */
+	failoverStatuses?: readonly number[];
+	/** unset = a 3xx ends the call */
+	redirects?: {
+		/** where a 3xx may lead (RFC 3261 §8.1.3.4): host, `*.domain` or `*` */
+		hosts: readonly string[];
+		/** why the project may not call these URIs; undefined = it may */
+		mayCall(targets: readonly string[]): Promise<string | undefined>;
+	};
 }
 
 /** What happens to a leg, with headers already read. `headers` are the message's, in order. */
@@ -220,6 +236,8 @@ export type SipLegEvent =
 			headers: HeaderList;
 			message: string;
 	  }
+	/** one of several targets of an INVITE of ours: what came of it */
+	| { type: "attempt"; target: string; outcome: string }
 	| { type: "cancelled" }
 	/** with SDP when the 200 held an offer of ours */
 	| { type: "acked"; sdp?: string }
@@ -244,6 +262,13 @@ export type SipLegEvent =
 	/** INFO; answered with 200 already */
 	| { type: "info-digits"; digits: string }
 	| { type: "in-dialog"; transaction: string; method: string }
+	/** a REFER of the peer; `refused` = the answer to one that nobody can follow */
+	| {
+			type: "referred";
+			transaction: string;
+			refer?: { target: string; id: number; subscribes: boolean };
+			refused?: { status: number; reason: string };
+	  }
 	/** the final response to a REFER of ours, or why there is none; `id` = the REFER's CSeq number */
 	| {
 			type: "refer-answered";
@@ -292,7 +317,7 @@ export interface Clock {
 /** A call as the node's owner of it sees it. */
 export interface LiveCall {
 	readonly callId: string;
-	dispatch(event: { type: "start" } | { type: "shutdown" } | { type: "hang-up" } | { type: "transfer"; command: TransferCommand }): void;
+	dispatch(event: { type: "start" } | { type: "shutdown" } | { type: "hang-up" } | { type: "hold"; on: boolean } | { type: "transfer"; command: TransferCommand }): void;
 }
 
 /** An INVITE that opens a call, read once. */

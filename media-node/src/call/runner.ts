@@ -1,9 +1,13 @@
-import type { CallEnd } from "@trunkline/contracts";
+import type { CallEnd, DialRequest } from "@trunkline/contracts";
 import type { CallStore, TransferCommand, TransferOutcome } from "@trunkline/domain";
+import { dtmfCode } from "@trunkline/rtp";
 import type { MayCall } from "./fraud.ts";
+import { DigitMerge } from "./digit-merge.ts";
 import { LocalDescription } from "./local-description.ts";
 import { RecordWriter } from "./record-writer.ts";
+import type { RoomIdentity } from "./room-identity.ts";
 import { referHeaders } from "./refer-headers.ts";
+import { Renegotiation } from "./renegotiation.ts";
 import {
 	type AudioUplink,
 	type Clock,
@@ -18,24 +22,18 @@ import {
 	type SipLeg,
 	type SipLegEvent,
 } from "./ports.ts";
-import { RoomLink, within } from "./room-link.ts";
+import { CallRooms } from "./call-rooms.ts";
+import { Moves } from "./moves.ts";
+import { type RoomLink, within } from "./room-link.ts";
+import type { DialSecondLeg } from "./second-leg-types.ts";
 import type { CallEvent, CallState, Effect, Step, TimerName } from "./state.ts";
+
+export type { RoomIdentity };
 
 export interface CallLog {
 	info(fields: Record<string, unknown>, message: string): void;
 	warn(fields: Record<string, unknown>, message: string): void;
 	error(fields: Record<string, unknown>, message: string): void;
-}
-
-/** Who joins which room; the token is made from it. */
-export interface RoomIdentity {
-	roomName: string;
-	identity: string;
-	name: string;
-	metadata: string;
-	attributes: Record<string, string>;
-	roomPreset?: string;
-	roomConfig?: Record<string, unknown>;
 }
 
 export interface CallDeps {
@@ -54,6 +52,8 @@ export interface CallDeps {
 	random(length: number): Uint8Array;
 	/** Does the call's project want the digits that callers press on the records of its calls? Unset: none does. */
 	recordsDigits?: ((projectId: string) => Promise<boolean>) | undefined;
+	/** dials somebody whom a call is to be joined to; unset: calls are never joined */
+	dialSecondLeg?: DialSecondLeg | undefined;
 	log: CallLog;
 	/** asked before an INVITE of ours leaves: why the project may not call that; unset: the API has seen to it */
 	mayCall?: MayCall | undefined;
@@ -69,6 +69,12 @@ export interface Referrer {
 	/** our address in the dialog */
 	uri: string;
 	attributesToHeaders: Readonly<Record<string, string>>;
+	/** false: the peer's Allow has no REFER */
+	allowsRefer?: boolean;
+	/** our number in the call */
+	ownNumber: string;
+	/** what was dialled; unset for a call that came in */
+	line: DialRequest | undefined;
 }
 
 /**
@@ -81,7 +87,10 @@ export abstract class CallRunner {
 	protected readonly records: RecordWriter;
 	protected readonly local: LocalDescription;
 	protected media: MediaSession | undefined;
-	#link: RoomLink;
+	readonly #rooms: CallRooms;
+	readonly #moves: Moves;
+	readonly #renegotiation: Renegotiation;
+	readonly #digits = new DigitMerge();
 	#state: CallState;
 	readonly #reduce: (state: CallState, event: CallEvent, now: number) => Step;
 	readonly #inbox: CallEvent[] = [];
@@ -98,13 +107,31 @@ export abstract class CallRunner {
 		this.#state = initial;
 		this.#reduce = reduce;
 		this.local = new LocalDescription(deps.random);
-		this.#link = this.#newLink();
+		this.#rooms = new CallRooms({
+			clock: deps.clock,
+			onEvent: (event) => this.#onRoom(event),
+			onProblem: (error, message) => deps.log.warn({ callId, err: error }, message),
+		});
+		this.#moves = new Moves({
+			rooms: this.#rooms,
+			media: () => this.media,
+			join: (link, identity) => this.#join(link, identity),
+			dispatch: (event) => this.dispatch(event),
+			run: (what, work) => this.run(what, work),
+		});
+		this.#renegotiation = new Renegotiation({
+			local: this.local,
+			media: () => this.media,
+			leg: () => this.referrer().leg,
+			peerAddress: () => this.peerAddress(),
+			dispatch: (event) => this.dispatch(event),
+		});
 		this.records = new RecordWriter(callId, deps.nodeId, deps.calls, deps.clock, deps.log);
 	}
 
 	/** the room that the call is in */
 	protected get room(): RoomSession | undefined {
-		return this.#link.session;
+		return this.#rooms.current.session;
 	}
 
 	get phase(): CallState["phase"] {
@@ -158,12 +185,13 @@ export abstract class CallRunner {
 	onLeg(event: SipLegEvent): void {
 		switch (event.type) {
 			case "acked":
-				this.#onAcknowledged(event.sdp);
+				this.#renegotiation.onAcknowledged(event.sdp);
 				return this.dispatch({ type: "acked" });
 			case "cancelled":
 			case "ack-timeout":
-			case "bye-done":
 				return this.dispatch({ type: event.type });
+			case "bye-done":
+				return this.dispatch(event);
 			case "bye":
 				return this.dispatch({ type: "bye" });
 			case "refer-answered":
@@ -179,22 +207,23 @@ export abstract class CallRunner {
 					...(event.status === undefined ? {} : { status: event.status }),
 					...(event.reason === undefined ? {} : { reason: event.reason }),
 				});
-			case "answered":
 			case "reinvite":
+				return this.#renegotiation.onReinvite(event);
+			case "reinvite-answered":
+				return this.#renegotiation.onAnswered(event);
+			case "refreshed":
+				return this.#renegotiation.onRefreshed(event.sdp);
+			case "info-digits":
+				return this.#onInfoDigits(event.digits);
+			case "answered":
 			case "in-dialog":
 				return this.onDialog(event);
 		}
 	}
 
-	/** The answer to an offer that went out in a 200 (RFC 3261 §13.2.1). */
-	#onAcknowledged(sdp: string | undefined): void {
-		const problem = this.local.acknowledged(sdp, this.media, this.peerAddress());
-		if (problem !== undefined) this.dispatch({ type: "fault", message: `the SDP answer in the ACK cannot be used: ${problem}` });
-	}
-
 	/** network source of the telephone's signalling */
 	protected abstract peerAddress(): string;
-	protected abstract onDialog(event: Extract<SipLegEvent, { type: "answered" | "reinvite" | "in-dialog" }>): void;
+	protected abstract onDialog(event: Extract<SipLegEvent, { type: "answered" | "in-dialog" }>): void;
 	/** Only this direction's effects. */
 	protected abstract performOwn(effect: Effect): void;
 	protected abstract referrer(): Referrer;
@@ -203,7 +232,10 @@ export abstract class CallRunner {
 	/** After the port is open: inbound answers the offer here. Throws nothing; reports through `dispatch`. */
 	protected abstract onMediaOpen(media: MediaSession): void;
 
-	protected onEnded(): void {}
+	protected onEnded(_end: CallEnd): void {}
+
+	/** The telephone and the room hear each other from now on. */
+	protected onBridged(): void {}
 
 	/** Starts work whose failure is a fault of ours (or of a service below): it ends the call with a reason instead of the process. */
 	protected run(what: string, work: Promise<unknown>): void {
@@ -253,6 +285,8 @@ export abstract class CallRunner {
 
 	#performTransfer(effect: Effect): void {
 		switch (effect.do) {
+			case "hold":
+				return this.#renegotiation.hold(effect.on);
 			case "dialtone":
 				return this.#dialtone(effect.on);
 			case "refer":
@@ -261,6 +295,16 @@ export abstract class CallRunner {
 				return this.referrer().leg?.respond(effect.transaction, effect.status);
 			case "transfer-outcome":
 				return this.deps.onTransfer(effect.transferIds, effect.outcome);
+			case "dial-target":
+				return this.#dialTarget(effect);
+			case "join-target":
+				return this.#moves.joinTarget();
+			case "drop-target":
+				return this.#rooms.abandon();
+			case "answer-refer":
+				return this.referrer().leg?.respond(effect.transaction, effect.status, effect.reason, undefined, effect.headers);
+			case "notify-refer":
+				return this.referrer().leg?.notify(effect.headers, effect.progress);
 			default:
 				return this.performOwn(effect);
 		}
@@ -281,23 +325,18 @@ export abstract class CallRunner {
 	}
 
 	#onMedia(event: MediaEvent): void {
-		this.dispatch(event);
+		if (event.type !== "digit" || this.#digits.accept("rtp", event.digit, this.deps.clock.now())) this.dispatch(event);
 	}
 
-	#newLink(): RoomLink {
-		const { clock, log } = this.deps;
-		const link: RoomLink = new RoomLink({
-			clock,
-			onEvent: (event) => {
-				if (this.#link === link) this.#onRoom(event);
-			},
-			onProblem: (error, message) => log.warn({ callId: this.callId, err: error }, message),
-		});
-		return link;
+	#onInfoDigits(digits: string): void {
+		for (const digit of digits) {
+			const code = dtmfCode(digit);
+			if (code !== undefined && this.#digits.accept("info", digit, this.deps.clock.now())) this.dispatch({ type: "digit", code, digit });
+		}
 	}
 
 	async #joinRoom(): Promise<void> {
-		const link = this.#link;
+		const link = this.#rooms.current;
 		try {
 			const room = await this.#join(link, this.roomIdentity());
 			if (room === undefined) return;
@@ -346,8 +385,9 @@ export abstract class CallRunner {
 	#bridge(): void {
 		const { media } = this;
 		if (media === undefined || this.room === undefined) return this.dispatch({ type: "fault", message: "bridge without media or room" });
-		this.#link.bridge(media);
+		this.#rooms.current.bridge(media);
 		media.watch(this.deps.mediaTimeoutMs.first, this.deps.mediaTimeoutMs.later);
+		this.onBridged();
 	}
 
 	#ringback(on: boolean): void {
@@ -363,7 +403,10 @@ export abstract class CallRunner {
 	}
 
 	#refer(command: TransferCommand): void {
-		const { leg, uri, attributesToHeaders } = this.referrer();
+		const { leg, uri, attributesToHeaders, allowsRefer } = this.referrer();
+		// What RFC 3261 §20.5 lets the peer say beforehand it need not be asked for, where there is another way.
+		if (allowsRefer === false && this.#state.bridgeTrunkId !== undefined)
+			return this.dispatch({ type: "refer-answered", refer: command.transferId, status: 405, reason: "Method Not Allowed" });
 		const attributes = this.room?.attributes() ?? {};
 		const { headers, refused } = referHeaders(command, { referredBy: uri, attributes, attributesToHeaders });
 		if (refused.length > 0) this.deps.log.warn({ callId: this.callId, refused }, "headers that cannot be sent were left out");
@@ -373,19 +416,25 @@ export abstract class CallRunner {
 		leg.refer(command.transferId, headers);
 	}
 
+	#dialTarget({ target, trunkId, headers, ringingTimeoutMs }: Extract<Effect, { do: "dial-target" }>): void {
+		const { ownNumber, line } = this.referrer();
+		const request = { callId: this.callId, projectId: this.projectId(), ownNumber, line, target, trunkId, headers, ringingTimeoutMs };
+		this.#moves.dialTarget(this.deps.dialSecondLeg, request);
+	}
+
 	async #sendDigits(digits: string, report: boolean): Promise<void> {
 		await this.media?.sendDigits(digits);
 		if (report) this.dispatch({ type: "digits-sent" });
 	}
 
 	protected setAttributes(attributes: Record<string, string>): void {
-		this.#link.setAttributes(attributes);
+		this.#rooms.current.setAttributes(attributes);
 	}
 
 	#endRecord(end: CallEnd): void {
 		this.deps.log.info({ callId: this.callId, by: end.by, reason: end.reason, sipStatus: end.sipStatus }, "call ended");
 		this.records.end(this.deps.clock.now(), end);
-		this.onEnded();
+		this.onEnded(end);
 	}
 
 	#setTimer(name: TimerName, at: number): void {
@@ -405,7 +454,7 @@ export abstract class CallRunner {
 	}
 
 	#leaveRoom(): void {
-		this.#link.leave();
+		this.#rooms.leave();
 	}
 
 	#closeMedia(): void {
@@ -418,7 +467,7 @@ export abstract class CallRunner {
 	#over(): void {
 		for (const cancel of this.#timers.values()) cancel();
 		this.#timers.clear();
-		const gone = Promise.allSettled([this.#link.gone, this.records.settled()]);
+		const gone = Promise.allSettled([this.#rooms.gone, this.records.settled()]);
 		// A table or a room server that never answers must not keep the call, nor the node's shutdown.
 		void within(this.deps.clock, LAST_WRITES_MS, gone).then(() => {
 			this.#attempt("letting go of the call", () => this.deps.onOver(this.callId));

@@ -1,6 +1,8 @@
 import type { CallEnd, CallState as RecordState } from "@trunkline/contracts";
-import type { CallPatch, TransferCommand, TransferOutcome } from "@trunkline/domain";
+import type { CallPatch, MoveCommand, TransferCommand, TransferOutcome } from "@trunkline/domain";
+import type { Hold } from "./hold.ts";
 import type { HeaderList, RoomCloseReason, SipLegEvent } from "./ports.ts";
+import type { SecondLegEvent } from "./second-leg-types.ts";
 
 /**
  * A call is a reducer: (state, event, now) → state and effects. It owns no socket, no clock and no promise; `runner.ts` carries the
@@ -22,7 +24,7 @@ export type Phase =
 	| "ending"
 	| "over";
 
-export type TimerName = "ringing" | "max-duration" | "media-wait" | "give-up" | "transfer" | "transferred";
+export type TimerName = "ringing" | "max-duration" | "media-wait" | "give-up" | "transfer" | "transferred" | "hold";
 
 /** A REFER of ours inside the call (RFC 3515). It stays after its outcome was told, while the telephone side may still be at it. */
 export interface Transfer {
@@ -33,12 +35,27 @@ export interface Transfer {
 	readonly ringingTimeoutMs: number;
 	/** name of our request: the first transfer's id */
 	readonly refer: string;
+	readonly headers: Readonly<Record<string, string>>;
+	/** ms; the end of the ringing timeout */
+	readonly deadline: number;
 	/** its CSeq number, by which NOTIFYs name it (RFC 3515 §2.4.6); known with its response */
 	readonly id?: number | undefined;
 	/** the telephone side has taken it on: 2xx, or a NOTIFY */
 	readonly accepted: boolean;
-	/** pending → done (the target has answered), or late (the ringing timeout is over, and the telephone side was not told to stop) */
-	readonly stage: "pending" | "done" | "late";
+	/**
+	 * pending → done (the target has answered), or late (the ringing timeout is over, and the telephone side was not told to stop); pending → dialling: REFER
+	 * was refused, and we call the target ourselves, to join the two
+	 */
+	readonly stage: "pending" | "dialling" | "done" | "late";
+}
+
+/** A REFER of the peer (RFC 3515) that we follow: its target is called, and the two are joined. */
+export interface Referral {
+	readonly target: string;
+	/** CSeq number of the REFER */
+	readonly id: number;
+	/** the peer is told how it goes (RFC 3515 §2.4.4) */
+	readonly subscribes: boolean;
 }
 
 export interface CallState {
@@ -59,6 +76,18 @@ export interface CallState {
 	readonly playRingback: boolean;
 	/** the REFER that is under way */
 	readonly transfer?: Transfer | undefined;
+	/** outbound trunk, or "same", that a target is dialled over when the peer refuses REFER; unset: it is not */
+	readonly bridgeTrunkId?: string | undefined;
+	/** a REFER of the peer is followed over that trunk */
+	readonly followsRefer?: boolean;
+	/** the peer's REFER that is being followed */
+	readonly referral?: Referral | undefined;
+	/** the other telephone has the room's place */
+	readonly joined?: boolean;
+	/** id of the move to another room that is under way */
+	readonly moving?: string | undefined;
+	/** unset: nobody has put the call on hold yet */
+	readonly hold?: Hold;
 	/** CSeq numbers of REFERs that are over */
 	readonly staleRefers?: readonly number[];
 }
@@ -93,17 +122,28 @@ export type CallEvent =
 	| { type: "acked" }
 	| { type: "ack-timeout" }
 	| { type: "bye" }
-	| { type: "bye-done" }
+	| { type: "bye-done"; cause?: "gone" | "session-expired" }
 	| { type: "media-started" }
 	| { type: "media-timeout"; beforeFirstPacket: boolean }
 	| { type: "digit"; code: number; digit: string }
 	| { type: "digits-sent" }
+	/** the telephone is to be put on hold, or taken off it */
+	| { type: "hold"; on: boolean }
+	/** what came of our re-INVITE for it; `retryAfterMs`: it met one of the telephone */
+	| { type: "hold-answered"; on: boolean; ok: boolean; retryAfterMs?: number }
+	/** offer and answer have changed what goes on; `heldByPeer`: the telephone does not want to hear us for now */
+	| { type: "media-changed"; heldByPeer: boolean }
 	| { type: "timer"; name: TimerName }
 	| { type: "shutdown" }
 	/** somebody asked for it through the API */
 	| { type: "hang-up" }
 	| { type: "transfer"; command: TransferCommand }
-	| Extract<SipLegEvent, { type: "refer-answered" | "refer-progress" }>
+	| Extract<SipLegEvent, { type: "refer-answered" | "refer-progress" | "referred" }>
+	| SecondLegEvent
+	/** to another room, while the telephone leg stays up */
+	| { type: "move"; command: MoveCommand }
+	| { type: "moved"; roomName: string; participantId: string }
+	| { type: "move-failed"; message: string }
 	| { type: "fault"; message: string };
 
 export type Effect =
@@ -124,7 +164,17 @@ export type Effect =
 	| { do: "answer-notify"; transaction: string; status: 200 | 481 }
 	/** ringback to the telephone in the place of the room */
 	| { do: "dialtone"; on: boolean }
+	/** calls somebody whom the call is to be joined to */
+	| { do: "dial-target"; target: string; trunkId: string; headers: Readonly<Record<string, string>>; ringingTimeoutMs: number }
+	/** the target has answered: the two telephones hear each other, and the room is left */
+	| { do: "join-target" }
+	| { do: "drop-target" }
+	| { do: "move-room"; roomName: string }
+	| { do: "answer-refer"; transaction: string; status: number; reason: string; headers?: HeaderList }
+	| { do: "notify-refer"; headers: HeaderList; progress: { status: number; reason: string } }
 	| { do: "transfer-outcome"; transferIds: readonly string[]; outcome: TransferOutcome }
+	/** re-INVITE: its voice is not wanted for now, or is again */
+	| { do: "hold"; on: boolean }
 	| { do: "attributes"; attributes: Record<string, string> }
 	| { do: "create-record"; ended?: CallEnd }
 	| { do: "record"; from: readonly RecordState[]; to: RecordState; event: string; detail?: string; patch?: CallPatch }
@@ -171,6 +221,8 @@ export function roomCloseEnd(reason: RoomCloseReason, message: string): CallEnd 
 		case "room-deleted":
 		case "room-closed":
 			return { by: "room", reason: "room-closed", message: "the room was deleted" };
+		case "other-leg":
+			return { by: "peer", reason: "hangup", message: "the other telephone has hung up" };
 		case "duplicate-identity":
 			return { by: "room", reason: "room-closed", message: "another participant joined with the same identity" };
 		case "client":

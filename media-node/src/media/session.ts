@@ -173,8 +173,8 @@ export class RtpMediaSession implements MediaSession {
 
 	#checkSilence(now: number): void {
 		const watch = this.#watch;
-		// A peer that put us on hold owes us no packets.
-		if (watch === undefined || this.#negotiated?.receives !== true) return;
+		// Nobody owes packets while the call is on hold, by either side; a peer that holds may send music, or nothing.
+		if (watch === undefined || this.#negotiated?.receives !== true || !this.#negotiated.sends) return;
 		const beforeFirstPacket = this.#packetsReceived === 0;
 		const since = beforeFirstPacket ? watch.since : Math.max(this.#lastPacketAt, watch.since);
 		if (now - since < (beforeFirstPacket ? watch.first : watch.later)) return;
