@@ -1,4 +1,5 @@
 import type { Hashes } from "./auth/hashes.ts";
+import type { SameParty } from "./dialog/source.ts";
 import type { Millis } from "./machine.ts";
 import type { Body, HeaderInput, SipRequest, SipResponse } from "./message/message.ts";
 import type { SessionTimerOptions } from "./ua/session-timer.ts";
@@ -32,6 +33,9 @@ export interface TlsPeer {
 /** One INVITE usage (RFC 5057): from the first INVITE to the end of its dialog. Opaque; the caller chooses it for `call`, the endpoint for `incoming`. */
 export type LegId = string;
 
+/** "malformed": cannot be parsed; "foreign-dialog": a request for a dialog from an address that has no part in it; "bad-method": never served here */
+export type Suspicion = "malformed" | "foreign-dialog" | "bad-method";
+
 export interface EndpointOptions {
 	/** User-Agent of our requests, Server of our responses */
 	userAgent: string;
@@ -57,6 +61,10 @@ export interface EndpointOptions {
 	sessionTimer?: SessionTimerOptions;
 	/** The endpoint answers OPTIONS with 200 itself; false (default) = `out-of-dialog` event. OPTIONS inside a dialog is always answered here. */
 	answerOptions?: boolean;
+	/** Told of what only strangers do, for whoever counts it. Unset = nobody. */
+	suspect?: (remote: Address, what: Suspicion) => void;
+	/** Requests inside a dialog are taken from the peer's address, from its route and Contact, and from where this says. Unset = from nowhere else. */
+	sameParty?: SameParty;
 	/** New INVITEs beyond this many live transactions get 503; other strangers' requests too. Default 20,000. */
 	maxTransactions?: number;
 	/** RFC 3261 §17.1.1.1: round-trip estimate, 500 */
@@ -93,6 +101,8 @@ export type SipInput =
 			target: Address;
 			callId?: string;
 			localTag?: string;
+			/** CSeq number of the INVITE, 1; a higher one when the same call is tried again elsewhere (RFC 3261 §8.1.3.4) */
+			cseq?: number;
 			headers?: readonly HeaderInput[];
 			body?: Body;
 			auth?: Credentials;
@@ -109,10 +119,16 @@ export type SipInput =
 	| { kind: "prack"; leg: LegId; prack: string; headers?: readonly HeaderInput[]; body?: Body }
 	/** 200 to the INVITE, or to the re-INVITE named by `transaction`; retransmitted until the ACK */
 	| { kind: "accept"; leg: LegId; transaction?: string; headers?: readonly HeaderInput[]; body?: Body; sessionTimer?: SessionTimerOptions }
-	/** status 300..699 to the INVITE */
-	| { kind: "reject"; leg: LegId; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body }
+	/** status 300..699 to the INVITE; `once`: repeated only when the request is, so that a forged address gets no more than was sent in its name */
+	| { kind: "reject"; leg: LegId; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body; once?: boolean }
 	/** Before the final response. Waits for a provisional one (RFC 3261 §9.1); a 200 that races is ACKed and BYEd. Ends in `failed`, cause "cancelled". */
-	| { kind: "cancel"; leg: LegId; headers?: readonly HeaderInput[] }
+	| {
+			kind: "cancel";
+			leg: LegId;
+			headers?: readonly HeaderInput[];
+			/** an INVITE that has no answer at all is not sent again, as another target is tried; what still comes is cancelled as usual */
+			abandon?: boolean;
+	  }
 	/** On an answered leg; waits for the ACK of our 200 (RFC 3261 §15). Before the answer: cancels (caller) or rejects with 480 (callee). */
 	| { kind: "bye"; leg: LegId; headers?: readonly HeaderInput[] }
 	/**

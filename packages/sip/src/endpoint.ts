@@ -1,4 +1,5 @@
 import { dialogKey } from "./dialog/dialog.ts";
+import { type DialogPeers, mayComeFrom } from "./dialog/source.ts";
 import { responseAddress, stampVia } from "./dialog/next-hop.ts";
 import type { Address, EndpointOptions, EndpointStats, SipEvent, SipInput, SipOutput } from "./endpoint-types.ts";
 import { SipUsageError } from "./errors.ts";
@@ -106,12 +107,14 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 	#onBytes(bytes: Uint8Array, remote: Address, now: Millis): void {
 		const parsed = parseMessage(bytes);
 		if (!parsed.ok) {
+			if (parsed.code !== "keep-alive") this.#core.options.suspect?.(remote, "malformed");
 			if (parsed.request !== undefined) this.#refuseMalformed(parsed.request, remote, parsed.code, parsed.detail);
 			return;
 		}
 		const { message } = parsed;
 		const read = readEnvelope(message);
 		if (!read.ok) {
+			this.#core.options.suspect?.(remote, "malformed");
 			if (message.kind === "request") this.#refuseMalformed(message, remote, "header", read.detail);
 			return;
 		}
@@ -133,12 +136,13 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 		}
 		const responseTo = responseAddress(envelope.via, remote);
 		if (request.method === "CANCEL") {
-			this.#onCancel(request, envelope, responseTo, now);
+			this.#onCancel(request, envelope, remote, responseTo, now);
 			return;
 		}
 		if (envelope.toTag !== "") {
 			const dialog = this.#core.dialogs.get(dialogKey(envelope.callId, envelope.toTag, envelope.fromTag));
 			// RFC 3261 §12.2.2: a dialog that we do not know → 481; an ACK is never answered.
+			if (dialog !== undefined && this.#isForeign(dialog.dialog, request, envelope, remote, responseTo)) return;
 			if (dialog !== undefined) dialog.onRequest(request, envelope, responseTo, now);
 			else if (request.method !== "ACK") this.#refuse(request, envelope, responseTo, { status: 481 });
 			return;
@@ -151,6 +155,7 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 		const short = request.method === "INVITE" ? tooSmall(request, this.#core.sessionTimer) : undefined;
 		const refusal = refuse(request, envelope, { allowed, supported: options.supported ?? [] }) ?? short ?? this.#refuseByState(envelope);
 		if (refusal !== undefined) {
+			if (refusal.status === 405) options.suspect?.(remote, "bad-method");
 			this.#refuse(request, envelope, responseTo, refusal);
 			return;
 		}
@@ -190,9 +195,20 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 		this.#emit({ type: "out-of-dialog", transaction: name, request, remote });
 	}
 
-	#onCancel(request: SipRequest, envelope: Envelope, responseTo: Address, now: Millis): void {
+	/** Refuses what comes from an address that has no part in the dialog; the dialog does not notice. */
+	#isForeign(dialog: DialogPeers, request: SipRequest, envelope: Envelope, remote: Address, responseTo: Address): boolean {
+		if (mayComeFrom(dialog, remote.host, this.#core.options.sameParty)) return false;
+		this.#core.options.suspect?.(remote, "foreign-dialog");
+		if (request.method !== "ACK") this.#refuse(request, envelope, responseTo, { status: 403 });
+		return true;
+	}
+
+	#onCancel(request: SipRequest, envelope: Envelope, remote: Address, responseTo: Address, now: Millis): void {
 		const invite = this.#layer.matchCancelled(request, envelope);
-		if (invite === undefined) {
+		// RFC 3261 §9.1: CANCEL goes where the INVITE went, hop by hop; it comes from where that came from.
+		const foreign = invite !== undefined && !mayComeFrom({ peer: invite.remote }, remote.host, this.#core.options.sameParty);
+		if (foreign) this.#core.options.suspect?.(remote, "foreign-dialog");
+		if (invite === undefined || foreign) {
 			this.#refuse(request, envelope, responseTo, { status: 481 });
 			return;
 		}

@@ -148,12 +148,16 @@ export class Defence {
 		const source = sourceOf(host);
 		if (this.#peer(source, now) !== undefined) return true;
 		const banned = this.#bans.peek(source);
-		if (banned !== undefined && now < banned.until) return this.#drop("banned").verdict === "pass";
+		if (banned !== undefined && now < banned.until) {
+			this.#drop("banned");
+			return false;
+		}
 		const stranger = this.#stranger(source, now);
 		const { connectionRate, connectionBurst } = this.#limits;
 		stranger.connections ??= { tokens: connectionBurst, at: now };
 		if (take(stranger.connections, connectionRate, connectionBurst, now)) return true;
-		return this.#drop("rate").verdict === "pass";
+		this.#drop("rate");
+		return false;
 	}
 
 	/** The source is one that calls go to or come from: a larger allowance, no strikes, and a ban that it has is over. */

@@ -39,6 +39,8 @@ export class Transaction {
 	readonly user: TransactionUser;
 	/** of a request outside any dialog: what tells that it came twice on different ways (RFC 3261 §8.2.2.2) */
 	readonly mergeKey: string | undefined;
+	/** false: a final response is sent again only for a repeated request, not by timer G */
+	repeatsUnasked = true;
 	/** latest response, sent (server) or received (client) */
 	response: SipResponse | undefined;
 	readonly #table: Table;
@@ -106,6 +108,15 @@ export class Transaction {
 			return;
 		}
 		this.#step("transport-error", now, undefined, message);
+	}
+
+	/** Client: the request is not sent again; its answer is still waited for. */
+	stopRepeating(): void {
+		for (const name of ["A", "E"] as const) {
+			const running = this.#timers.get(name);
+			if (running !== undefined) this.#host.timers.stop(running.handle);
+			this.#timers.delete(name);
+		}
 	}
 
 	/** Ends it without telling its user. */
@@ -190,8 +201,9 @@ export class Transaction {
 			// §17.1.1.2: "If a reliable transport is being used, the client transaction SHOULD NOT start timer A"; E and G alike.
 			case "A":
 			case "E":
-			case "G":
 				return reliable ? undefined : t1;
+			case "G":
+				return reliable || !this.repeatsUnasked ? undefined : t1;
 			// §17.1.1.2: "a value of at least 32 seconds for unreliable transports, and a value of zero seconds for reliable transports"
 			case "D":
 				return reliable ? 0 : Math.max(32_000, 64 * t1);

@@ -68,7 +68,9 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 				else if (this.#state === "ringing") this.#accept(input, now);
 				return;
 			case "reject":
-				if (this.#state === "ringing") this.#reject(input, now);
+				if (this.#state !== "ringing") return;
+				this.#transaction.repeatsUnasked = input.once !== true;
+				this.#reject(input, now);
 				return;
 			case "bye":
 				if (this.#state === "ringing") this.#hangUpRinging(input.headers, now);

@@ -1,4 +1,5 @@
 import { DigestClient } from "../auth/client.ts";
+import type { Dialog } from "../dialog/dialog.ts";
 import type { Address, Credentials, EndpointOptions, LegId, SipEvent, SipInput } from "../endpoint-types.ts";
 import { SipUsageError } from "../errors.ts";
 import { hex } from "../grammar/text.ts";
@@ -26,6 +27,7 @@ export interface Leg {
 
 /** Whoever has a dialog in the endpoint's table. */
 export interface DialogOwner {
+	readonly dialog: Dialog;
 	/** a request inside the dialog that repeats no live transaction; never CANCEL */
 	onRequest(request: SipRequest, envelope: Envelope, responseTo: Address, now: Millis): void;
 }
