@@ -1,4 +1,5 @@
 export * from "./call/bridge-request.ts";
+export { type Network, networkContains, parseAddress, parseNetwork } from "./address.ts";
 export * from "./call/dial.ts";
 export * from "./call/invite-target.ts";
 export * from "./call/search.ts";
@@ -34,6 +35,7 @@ export * from "./project/project.ts";
 export * from "./provider/effective.ts";
 export * from "./provider/numbers.ts";
 export * from "./provider/profiles.ts";
+export * from "./provider/view.ts";
 export type { UriChoice } from "./sip-uri.ts";
 export * from "./trunk/conflicts.ts";
 export * from "./trunk/match.ts";

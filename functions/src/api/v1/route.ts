@@ -15,7 +15,7 @@ type Fields = z.ZodObject<Record<string, z.ZodType>>;
 
 /** One operation: what it takes and gives, for the checks, for `openapi.json` and for the router alike. */
 export interface V1Route {
-	method: "get" | "post" | "put";
+	method: "get" | "post" | "put" | "delete";
 	/** OpenAPI's form: /v1/calls/{id} */
 	path: string;
 	operationId: string;

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { PROVIDER_IDS } from "../trunk-settings.ts";
 import { ruleIdSchema, trunkIdSchema, V1_LIMITS } from "./common.ts";
 
 const text = z.string().max(V1_LIMITS.text);
@@ -49,6 +50,10 @@ export const explanationSchema = z
 		endReason: z.string().optional().meta({ description: "refused: why, in a word" }),
 		trunk: named(trunkIdSchema).optional(),
 		rule: named(ruleIdSchema).optional(),
+		suggestedProvider: z
+			.enum(PROVIDER_IDS)
+			.optional()
+			.meta({ description: "the source is one of this provider's addresses, and the trunk does not name its provider" }),
 		asksForCredentials: z
 			.boolean()
 			.meta({ description: "the trunk has a user name or password: the caller is first asked for them (SIP 407)" }),

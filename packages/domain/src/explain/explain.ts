@@ -2,6 +2,7 @@ import type { DispatchRule, Explanation, InboundTrunk, RandomBytes } from "@trun
 import { attributesFromHeaders, type SipHeader } from "../participant/headers.ts";
 import { participantForInbound, roomForCall } from "../participant/inbound.ts";
 import { trunkNumberOf } from "../provider/numbers.ts";
+import { providerOfSource } from "../provider/view.ts";
 import { asksForCredentials, callerOf, decideRule, decideTrunk } from "./inbound.ts";
 import { summarizeDecision } from "./summary.ts";
 
@@ -34,6 +35,7 @@ export async function explainInbound(call: WouldBeCall, sources: ExplainSources)
 		asksForPin: false,
 		steps,
 		...(trunk === undefined ? {} : { trunk: { id: trunk.trunkId, name: trunk.name } }),
+		...suggestion(trunk, call.source),
 	};
 	const told = { from, to, steps, ruleId: "", roomName: "", participantIdentity: "" };
 	if (byTrunk.refusal !== undefined) return { ...base, ...refused(told, byTrunk.refusal) };
@@ -61,6 +63,11 @@ export async function explainInbound(call: WouldBeCall, sources: ExplainSources)
 			participantIdentity: place.participant.identity,
 		}),
 	};
+}
+
+function suggestion(trunk: InboundTrunk | undefined, source: string): Pick<Explanation, "suggestedProvider"> {
+	const provider = trunk?.settings?.provider === undefined ? providerOfSource(source) : undefined;
+	return provider === undefined ? {} : { suggestedProvider: provider };
 }
 
 function refused(
