@@ -36,6 +36,17 @@ test("the request's own Referred-By and X-Order stand; no second target", () => 
 	});
 });
 
+test("the provider's dialect: host and Diversion of Telnyx, unless the request has its own", () => {
+	const dialect = { settings: { provider: "telnyx" } as const, peerHost: "192.76.120.10", ownNumber: "+15550100" };
+	expect(referHeaders({ transferTo: "tel:+15550199", headers: {} }, { ...from, attributesToHeaders: {} }, dialect).headers).toEqual([
+		["Refer-To", "<sip:+15550199@sip.telnyx.com>"],
+		["Referred-By", "<sip:+15550100@192.0.2.10>"],
+		["Diversion", "<sip:+15550100@sip.telnyx.com>"],
+	]);
+	const own = referHeaders({ transferTo: "tel:+15550199", headers: { diversion: "<sip:+1@a>" } }, from, dialect).headers ?? [];
+	expect(own.filter(([name]) => name.toLowerCase() === "diversion")).toEqual([["diversion", "<sip:+1@a>"]]);
+});
+
 test("what cannot be written is left out, a target that cannot is none", () => {
 	expect(referHeaders({ transferTo: "tel:+1", headers: { Via: "x", "X-A": "b\r\nc" } }, from).refused).toEqual(["Via", "X-A"]);
 	expect(referHeaders({ transferTo: "tel:+1\r\nX: y", headers: {} }, from).headers).toBeUndefined();
