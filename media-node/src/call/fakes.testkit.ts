@@ -77,6 +77,12 @@ export class FakeMediaSession implements MediaSession {
 	muteTrack(trackSid: string, muted: boolean): void {
 		this.did.push(`mute ${trackSid} ${muted}`);
 	}
+	listen(): void {
+		this.did.push("listen");
+	}
+	speak(): void {
+		this.did.push("speak");
+	}
 	async sendDigits(digits: string): Promise<void> {
 		this.did.push(`digits ${digits}`);
 		await this.digitsOut;
@@ -84,6 +90,10 @@ export class FakeMediaSession implements MediaSession {
 	ringPhone(): () => void {
 		this.did.push("ring the telephone");
 		return () => void this.did.push("room to the telephone");
+	}
+	holdPhone(music: string): () => void {
+		this.did.push(`hold with ${music}`);
+		return () => void this.did.push("hold is over");
 	}
 	playRingback(_uplink: AudioUplink): () => void {
 		this.did.push("ringback");
@@ -206,6 +216,10 @@ export class FakeLeg implements SipLeg {
 	reinvite(name: string, sdp: string): void {
 		this.#do("reinvite", `reinvite ${name}`);
 		this.reinvites.push(sdp);
+	}
+	notify(headers: HeaderList, { status, reason }: { status: number; reason: string }): void {
+		const state = headers.find(([name]) => name === "Subscription-State")?.[1] ?? "";
+		this.#do("notify", `notify ${status} ${reason} ${state.split(";")[0]}`);
 	}
 	respond(transaction: string, status: number, _reason?: string, sdp?: string): void {
 		this.#do("respond", `respond ${transaction} ${status}${sdp === undefined ? "" : " with SDP"}`);

@@ -89,7 +89,7 @@ describe("an outbound call in good order", () => {
 			},
 		]);
 
-		userAgent.emit({ type: "provisional", status: 180, reason: "Ringing", headers: [] });
+		userAgent.emit({ type: "provisional", status: 180, reason: "Ringing", headers: [], remoteTag: "bob", source: "203.0.113.5" });
 		await turns();
 		expect(await record()).toMatchObject({ state: "ringing" });
 		const digitsOut = gate();
@@ -207,7 +207,7 @@ describe("cancelled", () => {
 		const { call, userAgent, pass, over, record } = await world({ ringingTimeoutMs: 20_000 });
 		call.dispatch({ type: "start" });
 		await turns();
-		userAgent.emit({ type: "provisional", status: 180, reason: "Ringing", headers: [] });
+		userAgent.emit({ type: "provisional", status: 180, reason: "Ringing", headers: [], remoteTag: "bob", source: "203.0.113.5" });
 		await pass(20_000);
 		expect(userAgent.leg.did).toEqual(["cancel"]);
 		expect(over).toEqual([]);

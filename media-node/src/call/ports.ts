@@ -1,4 +1,4 @@
-import type { TransferCommand } from "@trunkline/domain";
+import type { HoldCommand, MoveCommand, TransferCommand } from "@trunkline/domain";
 
 /**
  * What a call needs from the media and room sides. `media/` and `room/` implement these; only `main.ts` (and `wire.ts`) know both.
@@ -145,6 +145,9 @@ export interface MediaStats {
 	jitterMs: number;
 }
 
+/** What somebody hears who waits. */
+export type HoldMusic = "tune" | "silence";
+
 /** The RTP side of one call: one UDP port, one peer. */
 export interface MediaSession {
 	readonly localAddress: string;
@@ -154,8 +157,12 @@ export interface MediaSession {
 	 * come. `signallingAddress` may send too (symmetric RTP behind NAT).
 	 */
 	start(negotiated: NegotiatedAudio, signallingAddress: string): void;
-	/** From now on the telephone's audio goes to the room. */
+	/** From now on the telephone's audio goes to the room, and what the room says is sent to the telephone. */
 	connect(uplink: AudioUplink): void;
+	/** The first half of `connect`, before the answer: nothing is sent yet. */
+	listen(uplink: AudioUplink): void;
+	/** The second half of `connect`, before the answer: the telephone is not heard yet. */
+	speak(): void;
 	addTrack(track: RemoteAudioTrack): void;
 	removeTrack(trackSid: string): void;
 	muteTrack(trackSid: string, muted: boolean): void;
@@ -163,6 +170,8 @@ export interface MediaSession {
 	sendDigits(digits: string): Promise<void>;
 	/** Plays ETSI ringback to the telephone in the place of the room until stopped; gives the stop. */
 	ringPhone(): () => void;
+	/** The telephone hears music in the place of the room, and is not heard there, until stopped; gives the stop. */
+	holdPhone(music: HoldMusic): () => void;
 	/** Plays ETSI ringback into the room until stopped; gives the stop. */
 	playRingback(uplink: AudioUplink): () => void;
 	/** Watch for silence on the wire: ms until the first packet, ms between packets later. */
@@ -184,8 +193,10 @@ export type HeaderList = readonly (readonly [name: string, value: string])[];
 
 /** One INVITE usage, as the call sees it; ua/ implements it. */
 export interface SipLeg {
-	ring(status: number, headers?: HeaderList): void;
-	accept(sdp: string, headers?: HeaderList): void;
+	/** 1xx. `reliable`: repeated until its PRACK (RFC 3262) where the peer supports that; with a peer that requires it all are. */
+	ring(status: number, headers?: HeaderList, sdp?: string, reliable?: boolean): void;
+	/** 200; without SDP when the offer was answered before, reliably. It waits for the PRACK of a 1xx with SDP. */
+	accept(sdp: string | undefined, headers?: HeaderList): void;
 	reject(status: number, reason: string, headers?: HeaderList): void;
 	cancel(headers?: HeaderList): void;
 	bye(headers?: HeaderList): void;
@@ -207,6 +218,8 @@ export interface OutgoingInvite {
 	to: { uri: string };
 	headers: HeaderList;
 	sdp: string;
+	/** takes reliable provisional responses (RFC 3262) */
+	reliable?: boolean;
 	auth?: { username: string; password: string };
 	routing?: InviteRouting;
 }
@@ -226,7 +239,8 @@ export interface InviteRouting {
 
 /** What happens to a leg, with headers already read. `headers` are the message's, in order. */
 export type SipLegEvent =
-	| { type: "provisional"; status: number; reason: string; headers: HeaderList; sdp?: string }
+	/** `remoteTag` tells the early dialogs of several forks apart; a 199 ends one (RFC 6228) */
+	| { type: "provisional"; status: number; reason: string; headers: HeaderList; sdp?: string; remoteTag: string; source: string }
 	| { type: "answered"; sdp?: string; headers: HeaderList; sipCallId: string; remoteTag: string /** network source */; source: string }
 	| {
 			type: "failed";
@@ -238,7 +252,12 @@ export type SipLegEvent =
 	  }
 	/** one of several targets of an INVITE of ours: what came of it */
 	| { type: "attempt"; target: string; outcome: string }
-	| { type: "cancelled" }
+	/** with a cause: our reliable 1xx was never acknowledged, and the INVITE got 504 */
+	| { type: "cancelled"; cause?: "prack-timeout" }
+	/** a reliable 1xx of ours has come; SDP answers the offer in it, or is a new offer to be answered when there is a transaction */
+	| { type: "pracked"; transaction?: string; sdp?: string }
+	/** UPDATE (RFC 3311), to be answered with `respond`; without SDP it changes nothing of the media */
+	| { type: "update"; transaction: string; headers: HeaderList; sdp?: string }
 	/** with SDP when the 200 held an offer of ours */
 	| { type: "acked"; sdp?: string }
 	| { type: "ack-timeout" }
@@ -317,7 +336,14 @@ export interface Clock {
 /** A call as the node's owner of it sees it. */
 export interface LiveCall {
 	readonly callId: string;
-	dispatch(event: { type: "start" } | { type: "shutdown" } | { type: "hang-up" } | { type: "hold"; on: boolean } | { type: "transfer"; command: TransferCommand }): void;
+	dispatch(
+		event:
+			| { type: "start" | "shutdown" | "hang-up" }
+			| { type: "hold"; on: boolean }
+			| { type: "transfer"; command: TransferCommand }
+			| { type: "move"; command: MoveCommand }
+			| { type: "music"; command: HoldCommand },
+	): void;
 }
 
 /** An INVITE that opens a call, read once. */
@@ -332,5 +358,7 @@ export interface InboundInvite {
 	/** network source of the packet, never what a header claims */
 	source: { address: string; port: number };
 	headers: HeaderList;
+	/** its sender takes reliable provisional responses (RFC 3262), or takes no others; unset = "none" */
+	reliable?: "none" | "supported" | "required";
 	sdp?: string;
 }

@@ -57,6 +57,18 @@ export class RoomLink {
 		for (const track of this.#tracks.values()) this.#add(media, track);
 	}
 
+	/** Before the answer: the telephone is heard in the room, and hears nothing of it. */
+	listen(media: MediaSession): void {
+		if (this.#session !== undefined) media.listen(this.#session.uplink);
+	}
+
+	/** Before the answer: the room is heard on the telephone, and the telephone not in the room. */
+	speak(media: MediaSession): void {
+		this.#media = media;
+		media.speak();
+		for (const track of this.#tracks.values()) this.#add(media, track);
+	}
+
 	/** The telephone does not hear this room any more. Its voice still goes here until another room is bridged. */
 	unbridge(): void {
 		const media = this.#media;

@@ -1,6 +1,7 @@
 import { DtmfReceiver, emptyRtpPacket, isRtcp, parseRtp, ReceptionStatistics } from "@trunkline/rtp";
-import type { AudioUplink, MediaEvent, MediaSession, MediaStats, NegotiatedAudio, RemoteAudioTrack } from "../call/ports.ts";
+import type { AudioUplink, HoldMusic, MediaEvent, MediaSession, MediaStats, NegotiatedAudio, RemoteAudioTrack } from "../call/ports.ts";
 import { Downlink } from "./downlink.ts";
+import { holdMusic } from "./hold-music.ts";
 import { playRingback } from "./ringback.ts";
 import { RtpSender } from "./rtp-sender.ts";
 import type { RtpSocket } from "./socket/rtp-socket.ts";
@@ -12,6 +13,8 @@ export interface SessionOptions {
 	ticker: Ticker;
 	/** what SDP says */
 	advertisedAddress: string;
+	/** what held callers hear, 8 kHz; unset: a tune of our own */
+	holdMusic?: Int16Array | undefined;
 	/** monotonic ms */
 	now(): number;
 	random(): { ssrc: number; sequence: number; timestamp: number };
@@ -35,6 +38,8 @@ export class RtpMediaSession implements MediaSession {
 	#ssrc = -1;
 	#unsubscribe: (() => void) | undefined;
 	readonly #ringbacks = new Set<() => void>();
+	/** holds of ours that are not over: the telephone is not heard */
+	#held = 0;
 	/** the call is answered: what we send is expected */
 	#sending = false;
 
@@ -68,7 +73,15 @@ export class RtpMediaSession implements MediaSession {
 	}
 
 	connect(uplink: AudioUplink): void {
+		this.listen(uplink);
+		this.speak();
+	}
+
+	listen(uplink: AudioUplink): void {
 		this.#uplink = new Uplink(uplink);
+	}
+
+	speak(): void {
 		this.#sending = true;
 	}
 
@@ -92,6 +105,15 @@ export class RtpMediaSession implements MediaSession {
 
 	ringPhone(): () => void {
 		return this.#downlink.ring();
+	}
+
+	holdPhone(music: HoldMusic): () => void {
+		const stop = this.#downlink.play(holdMusic(music, this.#options.holdMusic));
+		this.#held += 1;
+		return () => {
+			this.#held -= 1;
+			stop();
+		};
 	}
 
 	playRingback(uplink: AudioUplink): () => void {
@@ -148,6 +170,7 @@ export class RtpMediaSession implements MediaSession {
 		this.#statistics.onPacket(packet.sequence, packet.timestamp, now);
 		if (this.#packetsReceived === 1) this.#options.onEvent({ type: "media-started" });
 		if (!negotiated.receives) return;
+		if (isAudio && this.#held > 0) return;
 		if (isAudio) this.#uplink?.write(negotiated.codec, packet.payload, packet.timestamp, packet.sequence, packet.marker);
 		else this.#report(this.#dtmf.receive(packet.payload, packet.timestamp, packet.marker, now));
 	}

@@ -4,7 +4,9 @@ import {
 	param,
 	parseNameAddr,
 	parseUri,
+	readRefer,
 	readReferNotify,
+	reliability,
 	type SipEvent,
 	type SipMessage,
 	type SipRequest,
@@ -32,6 +34,7 @@ export function inboundInvite(request: SipRequest, localTag: string, remote: Add
 		to: { user: to.user, host: to.host },
 		source: { address: remote.host, port: remote.port },
 		headers: headerList(request),
+		reliable: reliability(request),
 		...(sdp === undefined ? {} : { sdp }),
 	};
 }
@@ -41,14 +44,27 @@ export function legEvent(event: Exclude<SipEvent, { type: "incoming" } | { type:
 	switch (event.type) {
 		case "provisional": {
 			const { status, reason } = event.response;
-			return { type: "provisional", status, reason, headers: headerList(event.response), ...withSdp(event.response) };
+			const remoteTag = party(event.response, "to")?.tag ?? "";
+			return {
+				type: "provisional",
+				status,
+				reason,
+				headers: headerList(event.response),
+				remoteTag,
+				source: target,
+				...withSdp(event.response),
+			};
 		}
 		case "answered":
 			return answeredEvent(event.response, target);
 		case "failed":
 			return failedEvent(event);
 		case "cancelled":
-			return { type: "cancelled" };
+			return { type: "cancelled", ...(event.cause === undefined ? {} : { cause: event.cause }) };
+		case "pracked":
+			return { type: "pracked", ...(event.transaction === undefined ? {} : { transaction: event.transaction }), ...withSdp(event.request) };
+		case "update":
+			return { type: "update", transaction: event.transaction, headers: headerList(event.request), ...withSdp(event.request) };
 		case "acked":
 			return { type: "acked", ...withSdp(event.request) };
 		case "ack-timeout":
@@ -71,6 +87,14 @@ export function legEvent(event: Exclude<SipEvent, { type: "incoming" } | { type:
 function inDialogEvent(transaction: string, request: SipRequest): SipLegEvent {
 	const progress = request.method === "NOTIFY" ? readReferNotify(request) : undefined;
 	if (progress !== undefined) return { type: "refer-progress", transaction, ...progress };
+	if (request.method === "REFER") {
+		const read = readRefer(request);
+		return {
+			type: "referred",
+			transaction,
+			...(read.ok ? { refer: read.refer } : { refused: { status: read.status, reason: read.reason } }),
+		};
+	}
 	return { type: "in-dialog", transaction, method: request.method };
 }
 

@@ -31,6 +31,9 @@ export type { Body, HeaderField, HeaderInput, SipMessage, SipRequest, SipRespons
 export { type ParseErrorCode, type ParseResult, parseMessage } from "./message/parse.ts";
 export { reasonPhrase } from "./message/reason.ts";
 export { writeMessage } from "./message/write.ts";
+export { type IncomingRefer, type ReadRefer, readRefer, referAcceptedHeaders, referNotifyHeaders } from "./refer/receive.ts";
+export { parseReplaces, type ReadReplaces, readReplaces, type Replaces, writeReplaces } from "./refer/replaces.ts";
+export { reliability } from "./ua/reliable.ts";
 export { readReferNotify, type ReferProgress } from "./refer/notify.ts";
 export { parseSipfrag, sipfragBody, type SipfragStatus } from "./refer/sipfrag.ts";
 export { DEFAULT_SESSION_TIMER, parseMinSe, parseSessionExpires, type Refresher, type SessionTimerOptions } from "./ua/session-timer.ts";
