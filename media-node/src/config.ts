@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { LOG_LEVELS, type LogLevel } from "@trunkline/observability";
 import * as z from "zod";
@@ -32,8 +33,12 @@ export interface NodeConfig {
 	/** what Via, Contact and SDP say */
 	advertisedAddress: string;
 	rtpPortRange: readonly [first: number, last: number];
+	/** name servers for SIP (RFC 3263), `ip` or `ip:port`; unset = the system's */
+	dnsServers?: readonly string[];
 	maxCalls: number;
 	strictDispatch: boolean;
+	/** see MediaNodeOptions.unknownSources */
+	unknownSources: "auto" | "answer" | "drop";
 	/** unset: one of this process alone, so that only it can check the answers to its own challenges */
 	nonceSecret?: Uint8Array;
 	logLevel: LogLevel;
@@ -70,6 +75,12 @@ const portRange = z
 	})
 	.refine(([first, last]) => first >= 1024 && last <= 65_535 && last > first, RANGE);
 
+/** As node:dns takes them: 192.0.2.1, 192.0.2.1:5353, 2001:db8::1, [2001:db8::1]:5353. */
+function isNameServer(text: string): boolean {
+	const [, bracketed, plain] = /^(?:\[([^\]]+)\](?::\d{1,5})?|([\d.]+)(?::\d{1,5})?)$/.exec(text) ?? [];
+	return isIP(bracketed ?? plain ?? text) !== 0;
+}
+
 const address = z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address" });
 
 const schema = z.object({
@@ -96,8 +107,14 @@ const schema = z.object({
 	SIP_PORT: port(5060),
 	ADVERTISED_ADDRESS: address.optional(),
 	RTP_PORT_RANGE: portRange,
+	SIP_DNS_SERVERS: z
+		.string()
+		.transform((text) => text.split(",").map((server) => server.trim()))
+		.refine((servers) => servers.every(isNameServer), "must be name servers, ip or ip:port, with commas between")
+		.optional(),
 	MAX_CALLS: count(500, 1, 99_999),
 	STRICT_DISPATCH: z.enum(["true", "false"], { error: "must be true or false" }).default("true"),
+	SIP_UNKNOWN_SOURCES: z.enum(["auto", "answer", "drop"], { error: "must be auto, answer or drop" }).default("auto"),
 	NONCE_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
 	LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(", ")}` }).default("info"),
 	HEALTH_PORT: port(8080),
@@ -136,8 +153,10 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		sipPort: settings.SIP_PORT,
 		advertisedAddress: settings.ADVERTISED_ADDRESS ?? advertisedFor(settings.SIP_HOST),
 		rtpPortRange: settings.RTP_PORT_RANGE,
+		...(settings.SIP_DNS_SERVERS === undefined ? {} : { dnsServers: settings.SIP_DNS_SERVERS }),
 		maxCalls: settings.MAX_CALLS,
 		strictDispatch: settings.STRICT_DISPATCH === "true",
+		unknownSources: settings.SIP_UNKNOWN_SOURCES,
 		...(settings.NONCE_SECRET === undefined ? {} : { nonceSecret: new TextEncoder().encode(settings.NONCE_SECRET) }),
 		logLevel: settings.LOG_LEVEL,
 		healthPort: settings.HEALTH_PORT,

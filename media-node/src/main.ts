@@ -67,7 +67,12 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			nodeId,
 			region: config.region,
 			projectId: config.projectId,
-			sip: { bindHost: config.sipHost, port: config.sipPort, advertisedHost: config.advertisedAddress },
+			sip: {
+				bindHost: config.sipHost,
+				port: config.sipPort,
+				advertisedHost: config.advertisedAddress,
+				...(config.dnsServers === undefined ? {} : { dnsServers: config.dnsServers }),
+			},
 			rtp: { bindHost: config.sipHost, advertisedAddress: config.advertisedAddress, portRange: config.rtpPortRange },
 			livekit: config.livekit,
 			configStore: stores.configStore,
@@ -78,6 +83,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			recordsDigits: async (projectId) => wantsDigits(await webhooks.getWebhooks(projectId)),
 			strictDispatch: config.strictDispatch,
 			maxCalls: config.maxCalls,
+			unknownSources: config.unknownSources,
 			...(config.nonceSecret === undefined ? {} : { nonceSecret: config.nonceSecret }),
 			log,
 		}),
@@ -88,6 +94,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			port: config.healthPort,
 			ready: () => !node.draining,
 			stats: () => ({ ...node.stats() }),
+			metrics: () => ({ ...node.stats(), ...node.defence() }),
 		}),
 	);
 	const { advertisedAddress, region } = config;

@@ -10,6 +10,7 @@ import {
 	projectInForce,
 	type ProjectStore,
 } from "@trunkline/domain";
+import { inboundTrunksOf, pages } from "./ua/inbound-trunks.ts";
 import type { MediaNodeOptions } from "./wire.ts";
 
 export interface NodeProjectsOptions {
@@ -41,6 +42,14 @@ export function nodeProjects(options: NodeProjectsOptions): Required<Pick<MediaN
 	return {
 		projects: {
 			forInbound: projectForInbound,
+			inboundTrunks: inboundTrunksOf(configStore, async (most) => {
+				const made = await pages(
+					(page) => store.listProjects(page),
+					most,
+					({ projectId }) => projectId,
+				);
+				return made === undefined ? undefined : [...builtInProjects, ...made.map(({ projectId }) => projectId)];
+			}),
 			policy: async (projectId) => (await projectInForce(cache, builtInProjects, projectId))?.policy ?? DEFAULT_POLICY,
 			livekit: async (projectId) => (await projectInForce(cache, builtInProjects, projectId))?.livekit,
 		},

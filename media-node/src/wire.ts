@@ -1,11 +1,11 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import { lookup } from "node:dns/promises";
+import { isIPv6 } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { RoomConfiguration } from "@livekit/protocol";
 import { newId } from "@trunkline/contracts";
 import type { CallStore, CommandQueue, ConfigStore, DialQueue, TransferStore } from "@trunkline/domain";
-import type { Hashes } from "@trunkline/sip";
+import type { DefenceCounts, Hashes, Strike } from "@trunkline/sip";
 import { decideWith } from "./call/decide.ts";
 import { mayCallWith, type PolicyOf } from "./call/fraud.ts";
 import { Identities } from "./call/identities.ts";
@@ -14,11 +14,17 @@ import { OutboundCall } from "./call/outbound-call.ts";
 import { outboundPlan } from "./call/outbound-plan.ts";
 import type { LiveCall, RoomConnector } from "./call/ports.ts";
 import type { CallDeps, CallLog } from "./call/runner.ts";
+import type { Decision } from "./call/state.ts";
+import { secondLegs } from "./call/second-leg.ts";
 import { systemClock } from "./health/clock.ts";
 import { RtpMediaPort } from "./media/media-port.ts";
 import { LiveKitRoomConnector } from "./room/livekit-room-connector.ts";
 import { joinToken } from "./room/token.ts";
 import { type DatagramTransport, openUdp } from "./transport/udp.ts";
+import { AllowedSources } from "./ua/allowed-sources.ts";
+import { Guard } from "./ua/guard.ts";
+import { type InboundTrunks, inboundTrunksOf } from "./ua/inbound-trunks.ts";
+import { SipResolver } from "./ua/dns.ts";
 import { SipUserAgent } from "./ua/user-agent.ts";
 import { Commands } from "./worker/commands.ts";
 import { Intake } from "./worker/intake.ts";
@@ -34,7 +40,8 @@ export interface MediaNodeOptions {
 	nodeId?: string;
 	region: string;
 	projectId: string;
-	sip: { bindHost: string; port: number; advertisedHost: string };
+	/** `dnsServers`: `ip` or `ip:port`; unset = the system's */
+	sip: { bindHost: string; port: number; advertisedHost: string; dnsServers?: readonly string[] };
 	rtp: { bindHost: string; advertisedAddress: string; portRange: readonly [number, number] };
 	/** of projects that name no server of their own */
 	livekit: LiveKitAccess;
@@ -45,6 +52,8 @@ export interface MediaNodeOptions {
 		livekit(projectId: string): Promise<LiveKitAccess | undefined>;
 		/** where its calls may go; unset: the deployment's default policy */
 		policy?: PolicyOf;
+		/** of all projects; unset: nobody knows them all, so strangers are answered */
+		inboundTrunks?: InboundTrunks;
 	};
 	configStore: ConfigStore;
 	callStore: CallStore;
@@ -59,6 +68,8 @@ export interface MediaNodeOptions {
 	mediaTimeoutMs?: { first: number; later: number };
 	/** asked at each digit that a caller presses; unset: digits are on no record */
 	recordsDigits?: (projectId: string) => Promise<boolean>;
+	/** what strangers get: a 404, nothing, or ("auto", the default) nothing once every inbound trunk says which addresses may call */
+	unknownSources?: "auto" | "answer" | "drop";
 	/** signs digest nonces; the same on every node of a fleet */
 	nonceSecret?: Uint8Array;
 	log: CallLog;
@@ -81,6 +92,9 @@ export class MediaNode {
 	readonly #identities = new Identities();
 	readonly #media: RtpMediaPort;
 	readonly #userAgent: SipUserAgent;
+	readonly #resolver: SipResolver;
+	readonly #sources: AllowedSources;
+	readonly #guard: Guard;
 	readonly #transport: DatagramTransport;
 	readonly #intake: Intake;
 	readonly #commands: Commands | undefined;
@@ -109,6 +123,8 @@ export class MediaNode {
 			await transport.close();
 			throw error;
 		}
+		// Not waited for: until the list is there strangers are answered, as without one.
+		void node.#sources.start();
 		node.#intake.start();
 		node.#commands?.start();
 		return node;
@@ -169,22 +185,43 @@ export class MediaNode {
 			identities: this.#identities,
 			log,
 		});
+		this.#sources = new AllowedSources({ trunks: inboundTrunksFor(options), log });
+		this.#guard = new Guard({
+			sources: this.#sources,
+			unknownSources: options.unknownSources ?? "auto",
+			live: (host) => this.#userAgent.hasLegWith(host),
+			now: clock.now,
+			log,
+		});
+		this.#resolver = new SipResolver({
+			...(options.sip.dnsServers === undefined ? {} : { servers: options.sip.dnsServers }),
+			families: [isIPv6(options.sip.bindHost) ? 6 : 4],
+			transports: () => ["UDP"],
+			now: clock.now,
+			random: Math.random,
+		});
 		this.#userAgent = new SipUserAgent({
+			guard: this.#guard,
 			endpoint: {
 				userAgent: "Trunkline",
 				contact: { host: options.sip.advertisedHost, port: transport.local.port },
 				random: randomBytes,
 				hashes,
-				allow: ["NOTIFY"],
+				allow: ["NOTIFY", "UPDATE"],
+				// In the Allow of those calls alone whose trunk has REFER followed.
+				unlisted: ["REFER"],
+				supported: ["100rel", "norefersub"],
 			},
 			clock,
-			lookup: async (host) => (await lookup(host)).address,
+			resolve: (destination, signal) => this.#resolver.resolve(destination, signal),
 			send: (bytes, to) => transport.send(bytes, to),
 			onInvite: (invite, request, leg) => {
 				const call = new InboundCall(newId("SCL_", randomBytes), deps, invite, leg, async (given, callId) => {
 					const outcome = await decide(given, request, callId);
 					// Cancelled meanwhile: nobody would release it later.
 					if (!this.#calls.has(callId)) this.#identities.release(callId);
+					const strike = strikeFor(outcome.decision);
+					if (strike !== undefined) this.#guard.strike(given.source.address, strike);
 					return outcome;
 				});
 				this.#run(call);
@@ -192,6 +229,13 @@ export class MediaNode {
 			},
 			refusal: () => this.#refusal(),
 			log,
+		});
+		deps.dialSecondLeg = secondLegs({
+			deps,
+			userAgent: this.#userAgent,
+			configStore: options.configStore,
+			refusal: () => (this.#calls.size >= options.maxCalls ? "the media node is at its limit of calls" : undefined),
+			run: (call) => this.#run(call),
 		});
 		this.#intake = new Intake({
 			queue: options.dialQueue,
@@ -230,6 +274,11 @@ export class MediaNode {
 		return { calls: this.#calls.size, rtpPorts: this.#media.portsInUse, ...this.#userAgent.stats() };
 	}
 
+	/** What the defence has dropped and banned since the start. */
+	defence(): DefenceCounts {
+		return this.#guard.counts();
+	}
+
 	get draining(): boolean {
 		return this.#draining;
 	}
@@ -257,7 +306,9 @@ export class MediaNode {
 			this.#options.log.warn({ calls: this.#calls.size }, "calls were not over in time and are cut off");
 		// Until here, so that a call that goes on during a drain can still be hung up.
 		await Promise.race([Promise.all([intake, this.#commands?.stop(), this.#transfers.settled()]), delay(500, undefined, { ref: false })]);
+		this.#sources.stop();
 		this.#userAgent.close();
+		this.#resolver.close();
 		await this.#transport.close();
 	}
 
@@ -307,6 +358,18 @@ export class MediaNode {
 /** Resolves after `ms`, or when it is told to stop. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
 	await delay(ms, undefined, { signal }).catch(() => {});
+}
+
+function inboundTrunksFor({ projects, configStore, projectId }: MediaNodeOptions): InboundTrunks {
+	if (projects !== undefined) return projects.inboundTrunks ?? (async () => undefined);
+	return inboundTrunksOf(configStore, async () => [projectId]);
+}
+
+/** What a refused INVITE tells of its source. Only what no customer of ours does many times a minute counts. */
+function strikeFor(decision: Decision): Strike | undefined {
+	if (decision.kind !== "reject") return undefined;
+	if (decision.end.reason === "no-trunk") return "no-trunk";
+	return decision.end.reason === "unauthorized" ? "bad-credentials" : undefined;
 }
 
 const hashes: Hashes = {

@@ -5,7 +5,13 @@ let ready = true;
 let server: HealthServer;
 beforeEach(async () => {
 	ready = true;
-	server = await startHealthServer({ host: "127.0.0.1", port: 0, ready: () => ready, stats: () => ({ calls: 3 }) });
+	server = await startHealthServer({
+		host: "127.0.0.1",
+		port: 0,
+		ready: () => ready,
+		stats: () => ({ calls: 3 }),
+		metrics: () => ({ rtpPorts: 4, "dropped-scanner": 17 }),
+	});
 });
 afterEach(() => server.close());
 
@@ -23,6 +29,10 @@ describe("health", () => {
 		const [alive, open] = [await get("/healthz"), await get("/ready?from=lb")];
 		expect(alive.status).toBe(200);
 		expect([open.status, await open.json()]).toEqual([503, { status: "draining", calls: 3 }]);
+	});
+
+	it("/metrics: what was dropped and banned, as numbers for Prometheus", async () => {
+		expect(await (await get("/metrics")).text()).toBe("trunkline_rtp_ports 4\ntrunkline_dropped_scanner 17\n");
 	});
 
 	test.each([

@@ -8,6 +8,8 @@ export interface HealthOptions {
 	ready(): boolean;
 	/** told in the answer of /ready, for people; counts only */
 	stats(): Record<string, number>;
+	/** numbers for /metrics; names in kebab or camel case. Unset = there is no /metrics */
+	metrics?(): Record<string, number>;
 }
 
 export interface HealthServer {
@@ -21,7 +23,7 @@ const MAX_CONNECTIONS = 64;
 
 /**
  * /healthz: 200 while the process serves at all (a container that fails it is replaced). /ready: 200 while it takes new calls, 503 while it
- * drains (a load balancer stops sending some). Rejects with the system's error when the port cannot be had.
+ * drains (a load balancer stops sending some). /metrics: counters. Rejects with the system's error when the port cannot be had.
  */
 export async function startHealthServer(options: HealthOptions): Promise<HealthServer> {
 	const server = createServer(
@@ -59,9 +61,23 @@ function answer(options: HealthOptions, request: IncomingMessage, response: Serv
 			const ready = options.ready();
 			return send(response, ready ? 200 : 503, { status: ready ? "ready" : "draining", ...options.stats() });
 		}
+		case "/metrics":
+			if (options.metrics === undefined) return send(response, 404, { status: "not found" });
+			response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" });
+			response.end(exposition(options.metrics()));
+			return;
 		default:
 			return send(response, 404, { status: "not found" });
 	}
+}
+
+/** Prometheus' text format: one line per number. */
+function exposition(numbers: Record<string, number>): string {
+	const lines = Object.entries(numbers).map(([name, value]) => {
+		const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).replace(/[^a-z0-9]+/g, "_");
+		return `trunkline_${snake} ${value}\n`;
+	});
+	return lines.join("");
 }
 
 function send(response: ServerResponse, status: number, body: Record<string, unknown>, headers: Record<string, string> = {}): void {

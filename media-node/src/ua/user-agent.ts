@@ -1,13 +1,18 @@
 import {
 	type Address,
+	type Destination,
+	destinationOf,
+	destinationOfUri,
 	type EndpointOptions,
 	type EndpointStats,
 	type HeaderInput,
 	readInfo,
 	SipEndpoint,
+	sipfragBody,
 	type SipEvent,
 	type SipInput,
 	type SipRequest,
+	type Suspicion,
 } from "@trunkline/sip";
 import {
 	type Clock,
@@ -19,16 +24,20 @@ import {
 	UnreachableError,
 	type UserAgent,
 } from "../call/ports.ts";
+import { Attempts } from "./attempts.ts";
+import type { SourcePolicy } from "./guard.ts";
 import { inboundInvite, legEvent, REINVITE, textBytes } from "./messages.ts";
-import { type Lookup, resolveTarget } from "./resolve.ts";
 
 export interface UserAgentOptions {
 	endpoint: Omit<EndpointOptions, "answerOptions">;
 	clock: Clock;
-	lookup: Lookup;
+	/** RFC 3263: the addresses of a destination in the order in which they are tried, at least one; rejects with UnreachableError */
+	resolve(destination: Destination, signal?: AbortSignal): Promise<readonly Address[]>;
 	send(bytes: Uint8Array, to: Address): void;
 	/** an INVITE that opens a call: give the listener of its leg */
 	onInvite(invite: InboundInvite, request: SipRequest, leg: SipLeg): (event: SipLegEvent) => void;
+	/** asked before anything is parsed; unset: everybody is listened to */
+	guard?: SourcePolicy;
 	/** refuse new work (draining, full): answered with 503 */
 	refusal(): { reason: string; retryAfterSeconds: number } | undefined;
 	log: { warn(fields: Record<string, unknown>, message: string): void; error(fields: Record<string, unknown>, message: string): void };
@@ -40,6 +49,8 @@ interface Leg {
 	target: string;
 	/** an INVITE came in and has no final response yet */
 	unanswered: boolean;
+	/** a trunk took it, or it is a call of ours */
+	trusted: boolean;
 }
 
 /**
@@ -51,26 +62,45 @@ export class SipUserAgent implements UserAgent {
 	readonly #options: UserAgentOptions;
 	readonly #endpoint: SipEndpoint;
 	readonly #legs = new Map<string, Leg>();
+	readonly #attempts: Attempts;
 	#cancelWake: (() => void) | undefined;
 	#wakeAt = Number.POSITIVE_INFINITY;
 	#nextLeg = 0;
+	#notifies = 0;
 	#draining = false;
 	#closed = false;
 
 	constructor(options: UserAgentOptions) {
 		this.#options = options;
-		this.#endpoint = new SipEndpoint({ ...options.endpoint, answerOptions: false });
+		const { guard } = options;
+		const watched =
+			guard === undefined
+				? {}
+				: {
+						suspect: (remote: Address, what: Suspicion) => guard.strike(remote.host, what),
+						sameParty: (peer: string, source: string) => guard.sameParty(peer, source),
+					};
+		this.#endpoint = new SipEndpoint({ ...options.endpoint, ...watched, answerOptions: false });
+		this.#attempts = this.#newAttempts();
 		const { host, port } = options.endpoint.contact;
 		const literal = host.includes(":") ? `[${host}]` : host;
 		this.advertisedHost = port === 5060 ? literal : `${literal}:${port}`;
 	}
 
 	received(bytes: Uint8Array, remote: Address): void {
+		if (this.#options.guard?.admits(bytes, remote.host) === false) return;
 		this.#guard("received", () => this.#feed({ kind: "received", bytes, remote }));
 	}
 
 	unreachable(remote: Address, message: string): void {
 		this.#guard("unreachable", () => this.#feed({ kind: "transport-error", remote, message }));
+	}
+
+	/** Is there a call with this address? */
+	hasLegWith(host: string): boolean {
+		for (const [leg, { target, trusted }] of this.#legs)
+			if (trusted && (this.#attempts.targetOf(leg)?.host ?? target) === host) return true;
+		return false;
 	}
 
 	stats(): EndpointStats {
@@ -86,28 +116,15 @@ export class SipUserAgent implements UserAgent {
 		onEvent: (event: SipLegEvent) => void,
 		signal?: AbortSignal,
 	): Promise<SipLeg> {
-		// Never another transport than the one asked for: over UDP everybody on the way could read what was to go over TLS.
-		if (transport !== "AUTO" && transport !== "UDP")
-			throw new UnreachableError(`SIP over ${transport} cannot be sent; this node has UDP only`);
-		const { host, port } = await resolveTarget(address, this.#options.lookup);
+		const destination = destinationOf(address, transport === "AUTO" ? undefined : sipTransport(transport));
+		if (destination === undefined) throw new UnreachableError(`"${address}" is not host or host:port`);
+		const targets = await this.#options.resolve(destination, signal);
 		if (signal?.aborted === true || this.#closed) throw new UnreachableError("given up before the INVITE left");
 		this.#nextLeg += 1;
 		const leg = `out-${this.#nextLeg}`;
-		this.#legs.set(leg, { listener: onEvent, target: host, unanswered: false });
+		this.#legs.set(leg, { listener: onEvent, target: "", unanswered: false, trusted: true });
 		try {
-			this.#feed({
-				kind: "call",
-				leg,
-				requestUri: invite.requestUri,
-				from: invite.from,
-				to: invite.to,
-				target: { host, port, transport: "UDP" },
-				callId: invite.callId,
-				localTag: invite.localTag,
-				headers: invite.headers,
-				body: sdpBody(invite.sdp),
-				...(invite.auth === undefined ? {} : { auth: invite.auth }),
-			});
+			this.#attempts.begin(leg, targets, invite);
 		} catch (error) {
 			// The endpoint could not write it: no event will ever come for this leg.
 			this.#legs.delete(leg);
@@ -116,9 +133,54 @@ export class SipUserAgent implements UserAgent {
 		return this.#leg(leg);
 	}
 
+	#newAttempts(): Attempts {
+		const { clock, log } = this.#options;
+		return new Attempts({
+			now: () => clock.now(),
+			wakeAt: (at, callback) => clock.wakeAt(at, () => this.#guard("attempts", callback)),
+			call: (leg, target, invite, cseq) => this.#call(leg, target, invite, cseq),
+			abandon: (leg) => this.#handle({ kind: "cancel", leg, abandon: true }),
+			resolve: async (uri, transport, signal) => {
+				const destination = destinationOfUri(uri);
+				if (destination === undefined) throw new UnreachableError("it names no address that can be called");
+				return this.#options.resolve({ ...destination, ...(transport === undefined ? {} : { transport }) }, signal);
+			},
+			emit: (name, event) => {
+				const leg = this.#legs.get(name);
+				if (event.type === "failed") this.#legs.delete(name);
+				try {
+					leg?.listener(event);
+				} catch (error) {
+					log.error({ err: error, event: event.type }, "handling a SIP event failed");
+				}
+			},
+		});
+	}
+
+	/** One INVITE to one address; `endpointLeg` is a new one for each. */
+	#call(endpointLeg: string, target: Address, invite: OutgoingInvite, cseq: number): void {
+		this.#options.guard?.trust(target.host);
+		this.#handle({
+			kind: "call",
+			leg: endpointLeg,
+			requestUri: invite.requestUri,
+			from: invite.from,
+			to: invite.to,
+			target,
+			callId: invite.callId,
+			localTag: invite.localTag,
+			cseq,
+			headers: invite.headers,
+			body: sdpBody(invite.sdp),
+			...(invite.auth === undefined ? {} : { auth: invite.auth }),
+			...(invite.reliable === undefined ? {} : { reliable: invite.reliable }),
+		});
+	}
+
 	/** Stops the timer and takes nothing more; live legs are not told. Idempotent. */
 	close(): void {
 		this.#closed = true;
+		this.#attempts.close();
 		this.#legs.clear();
 		this.#cancelWake?.();
 		this.#cancelWake = undefined;
@@ -127,6 +189,11 @@ export class SipUserAgent implements UserAgent {
 
 	/** Throws SipUsageError for a command of ours that cannot be written; nothing has changed then. */
 	#feed(input: SipInput): void {
+		const command = this.#attempts.command(input);
+		if (command !== undefined) this.#handle(command);
+	}
+
+	#handle(input: SipInput): void {
 		if (this.#closed) return;
 		this.#endpoint.handle(input, this.#options.clock.now());
 		this.#drain();
@@ -183,7 +250,9 @@ export class SipUserAgent implements UserAgent {
 		});
 	}
 
-	#onEvent(event: SipEvent): void {
+	#onEvent(given: SipEvent): void {
+		const event = this.#attempts.event(given);
+		if (event === undefined) return;
 		try {
 			if (event.type === "incoming") return this.#onIncoming(event);
 			if (event.type === "out-of-dialog") return this.#onOutOfDialog(event);
@@ -191,12 +260,12 @@ export class SipUserAgent implements UserAgent {
 			const leg = this.#legs.get(event.leg);
 			if (leg === undefined) return;
 			if (event.type === "failed" || event.type === "ended" || event.type === "cancelled") this.#legs.delete(event.leg);
-			leg.listener(legEvent(event, leg.target));
+			leg.listener(legEvent(event, this.#attempts.targetOf(event.leg)?.host ?? leg.target));
 		} catch (error) {
 			// One call's fault must not stop the loop that serves all the others; and its peer must not wait for an answer in vain.
 			this.#options.log.error({ err: error, event: event.type }, "handling a SIP event failed");
 			if (event.type === "incoming") this.#reject(event.leg, 500, "Server Internal Error");
-			if (event.type === "reinvite" || event.type === "in-dialog")
+			if (event.type === "reinvite" || event.type === "in-dialog" || event.type === "update")
 				this.#feed({ kind: "respond", transaction: event.transaction, status: 500 });
 		}
 	}
@@ -208,7 +277,7 @@ export class SipUserAgent implements UserAgent {
 		}
 		const invite = inboundInvite(event.request, event.localTag, event.remote);
 		if (invite === undefined) return this.#reject(event.leg, 400, "Bad From or To");
-		const leg: Leg = { listener: () => {}, target: event.remote.host, unanswered: true };
+		const leg: Leg = { listener: () => {}, target: event.remote.host, unanswered: true, trusted: false };
 		this.#legs.set(event.leg, leg);
 		leg.listener = this.#options.onInvite(invite, event.request, this.#leg(event.leg));
 	}
@@ -226,8 +295,12 @@ export class SipUserAgent implements UserAgent {
 
 	/** The last word to an INVITE: the endpoint reports nothing more of the leg. */
 	#reject(leg: string, status: number, reason: string, headers?: HeaderList): void {
+		const host = this.#legs.get(leg)?.target;
+		// Strangers are anybody, so that nothing may be sent again and again to an address that was only claimed.
+		const { guard } = this.#options;
+		const sparing = guard !== undefined && (host === undefined || !guard.isKnown(host));
 		this.#legs.delete(leg);
-		this.#feed({ kind: "reject", leg, status, reason, ...withHeaders(headers) });
+		this.#feed({ kind: "reject", leg, status, reason, sparing, ...withHeaders(headers) });
 	}
 
 	#onOutOfDialog(event: Extract<SipEvent, { type: "out-of-dialog" }>): void {
@@ -247,12 +320,24 @@ export class SipUserAgent implements UserAgent {
 		});
 	}
 
+	/** A trunk took the call. */
+	#trust(leg: string): void {
+		const taken = this.#legs.get(leg);
+		if (taken === undefined || taken.trusted) return;
+		taken.trusted = true;
+		this.#options.guard?.trust(taken.target);
+	}
+
 	#leg(leg: string): SipLeg {
 		const feed = (input: SipInput): void => this.#feed(input);
 		return {
-			ring: (status, headers) => feed({ kind: "ring", leg, status, ...withHeaders(headers) }),
+			ring: (status, headers, sdp, reliable = false) => {
+				this.#trust(leg);
+				feed({ kind: "ring", leg, status, reliable, ...withHeaders(headers), ...withBody(sdp) });
+			},
 			accept: (sdp, headers) => {
-				feed({ kind: "accept", leg, body: sdpBody(sdp), ...withHeaders(headers) });
+				this.#trust(leg);
+				feed({ kind: "accept", leg, ...withBody(sdp), ...withHeaders(headers) });
 				const accepted = this.#legs.get(leg);
 				if (accepted !== undefined) accepted.unanswered = false;
 			},
@@ -269,6 +354,11 @@ export class SipUserAgent implements UserAgent {
 			refer: (name, headers) => feed({ kind: "request", leg, transaction: name, method: "REFER", headers }),
 			reinvite: (name, sdp, headers) =>
 				feed({ kind: "request", leg, transaction: REINVITE + name, method: "INVITE", body: sdpBody(sdp), ...withHeaders(headers) }),
+			notify: (headers, progress) => {
+				this.#notifies += 1;
+				const transaction = `${NOTIFY}${this.#notifies}`;
+				feed({ kind: "request", leg, transaction, method: "NOTIFY", headers, body: sipfragBody(progress) });
+			},
 			respond: (transaction, status, reason, sdp, headers) => {
 				// A 200 with SDP answers a re-INVITE: the endpoint sends it again until the ACK comes (RFC 3261 §13.3.1.4).
 				if (status === 200 && sdp !== undefined)
@@ -285,6 +375,16 @@ export class SipUserAgent implements UserAgent {
 	}
 }
 
+/** Names of NOTIFYs of ours, whose answers nobody waits for. */
+const NOTIFY = "notify-";
+
 const sdpBody = (sdp: string): { contentType: string; bytes: Uint8Array } => ({ contentType: "application/sdp", bytes: textBytes(sdp) });
 
+const withBody = (sdp: string | undefined) => (sdp === undefined ? {} : { body: sdpBody(sdp) });
+
 const withHeaders = (headers: HeaderList | undefined): { headers?: HeaderList } => (headers === undefined ? {} : { headers });
+
+function sipTransport(text: string): Address["transport"] {
+	if (text === "UDP" || text === "TCP" || text === "TLS") return text;
+	throw new UnreachableError(`there is no SIP over ${text}`);
+}

@@ -55,6 +55,8 @@ export interface EndpointOptions {
 	hashes: Hashes;
 	/** Methods beyond INVITE, ACK, CANCEL, BYE and OPTIONS that the driver serves as `in-dialog` events, such as INFO. Others get 405. */
 	allow?: readonly string[];
+	/** Methods that are served likewise but are not in our Allow: the driver adds a line of its own (`Allow: REFER`) to the calls where they are. */
+	unlisted?: readonly string[];
 	/** Option tags that the driver understands in Require (RFC 3261 §8.2.2.3); others get 420. None by default. */
 	supported?: readonly string[];
 	/** RFC 4028, for legs that bring no rules of their own; unset = off. "timer" must be among `supported` for peers that require it. */
@@ -119,8 +121,8 @@ export type SipInput =
 	| { kind: "prack"; leg: LegId; prack: string; headers?: readonly HeaderInput[]; body?: Body }
 	/** 200 to the INVITE, or to the re-INVITE named by `transaction`; retransmitted until the ACK */
 	| { kind: "accept"; leg: LegId; transaction?: string; headers?: readonly HeaderInput[]; body?: Body; sessionTimer?: SessionTimerOptions }
-	/** status 300..699 to the INVITE; `once`: repeated only when the request is, so that a forged address gets no more than was sent in its name */
-	| { kind: "reject"; leg: LegId; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body; once?: boolean }
+	/** status 300..699 to the INVITE; `sparing`: sent again once, not ten times, unless the request is repeated: a forged address must not get much for little */
+	| { kind: "reject"; leg: LegId; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body; sparing?: boolean }
 	/** Before the final response. Waits for a provisional one (RFC 3261 §9.1); a 200 that races is ACKed and BYEd. Ends in `failed`, cause "cancelled". */
 	| {
 			kind: "cancel";

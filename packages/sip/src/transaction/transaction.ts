@@ -39,8 +39,8 @@ export class Transaction {
 	readonly user: TransactionUser;
 	/** of a request outside any dialog: what tells that it came twice on different ways (RFC 3261 §8.2.2.2) */
 	readonly mergeKey: string | undefined;
-	/** false: a final response is sent again only for a repeated request, not by timer G */
-	repeatsUnasked = true;
+	/** how often timer G may still send the final response again; a repeated request gets it in any case */
+	repeats = Number.POSITIVE_INFINITY;
 	/** latest response, sent (server) or received (client) */
 	response: SipResponse | undefined;
 	readonly #table: Table;
@@ -203,7 +203,7 @@ export class Transaction {
 			case "E":
 				return reliable ? undefined : t1;
 			case "G":
-				return reliable || !this.repeatsUnasked ? undefined : t1;
+				return reliable || this.repeats-- <= 0 ? undefined : t1;
 			// §17.1.1.2: "a value of at least 32 seconds for unreliable transports, and a value of zero seconds for reliable transports"
 			case "D":
 				return reliable ? 0 : Math.max(32_000, 64 * t1);

@@ -15,6 +15,9 @@ import { readRAck, RELIABLE, reliability, ReliableResponses } from "./reliable.t
 import { Session, type SessionOwner } from "./session.ts";
 import { SessionTimer, type SessionTimerOptions } from "./session-timer.ts";
 
+/** A caller that has our 100 repeats nothing itself, so that one lost packet must not leave it without an answer. */
+const SPARING_REPEATS = 1;
+
 /** A peer's INVITE and what comes of it (RFC 3261 §13.3). */
 export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 	readonly id: LegId;
@@ -69,7 +72,7 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 				return;
 			case "reject":
 				if (this.#state !== "ringing") return;
-				this.#transaction.repeatsUnasked = input.once !== true;
+				if (input.sparing === true) this.#transaction.repeats = SPARING_REPEATS;
 				this.#reject(input, now);
 				return;
 			case "bye":
