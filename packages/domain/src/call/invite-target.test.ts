@@ -1,3 +1,4 @@
+import type { DialRequest, TrunkSettings } from "@trunkline/contracts";
 import { describe, expect, test } from "vitest";
 import { dialRequest } from "../samples.ts";
 import { dialledUsers, inviteTarget } from "./invite-target.ts";
@@ -12,6 +13,7 @@ describe("inviteTarget", () => {
 			requestUri: "sip:+15559999@sip.example.com",
 			from: { uri: "sip:+15550001@203.0.113.7", displayName: "+15550001" },
 			to: { uri: "sip:+15559999@sip.example.com" },
+			identity: [],
 		});
 	});
 
@@ -49,6 +51,84 @@ describe("inviteTarget", () => {
 	test("star and number sign: one may stand in a user part, the other is escaped", () => {
 		expect(target({ callTo: "*21#" }).requestUri).toBe("sip:*21%23@sip.example.com");
 		expect(target({ callTo: "jürgen" }).requestUri).toBe("sip:j%C3%BCrgen@sip.example.com");
+	});
+});
+
+describe("the trunk's settings", () => {
+	const caller = "sip:+15550001@203.0.113.7";
+	const target = (over: Partial<DialRequest>) => inviteTarget({ ...dialRequest(), ...over }, "203.0.113.7");
+	test.each<[string, TrunkSettings, object]>([
+		[
+			"user=phone on numbers",
+			{ uri: { userPhone: true } },
+			{
+				requestUri: "sip:+15559999@sip.example.com;user=phone",
+				from: { uri: `${caller};user=phone`, displayName: "+15550001" },
+				to: { uri: "sip:+15559999@sip.example.com;user=phone" },
+			},
+		],
+		[
+			"numbers without plus",
+			{ uri: { numbers: "without-plus" } },
+			{
+				requestUri: "sip:15559999@sip.example.com",
+				from: { uri: "sip:15550001@203.0.113.7", displayName: "+15550001" },
+			},
+		],
+		[
+			"a technical prefix before the number",
+			{ uri: { prefix: "99#" } },
+			{
+				requestUri: "sip:99%2315559999@sip.example.com",
+				from: { uri: caller, displayName: "+15550001" },
+			},
+		],
+		[
+			"the account in From",
+			{ identity: { fromUser: "acme" } },
+			{ from: { uri: "sip:acme@203.0.113.7", displayName: "+15550001" }, identity: [] },
+		],
+		[
+			"the number asserted",
+			{ identity: { fromUser: "acme", assertedIdentity: "number" } },
+			{
+				from: { uri: "sip:acme@203.0.113.7", displayName: "+15550001" },
+				identity: [{ name: "P-Asserted-Identity", value: `<${caller}>` }],
+			},
+		],
+		[
+			"a URI asserted",
+			{ identity: { assertedIdentity: "tel:+1555" } },
+			{ identity: [{ name: "P-Asserted-Identity", value: "<tel:+1555>" }] },
+		],
+		[
+			"RFC 3323 §4.1: an anonymous From; RFC 3325 §9.1: Privacy: id, and the number for the carrier alone",
+			{ identity: { anonymous: true } },
+			{
+				from: { uri: "sip:anonymous@anonymous.invalid", displayName: "Anonymous" },
+				identity: [
+					{ name: "P-Asserted-Identity", value: `<${caller}>` },
+					{ name: "Privacy", value: "id" },
+				],
+			},
+		],
+	])("%s", (_, settings, expected) => expect(target({ settings })).toMatchObject(expected));
+
+	test("e164: a plus before what can be a number with its country code, and before nothing else", () => {
+		const dialled = (callTo: string) => target({ callTo, settings: { uri: { numbers: "e164" } } }).requestUri;
+		expect(["15559999", "+15559999", "0301234567", "112", "anna"].map(dialled).map((uri) => uri.slice(4, uri.indexOf("@")))).toEqual([
+			"+15559999",
+			"+15559999",
+			"0301234567",
+			"112",
+			"anna",
+		]);
+	});
+
+	test("transport= where the trunk has one, unless it does not want that", () => {
+		expect(target({ transport: "TCP" }).requestUri).toBe("sip:+15559999@sip.example.com;transport=tcp");
+		expect(target({ transport: "UDP" }).requestUri).toBe("sip:+15559999@sip.example.com");
+		expect(target({ transport: "TLS", settings: { uri: { transportParameter: false } } }).requestUri).toBe("sip:+15559999@sip.example.com");
 	});
 });
 
