@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import type { TrunkSettings } from "@trunkline/contracts";
 import { type Local, readConfig, startLocal } from "@trunkline/local";
 import { Phone } from "@trunkline/phone";
 import { AccessToken, RoomServiceClient, SipClient } from "livekit-server-sdk";
@@ -86,6 +87,16 @@ export class Testbed {
 		return trunk.sipTrunkId;
 	}
 
+	/** What a trunk says beyond LiveKit's fields. */
+	async settings(trunkId: string, settings: TrunkSettings): Promise<void> {
+		const response = await fetch(`${this.local.url}/v1/trunks/${trunkId}/settings`, {
+			method: "PUT",
+			headers: { authorization: `Bearer ${await this.#adminToken()}`, "content-type": "application/json" },
+			body: JSON.stringify(settings),
+		});
+		if (!response.ok) throw new Error(`the settings were answered ${response.status}: ${await response.text()}`);
+	}
+
 	/** Phones and participants of one test go; what the system still holds then is a leak. */
 	async clear(): Promise<void> {
 		for (let close = this.#open.pop(); close !== undefined; close = this.#open.pop()) await close();
@@ -109,11 +120,17 @@ export class Testbed {
 		await until(async () => (await this.liveRecords()) === 0, "no record to say that a call is still live", withinMs);
 	}
 
-	/** Call records that have not ended. */
-	async liveRecords(): Promise<number> {
+	async #adminToken(): Promise<string> {
 		const token = new AccessToken(this.access.apiKey, this.access.apiSecret);
 		token.addSIPGrant({ admin: true });
-		const response = await fetch(`${this.local.url}/v1/calls?state=live`, { headers: { authorization: `Bearer ${await token.toJwt()}` } });
+		return token.toJwt();
+	}
+
+	/** Call records that have not ended. */
+	async liveRecords(): Promise<number> {
+		const response = await fetch(`${this.local.url}/v1/calls?state=live`, {
+			headers: { authorization: `Bearer ${await this.#adminToken()}` },
+		});
 		if (!response.ok) throw new Error(`/v1/calls answered ${response.status}: ${await response.text()}`);
 		return ((await response.json()) as { calls: unknown[] }).calls.length;
 	}
