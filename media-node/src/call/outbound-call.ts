@@ -1,6 +1,7 @@
-import { dialledUsers, inviteTarget } from "@trunkline/domain";
+import { dialledUsers, effectiveSettings, inviteTarget } from "@trunkline/domain";
 import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
 import { pii } from "@trunkline/observability";
+import { inviteRouting } from "./invite-routing.ts";
 import { initialOutbound, outbound } from "./outbound.ts";
 import {
 	type HeaderList,
@@ -12,6 +13,7 @@ import {
 	type UserAgent,
 } from "./ports.ts";
 import { allowsRefer } from "./allow.ts";
+import { EarlyAnswers, earlyToRoom } from "./early-media.ts";
 import { type CallDeps, CallRunner, type Referrer, type RoomIdentity } from "./runner.ts";
 import type { Effect } from "./state.ts";
 import { unserved } from "./unserved.ts";
@@ -37,6 +39,7 @@ export class OutboundCall extends CallRunner {
 	#offer = "";
 	#peerAddress = "";
 	#ownUri = "";
+	readonly #early = new EarlyAnswers();
 	/** of the 200 */
 	#answerHeaders: HeaderList = [];
 	/** "begun": the record is being written or the address resolved; nobody can tell yet whether an INVITE will leave */
@@ -58,6 +61,7 @@ export class OutboundCall extends CallRunner {
 			told = true;
 		};
 		this.records.patch({ sipCallId: plan.sipCallId });
+		this.local.terms.set({ encryption: plan.request.mediaEncryption, media: plan.request.media });
 	}
 
 	protected override performOwn(effect: Effect): void {
@@ -67,7 +71,7 @@ export class OutboundCall extends CallRunner {
 			case "cancel":
 				return this.#cancel();
 			case "bye":
-				return this.#leg?.bye();
+				return this.#leg?.bye(effect.headers);
 			default:
 				throw new Error(`an outbound call has no effect ${effect.do}`);
 		}
@@ -80,7 +84,16 @@ export class OutboundCall extends CallRunner {
 	protected override referrer(): Referrer {
 		const { request } = this.#plan;
 		const { attributesToHeaders, from } = request;
-		return { leg: this.#leg, uri: this.#ownUri, attributesToHeaders, ...allowsRefer(this.#answerHeaders), ownNumber: from, line: request };
+		return {
+			leg: this.#leg,
+			uri: this.#ownUri,
+			attributesToHeaders,
+			...allowsRefer(this.#answerHeaders),
+			ownNumber: from,
+			line: request,
+			settings: request.settings,
+			peerHost: request.address.replace(/:\d+$/, ""),
+		};
 	}
 
 	protected override projectId(): string {
@@ -99,6 +112,10 @@ export class OutboundCall extends CallRunner {
 	}
 
 	protected override onMediaOpen(media: MediaSession): void {
+		if (this.local.terms.codecs.length === 0) {
+			const end: CallEnd = { by: "node", reason: "media-mismatch", message: "the trunk allows only codecs that this node does not have" };
+			return this.dispatch({ type: "media-failed", status: 488, reason: "Not Acceptable Here", end });
+		}
 		this.#offer = this.local.offer(media);
 		this.dispatch({ type: "media-opened" });
 	}
@@ -116,8 +133,6 @@ export class OutboundCall extends CallRunner {
 	/** `dialing` is written before the INVITE leaves: from then on nobody else may ever dial this call. */
 	async #invite(): Promise<void> {
 		const { request } = this.#plan;
-		if (request.mediaEncryption === "REQUIRE")
-			return this.dispatch({ type: "unreachable", message: "the call must have encrypted media (SRTP), which this node does not have" });
 		const { clock } = this.deps;
 		const forbidden = await this.deps.mayCall?.(this.#projectId, dialledUsers(request));
 		if (forbidden !== undefined) {
@@ -151,7 +166,9 @@ export class OutboundCall extends CallRunner {
 			from,
 			to,
 			headers,
+			routing: inviteRouting(request, async (targets) => this.deps.mayCall?.(this.#projectId, targets)),
 			sdp: this.#offer,
+			reliable: effectiveSettings(request.settings).reliableProvisional !== "off",
 			...(request.authUsername === "" ? {} : { auth: { username: request.authUsername, password: request.authPassword } }),
 		};
 	}
@@ -181,8 +198,20 @@ export class OutboundCall extends CallRunner {
 		}
 	}
 
+	/** The latest fork that has audio is heard, until one of them answers. */
+	protected override onProvisional(event: Extract<SipLegEvent, { type: "provisional" }>): void {
+		const sdp = this.#early.take(event);
+		if (sdp === undefined || this.phase !== "ringing" || earlyToRoom(this.#plan.request.settings).early === undefined) return;
+		const answer = this.local.answered(sdp);
+		if (!answer.ok) return this.deps.log.warn({ callId: this.callId, reason: answer.reason }, "early media cannot be used");
+		this.#peerAddress = event.source;
+		this.media?.start(answer.negotiated, event.source);
+		this.dispatch({ type: "early-media" });
+	}
+
 	#onAnswer(event: Extract<SipLegEvent, { type: "answered" }>): void {
-		const answer = event.sdp === undefined ? { ok: false as const, reason: "the 200 OK has no SDP" } : this.local.answered(event.sdp);
+		const sdp = event.sdp ?? this.#early.of(event.remoteTag);
+		const answer = sdp === undefined ? { ok: false as const, reason: "the 200 OK has no SDP" } : this.local.answered(sdp);
 		if (!answer.ok) return this.dispatch({ type: "answer-unusable", message: `the SDP answer cannot be used: ${answer.reason}` });
 		this.#peerAddress = event.source;
 		this.#answerHeaders = event.headers;

@@ -38,6 +38,14 @@ describe("an outbound call", () => {
 		expect(run.feed({ type: "provisional", status: 180 })).toEqual([]);
 	});
 
+	it("what came of a target is on the record, and the call goes on", () => {
+		const run = dialledCall();
+		expect(run.feed({ type: "attempt", target: "UDP 192.0.2.1:5060", outcome: "503 Service Unavailable" })).toEqual([
+			{ do: "record", from: ["dialing"], to: "dialing", event: "attempt", detail: "UDP 192.0.2.1:5060: 503 Service Unavailable" },
+		]);
+		expect(run.phase()).toBe("ringing");
+	});
+
 	it("is bridged and active when answered", () => {
 		const run = dialledCall();
 		const effects = run.feed({ type: "answered", sipCallId: "SCL_x" }, 3_000);

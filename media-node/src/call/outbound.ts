@@ -1,5 +1,6 @@
 import type { CallEnd, DialRequest } from "@trunkline/contracts";
 import { endReasonForSipStatus } from "@trunkline/domain";
+import { earlyOutbound, earlyToRoom } from "./early-media.ts";
 import { ending, established } from "./established.ts";
 import {
 	type CallEvent,
@@ -12,7 +13,8 @@ import {
 	type Step,
 	step,
 } from "./state.ts";
-import { refuseTransfer } from "./transfer.ts";
+import { transferState } from "./transfer-state.ts";
+import { isCommand, refuseTransfer } from "./transfer.ts";
 
 export function initialOutbound(request: DialRequest): CallState {
 	return {
@@ -28,19 +30,21 @@ export function initialOutbound(request: DialRequest): CallState {
 		ringingTimeoutMs: request.ringingTimeoutMs,
 		dtmf: request.dtmf,
 		playRingback: request.playDialtone,
+		...transferState(request.settings),
+		...earlyToRoom(request.settings),
 	};
 }
 
 /** Claimed → media and room → `dialing` on the record → INVITE → 18x → 200 → digits → active. */
 export function outbound(state: CallState, event: CallEvent, now: number): Step {
-	if (event.type === "transfer" && state.phase !== "active") return refuseTransfer(state, event.command);
+	if (isCommand(event) && state.phase !== "active") return refuseTransfer(state, event.command);
 	switch (state.phase) {
 		case "preparing":
 		case "deciding":
 			return preparing(state, event, now);
 		case "ringing":
 		case "answering":
-			return dialing(state, event, now);
+			return earlyOutbound(state, event) ?? dialing(state, event, now);
 		case "automation":
 			return automation(state, event, now);
 		case "active":
@@ -95,6 +99,8 @@ function dialing(state: CallState, event: CallEvent, now: number): Step {
 			return finish(state, "over", { by: "node", reason: "unreachable", message: event.message }, now);
 		case "forbidden":
 			return finish(state, "over", { by: "node", reason: "rejected", message: event.message }, now);
+		case "attempt":
+			return step(state, {}, attemptRecord(event));
 		case "provisional":
 			// 100 is hop by hop (RFC 3261 §8.2.6.1) and says nothing about the telephone.
 			if (event.status === 100 || state.ringingSeen) return ignore(state);
@@ -116,6 +122,11 @@ function dialing(state: CallState, event: CallEvent, now: number): Step {
 		default:
 			return beforeAnswer(state, event, now);
 	}
+}
+
+/** So that the record says which of a carrier's addresses did what (RFC 3263 §4.3). */
+function attemptRecord({ target, outcome }: Extract<CallEvent, { type: "attempt" }>): Effect {
+	return { do: "record", from: ["dialing"], to: "dialing", event: "attempt", detail: `${target}: ${outcome}` };
 }
 
 function answered(state: CallState, sipCallId: string, now: number): Step {

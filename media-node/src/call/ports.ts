@@ -1,4 +1,5 @@
 import type { HoldCommand, MoveCommand, TransferCommand } from "@trunkline/domain";
+import type { NegotiatedCrypto } from "@trunkline/sdp";
 
 /**
  * What a call needs from the media and room sides. `media/` and `room/` implement these; only `main.ts` (and `wire.ts`) know both.
@@ -123,6 +124,8 @@ export interface NegotiatedAudio {
 	telephoneEventPayloadType?: number;
 	telephoneEventReceivePayloadType?: number;
 	remote: { address: string; port: number };
+	/** SRTP and its keys; unset: in the clear. The same key again means that its context goes on. */
+	srtp?: NegotiatedCrypto;
 	/** from our side: may we send, does the peer send */
 	sends: boolean;
 	receives: boolean;
@@ -141,6 +144,8 @@ export interface MediaStats {
 	packetsSent: number;
 	packetsLost: number;
 	packetsRefused: number;
+	/** that SRTP did not let in: forged, replayed, in the clear, or under another key */
+	srtpErrors: number;
 	/** RFC 3550 §6.4.1, ms */
 	jitterMs: number;
 }

@@ -1,9 +1,10 @@
-import type { CallEnd, DialRequest } from "@trunkline/contracts";
+import type { CallEnd, DialRequest, TrunkSettings } from "@trunkline/contracts";
 import type { CallStore, TransferCommand, TransferOutcome } from "@trunkline/domain";
 import { dtmfCode } from "@trunkline/rtp";
 import type { MayCall } from "./fraud.ts";
 import { DigitMerge } from "./digit-merge.ts";
 import { LocalDescription } from "./local-description.ts";
+import { MediaTerms } from "./media-terms.ts";
 import { RecordWriter } from "./record-writer.ts";
 import type { RoomIdentity } from "./room-identity.ts";
 import { referHeaders } from "./refer-headers.ts";
@@ -11,6 +12,7 @@ import { Renegotiation } from "./renegotiation.ts";
 import {
 	type AudioUplink,
 	type Clock,
+	type HoldMusic,
 	type MediaEvent,
 	type MediaPort,
 	type MediaSession,
@@ -75,6 +77,10 @@ export interface Referrer {
 	ownNumber: string;
 	/** what was dialled; unset for a call that came in */
 	line: DialRequest | undefined;
+	/** the trunk's */
+	settings: TrunkSettings | undefined;
+	/** host of the far end's address, without port */
+	peerHost: string;
 }
 
 /**
@@ -99,6 +105,7 @@ export abstract class CallRunner {
 	readonly #timers = new Map<TimerName, () => void>();
 	#stopRingback: (() => void) | undefined;
 	#stopDialtone: (() => void) | undefined;
+	#stopMusic: (() => void) | undefined;
 	#mediaClosed = false;
 
 	constructor(callId: string, deps: CallDeps, initial: CallState, reduce: (state: CallState, event: CallEvent, now: number) => Step) {
@@ -106,7 +113,8 @@ export abstract class CallRunner {
 		this.deps = deps;
 		this.#state = initial;
 		this.#reduce = reduce;
-		this.local = new LocalDescription(deps.random);
+		const terms = new MediaTerms(deps.random, (media) => this.records.patch({ media }));
+		this.local = new LocalDescription(deps.random, terms);
 		this.#rooms = new CallRooms({
 			clock: deps.clock,
 			onEvent: (event) => this.#onRoom(event),
@@ -187,18 +195,25 @@ export abstract class CallRunner {
 			case "acked":
 				this.#renegotiation.onAcknowledged(event.sdp);
 				return this.dispatch({ type: "acked" });
-			case "cancelled":
 			case "ack-timeout":
 				return this.dispatch({ type: event.type });
+			case "cancelled":
+				return this.dispatch(event);
+			case "update":
+				return this.#renegotiation.onUpdate(event);
+			case "pracked":
+				return this.#renegotiation.onPracked(event);
 			case "bye-done":
 				return this.dispatch(event);
 			case "bye":
 				return this.dispatch({ type: "bye" });
+			case "attempt":
 			case "refer-answered":
 			case "refer-progress":
 				return this.dispatch(event);
 			case "provisional":
-				return this.dispatch({ type: "provisional", status: event.status });
+				this.dispatch({ type: "provisional", status: event.status });
+				return this.onProvisional(event);
 			case "failed":
 				return this.dispatch({
 					type: "failed",
@@ -234,6 +249,8 @@ export abstract class CallRunner {
 
 	protected onEnded(_end: CallEnd): void {}
 
+	protected onProvisional(_event: Extract<SipLegEvent, { type: "provisional" }>): void {}
+
 	/** The telephone and the room hear each other from now on. */
 	protected onBridged(): void {}
 
@@ -253,6 +270,9 @@ export abstract class CallRunner {
 				return this.run("opening a media port", this.#openMedia());
 			case "join-room":
 				return this.run("joining the room", this.#joinRoom());
+			case "listen":
+			case "speak":
+				return this.#early(effect.do);
 			case "bridge":
 				return this.#bridge();
 			case "ringback":
@@ -301,6 +321,10 @@ export abstract class CallRunner {
 				return this.#moves.joinTarget();
 			case "drop-target":
 				return this.#rooms.abandon();
+			case "move-room":
+				return this.#moveRoom(effect.roomName);
+			case "music":
+				return this.#music(effect.music);
 			case "answer-refer":
 				return this.referrer().leg?.respond(effect.transaction, effect.status, effect.reason, undefined, effect.headers);
 			case "notify-refer":
@@ -370,7 +394,7 @@ export abstract class CallRunner {
 				if (event.participant.kind === "sip") this.dispatch({ type: "room-occupied" });
 				return;
 			case "track-subscribed":
-				return this.dispatch({ type: "room-occupied" });
+				return this.dispatch({ type: "room-occupied", hears: this.#canHear(event.track.participantIdentity) });
 			case "participant-left":
 			case "track-unsubscribed":
 			case "track-muted":
@@ -380,6 +404,16 @@ export abstract class CallRunner {
 			case "closed":
 				return this.dispatch({ type: "room-closed", reason: event.reason, message: event.message });
 		}
+	}
+
+	/** An ingress or egress has audio without anybody who listens. */
+	#canHear(identity: string): boolean {
+		const kind = this.room?.participants().find((other) => other.identity === identity)?.kind;
+		return kind !== "ingress" && kind !== "egress";
+	}
+
+	#early(to: "listen" | "speak"): void {
+		if (this.media !== undefined) this.#rooms.current[to](this.media);
 	}
 
 	#bridge(): void {
@@ -403,17 +437,29 @@ export abstract class CallRunner {
 	}
 
 	#refer(command: TransferCommand): void {
-		const { leg, uri, attributesToHeaders, allowsRefer } = this.referrer();
+		const { leg, uri, attributesToHeaders, allowsRefer, ...dialect } = this.referrer();
 		// What RFC 3261 §20.5 lets the peer say beforehand it need not be asked for, where there is another way.
 		if (allowsRefer === false && this.#state.bridgeTrunkId !== undefined)
 			return this.dispatch({ type: "refer-answered", refer: command.transferId, status: 405, reason: "Method Not Allowed" });
 		const attributes = this.room?.attributes() ?? {};
-		const { headers, refused } = referHeaders(command, { referredBy: uri, attributes, attributesToHeaders });
+		const { headers, refused } = referHeaders(command, { referredBy: uri, attributes, attributesToHeaders }, dialect);
 		if (refused.length > 0) this.deps.log.warn({ callId: this.callId, refused }, "headers that cannot be sent were left out");
 		// Nothing that comes from outside may end the call for being unfit to be written.
 		if (leg === undefined || headers === undefined)
 			return this.dispatch({ type: "refer-answered", refer: command.transferId, cause: "transport" });
 		leg.refer(command.transferId, headers);
+	}
+
+	/** As the participant is now: what was told of him in this room is true in the other one. */
+	#moveRoom(roomName: string): void {
+		// A rule's room configuration (agents above all) is for the room that the rule named.
+		const { roomConfig: _, roomPreset: __, ...identity } = this.roomIdentity();
+		this.#moves.toRoom({ ...identity, attributes: { ...identity.attributes, ...this.room?.attributes() }, roomName });
+	}
+
+	#music(music: HoldMusic | undefined): void {
+		this.#stopMusic?.();
+		this.#stopMusic = music === undefined ? undefined : this.media?.holdPhone(music);
 	}
 
 	#dialTarget({ target, trunkId, headers, ringingTimeoutMs }: Extract<Effect, { do: "dial-target" }>): void {

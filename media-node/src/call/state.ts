@@ -1,5 +1,6 @@
-import type { CallEnd, CallState as RecordState } from "@trunkline/contracts";
-import type { CallPatch, MoveCommand, TransferCommand, TransferOutcome } from "@trunkline/domain";
+import type { CallEnd, CallState as RecordState, TrunkSettings } from "@trunkline/contracts";
+import type { CallPatch, HoldCommand, MoveCommand, TransferCommand, TransferOutcome } from "@trunkline/domain";
+import type { EarlyMedia } from "./early-media.ts";
 import type { Hold } from "./hold.ts";
 import type { HeaderList, RoomCloseReason, SipLegEvent } from "./ports.ts";
 import type { SecondLegEvent } from "./second-leg-types.ts";
@@ -84,8 +85,14 @@ export interface CallState {
 	readonly referral?: Referral | undefined;
 	/** the other telephone has the room's place */
 	readonly joined?: boolean;
+	/** the telephone hears music in the place of the room, and is not heard there */
+	readonly music?: boolean;
 	/** id of the move to another room that is under way */
 	readonly moving?: string | undefined;
+	/** audio before the answer; unset: not wanted */
+	readonly early?: EarlyMedia;
+	/** inbound: somebody who cannot hear has audio in the room */
+	readonly roomAudio?: boolean;
 	/** unset: nobody has put the call on hold yet */
 	readonly hold?: Hold;
 	/** CSeq numbers of REFERs that are over */
@@ -93,10 +100,10 @@ export interface CallState {
 }
 
 export type Decision =
-	| { kind: "accept"; ringingTimeoutMs: number; maxCallDurationMs: number }
+	| { kind: "accept"; ringingTimeoutMs: number; maxCallDurationMs: number; settings?: TrunkSettings }
 	/** not a refusal yet: the caller is asked for credentials and tries again; leaves no record */
 	| { kind: "challenge"; status: 401 | 407; headers: HeaderList }
-	| { kind: "reject"; status: number; reason: string; end: CallEnd };
+	| { kind: "reject"; status: number; reason: string; end: CallEnd; headers?: HeaderList };
 
 export type CallEvent =
 	| { type: "start" }
@@ -105,7 +112,8 @@ export type CallEvent =
 	| { type: "media-failed"; status: number; reason: string; end: CallEnd }
 	| { type: "room-joined"; occupied: boolean }
 	| { type: "room-failed"; message: string }
-	| { type: "room-occupied" }
+	/** `hears: false`: an ingress has audio there, which nobody hears by */
+	| { type: "room-occupied"; hears?: boolean }
 	| { type: "room-closed"; reason: RoomCloseReason; message: string }
 	| { type: "room-digits"; digits: string }
 	/** the conditional write to `dialing` found that the call is not ours any more (cancelled, or taken) */
@@ -113,12 +121,16 @@ export type CallEvent =
 	| { type: "unreachable"; message: string }
 	/** the project's policy is against the call */
 	| { type: "forbidden"; message: string }
+	/** one of several targets of our INVITE did not take it, or did after others */
+	| { type: "attempt"; target: string; outcome: string }
 	| { type: "provisional"; status: number }
+	/** a 1xx with an SDP answer: packets may come from now on */
+	| { type: "early-media" }
 	| { type: "answered"; sipCallId: string }
 	/** the answer's SDP cannot be used */
 	| { type: "answer-unusable"; message: string }
 	| { type: "failed"; cause: "status" | "timeout" | "transport" | "auth" | "cancelled"; status?: number; reason?: string; message: string }
-	| { type: "cancelled" }
+	| { type: "cancelled"; cause?: "prack-timeout" }
 	| { type: "acked" }
 	| { type: "ack-timeout" }
 	| { type: "bye" }
@@ -144,6 +156,8 @@ export type CallEvent =
 	| { type: "move"; command: MoveCommand }
 	| { type: "moved"; roomName: string; participantId: string }
 	| { type: "move-failed"; message: string }
+	/** the caller waits with music, or comes back */
+	| { type: "music"; command: HoldCommand }
 	| { type: "fault"; message: string };
 
 export type Effect =
@@ -155,7 +169,12 @@ export type Effect =
 	| { do: "reject"; status: number; reason: string; headers?: HeaderList }
 	| { do: "dial" }
 	| { do: "cancel" }
-	| { do: "bye"; reason: string }
+	| { do: "bye"; reason: string; headers?: HeaderList }
+	/** 183 with SDP */
+	| { do: "early-media" }
+	/** before the answer: the telephone is heard in the room; the room is heard on the telephone */
+	| { do: "listen" }
+	| { do: "speak" }
 	| { do: "bridge" }
 	| { do: "ringback"; on: boolean }
 	| { do: "send-digits"; digits: string; report: boolean }
@@ -170,6 +189,8 @@ export type Effect =
 	| { do: "join-target" }
 	| { do: "drop-target" }
 	| { do: "move-room"; roomName: string }
+	/** in the place of the room; undefined: the room again */
+	| { do: "music"; music: HoldCommand["music"] | undefined }
 	| { do: "answer-refer"; transaction: string; status: number; reason: string; headers?: HeaderList }
 	| { do: "notify-refer"; headers: HeaderList; progress: { status: number; reason: string } }
 	| { do: "transfer-outcome"; transferIds: readonly string[]; outcome: TransferOutcome }

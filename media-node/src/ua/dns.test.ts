@@ -55,9 +55,9 @@ describe("against a name server on the wire", () => {
 	it("NAPTR, SRV and A lead to the targets in order, and are kept for their time", async () => {
 		const dns = await resolver(CARRIER);
 		const targets = [
-			{ transport: "TLS", host: "192.0.2.3", port: 5061 },
-			{ transport: "UDP", host: "192.0.2.1", port: 5080 },
-			{ transport: "UDP", host: "192.0.2.2", port: 5060 },
+			{ transport: "TLS", host: "192.0.2.3", port: 5061, tls: { serverName: "carrier.test" } },
+			{ transport: "UDP", host: "192.0.2.1", port: 5080, largeByTcp: true },
+			{ transport: "UDP", host: "192.0.2.2", port: 5060, largeByTcp: true },
 		];
 		expect(await dns.resolve(to("carrier.test"))).toEqual(targets);
 		const asked = server?.asked.length ?? 0;
@@ -79,14 +79,16 @@ describe("against a name server on the wire", () => {
 
 	it("no NAPTR, no SRV: the name's own address at the default port", async () => {
 		const dns = await resolver({ "A plain.test": { addresses: ["192.0.2.9"] } });
-		expect(await dns.resolve(to("plain.test"))).toEqual([{ transport: "UDP", host: "192.0.2.9", port: 5060 }]);
-		expect(await dns.resolve(to("plain.test", "TLS"))).toEqual([{ transport: "TLS", host: "192.0.2.9", port: 5061 }]);
+		expect(await dns.resolve(to("plain.test"))).toEqual([{ transport: "UDP", host: "192.0.2.9", port: 5060, largeByTcp: true }]);
+		expect(await dns.resolve(to("plain.test", "TLS"))).toEqual([
+			{ transport: "TLS", host: "192.0.2.9", port: 5061, tls: { serverName: "plain.test" } },
+		]);
 	});
 
 	it("localhost and IP literals never reach it", async () => {
 		const dns = await resolver({});
-		expect(await dns.resolve(to("localhost:5070"))).toEqual([{ transport: "UDP", host: "127.0.0.1", port: 5070 }]);
-		expect(await dns.resolve(to("192.0.2.1"))).toEqual([{ transport: "UDP", host: "192.0.2.1", port: 5060 }]);
+		expect(await dns.resolve(to("localhost:5070", "UDP"))).toEqual([{ transport: "UDP", host: "127.0.0.1", port: 5070 }]);
+		expect(await dns.resolve(to("192.0.2.1", "UDP"))).toEqual([{ transport: "UDP", host: "192.0.2.1", port: 5060 }]);
 		expect(await dns.resolve(to("sips:x@[2001:db8::1]"))).toEqual([{ transport: "TLS", host: "2001:db8::1", port: 5061 }]);
 		expect(server?.asked).toEqual([]);
 	});

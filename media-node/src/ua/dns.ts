@@ -1,4 +1,5 @@
 import { lookup, Resolver } from "node:dns/promises";
+import { isIP } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import {
 	type Address,
@@ -62,7 +63,8 @@ export class SipResolver {
 		});
 		gone.catch(() => {});
 		try {
-			return await Promise.race([this.#run(resolution, done.signal), gone]);
+			const targets = await Promise.race([this.#run(resolution, done.signal), gone]);
+			return targets.map((target) => peerOf(destination, target, transports()));
 		} finally {
 			done.abort();
 		}
@@ -148,3 +150,10 @@ export class SipResolver {
 
 /** There is no such name, or it has no such record. */
 const NONE: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA", "EAI_NODATA", "EAI_NONAME"]);
+
+function peerOf({ host, transport }: Destination, target: Address, ours: readonly SipTransport[]): Address {
+	// RFC 5922 §4: the certificate has to name the host that was asked for, not what DNS made of it.
+	if (target.transport === "TLS") return isIP(host) === 0 ? { ...target, tls: { serverName: host } } : target;
+	// RFC 3261 §18.1.1, where nobody asked for UDP in so many words
+	return transport === undefined && target.transport === "UDP" && ours.includes("TCP") ? { ...target, largeByTcp: true } : target;
+}

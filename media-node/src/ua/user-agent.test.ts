@@ -2,6 +2,7 @@ import { type Address, type SipEvent, SipUsageError } from "@trunkline/sip";
 import { captureLogs, nodeHashes, seededBytes, seededRandom, SimClock, simEndpoint, SimNet } from "@trunkline/testkit";
 import { beforeEach, describe, expect, it, test } from "vitest";
 import { type OutgoingInvite, type SipLeg, type SipLegEvent, UnreachableError } from "../call/ports.ts";
+import { SipResolver } from "./dns.ts";
 import { SipUserAgent, type UserAgentOptions } from "./user-agent.ts";
 
 const OURS: Address = { host: "192.0.2.10", port: 5060, transport: "UDP" };
@@ -37,7 +38,7 @@ function agent(changes: Partial<UserAgentOptions> = {}): SipUserAgent {
 			hashes: nodeHashes,
 		},
 		clock,
-		lookup: async () => THEIRS.host,
+		resolve: async () => [THEIRS],
 		send: (bytes, to) => net.send(OURS, to, bytes),
 		onInvite: (invite, _request, leg) => {
 			onInvite();
@@ -432,6 +433,7 @@ describe("a call that fails in our hands", () => {
 
 	it("a destination that cannot be sent to fails its own call, and the packets behind it still leave", async () => {
 		const userAgent = agent({
+			resolve: async () => [{ ...THEIRS, host: "203.0.113.1" }],
 			send: (bytes, to) => {
 				if (to.host === "203.0.113.1") throw new RangeError("bad port");
 				net.send(OURS, to, bytes);
@@ -517,19 +519,20 @@ describe("an INVITE of ours", () => {
 	});
 
 	it("given up while the name is looked up: no packet leaves", async () => {
-		const looked = Promise.withResolvers<string>();
-		const userAgent = agent({ lookup: () => looked.promise });
+		const looked = Promise.withResolvers<Address[]>();
+		const userAgent = agent({ resolve: () => looked.promise });
 		const controller = new AbortController();
 		const calling = userAgent.invite("carrier.example", "UDP", invite, () => {}, controller.signal);
 		controller.abort();
-		looked.resolve(THEIRS.host);
+		looked.resolve([THEIRS]);
 		await expect(calling).rejects.toThrow(UnreachableError);
 		expect(net.sent).toEqual([]);
 		expectIdle(userAgent);
 	});
 
 	test.each(["TCP", "TLS"])("%s is refused, never sent over UDP instead", async (transport) => {
-		const userAgent = agent();
+		const resolver = new SipResolver({ families: [4], transports: () => ["UDP"], now: () => clock.now(), random: () => 0 });
+		const userAgent = agent({ resolve: (destination) => resolver.resolve(destination) });
 		await expect(userAgent.invite("carrier.example", transport, invite, () => {})).rejects.toThrow(
 			`SIP over ${transport} cannot be sent; this node has UDP only`,
 		);

@@ -60,7 +60,7 @@ export class CallerLeg implements Leg, SessionOwner {
 		this.#digest = core.digest(call.auth);
 		this.#timer = new SessionTimer(call.sessionTimer ?? core.sessionTimer);
 		// RFC 3261 §8.1.1.5: any start below 2**31; a small one leaves room to count.
-		this.#cseq = 0;
+		this.#cseq = (call.cseq ?? 1) - 1;
 		core.legs.set(this.id, this);
 		this.#sendInvite(now);
 	}
@@ -69,6 +69,7 @@ export class CallerLeg implements Leg, SessionOwner {
 		switch (input.kind) {
 			case "cancel":
 				this.#onCancel(input.headers, now);
+				if (input.abandon === true) this.#transaction?.stopRepeating();
 				return;
 			case "bye":
 				if (this.#session === undefined) this.#onCancel(input.headers, now);
