@@ -122,7 +122,8 @@ export class Connections {
 
 	#open(to: Address): Connection | undefined {
 		if (this.#all.size - this.#inbound >= this.#limits.outbound) return undefined;
-		const { connection: _, ...target } = to;
+		const { host, port, transport, tls } = to;
+		const target: Address = { host, port, transport, ...(tls !== undefined && { tls }) };
 		const connection = this.#add(target, false);
 		this.#byRoute.set(routeOf(target), connection);
 		connection.socket = this.#options.dial(target, this.#socketEvents(connection));

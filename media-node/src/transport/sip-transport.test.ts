@@ -7,7 +7,7 @@ import { connect as connectTls, createServer as createTlsServer } from "node:tls
 import type { Address } from "@trunkline/sip";
 import { captureLogs } from "@trunkline/testkit";
 import { type Certificate, TestAuthority } from "@trunkline/testkit/certificates";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, test } from "vitest";
 import { systemClock } from "../health/clock.ts";
 import { SipTransport, type SipTransportOptions } from "./sip-transport.ts";
 import { checkSipIdentity } from "./tls-identity.ts";
@@ -40,9 +40,6 @@ afterEach(async () => {
 	for (const one of open.splice(0)) await one.close();
 	for (const one of servers.splice(0)) await new Promise((resolve) => one.close(resolve));
 	rmSync(directory, { recursive: true, force: true });
-});
-afterAll(() => {
-	if (!HAS_IPV6) console.warn("this machine has no ::1: the tests of IPv6 were skipped");
 });
 
 function file(name: string, text: string): string {
@@ -124,7 +121,8 @@ describe("both ways", () => {
 		expect(b.transport.stats()).toMatchObject({ inbound: transport === "UDP" ? 0 : 1, outbound: 0 });
 	});
 
-	it.skipIf(!HAS_IPV6)("IPv4 and IPv6 side by side, on one port", async () => {
+	it("IPv4 and IPv6 side by side, on one port", async ({ skip }) => {
+		skip(!HAS_IPV6, "this machine has no ::1");
 		const both = await node({ hosts: ["127.0.0.1", "::1"], tls: pair("server", server) });
 		const peer = await node({ hosts: ["127.0.0.1", "::1"], tls: { caFile: join(directory, "ca.pem") } });
 		for (const host of ["127.0.0.1", "::1"]) {
@@ -170,7 +168,7 @@ describe("both ways", () => {
 describe("TLS to a peer: its certificate", () => {
 	test.each(["carrier.test", "sbc.wild.test", "domain.test"])("for %s", async (serverName) => {
 		const [a, b] = [await client(), await tlsNode()];
-		await arrives(a, b, at(b, "TLS", { serverName }));
+		expect(await arrives(a, b, at(b, "TLS", { serverName }))).toMatchObject({ host: "127.0.0.1", transport: "TLS" });
 	});
 
 	test.each<[string, () => Certificate, RegExp]>([

@@ -121,9 +121,7 @@ export class TlsCertificates {
 
 	async #stampOf(): Promise<string> {
 		const { certFile, keyFile, caFile, clientCaFile } = this.#files;
-		const stamps = await Promise.all(
-			[certFile, keyFile, caFile, clientCaFile].map((file) => (file === undefined ? "" : stampOfFile(file))),
-		);
+		const stamps = await Promise.all([certFile, keyFile, caFile, clientCaFile].map((file) => stampOfFile(file)));
 		return stamps.join(" ");
 	}
 
@@ -151,7 +149,8 @@ function checkPair(pair: { cert: string; key: string }, certFile: string): void 
 	}
 }
 
-async function stampOfFile(file: string): Promise<string> {
+async function stampOfFile(file: string | undefined): Promise<string> {
+	if (file === undefined) return "";
 	try {
 		const { mtimeMs, size, ino } = await stat(file);
 		return `${mtimeMs}/${size}/${ino}`;

@@ -29,11 +29,11 @@ export class TestAuthority {
 	/** its own certificate, PEM */
 	readonly cert: string;
 	readonly #certificate: X509Certificate;
-	readonly #keys: CryptoKeyPair;
+	readonly #keys: webcrypto.CryptoKeyPair;
 	#serial = 1;
 
 	static async create(name = "test authority"): Promise<TestAuthority> {
-		cryptoProvider.set(webcrypto as Crypto);
+		cryptoProvider.set(webcrypto as unknown as Parameters<typeof cryptoProvider.set>[0]);
 		const keys = await generateKeys();
 		const certificate = await X509CertificateGenerator.createSelfSigned({
 			serialNumber: "01",
@@ -47,7 +47,7 @@ export class TestAuthority {
 		return new TestAuthority(certificate, keys);
 	}
 
-	private constructor(certificate: X509Certificate, keys: CryptoKeyPair) {
+	private constructor(certificate: X509Certificate, keys: webcrypto.CryptoKeyPair) {
 		this.#certificate = certificate;
 		this.#keys = keys;
 		this.cert = certificate.toString("pem");
@@ -79,6 +79,6 @@ export class TestAuthority {
 	}
 }
 
-async function generateKeys(): Promise<CryptoKeyPair> {
+async function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
 	return webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
 }
