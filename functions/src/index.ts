@@ -3,6 +3,7 @@ export type { ApiDeps, ApiKey } from "./api/deps.ts";
 export { forwardTo } from "./api/forward.ts";
 export { type WithProjects, withProjects } from "./api/projects.ts";
 export { sleep } from "./api/sleep.ts";
+export { MOVE_PATH } from "./api/routes/move.ts";
 export { transferBy } from "./api/transfer-call.ts";
 export { EventDeliverer, webhookSinks } from "./consumers/event-delivery.ts";
 export { EventLoop } from "./consumers/event-loop.ts";

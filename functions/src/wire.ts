@@ -88,6 +88,7 @@ export function apiFromEnvironment(environment: Environment): ApiDeps {
 		roomService: forwardTo(given.LIVEKIT_URL),
 		transfers,
 		transfer: transferBy({ transfers, commandQueue, clock: Date.now, sleep, log }),
+		command: transferBy({ transfers, commandQueue, clock: Date.now, sleep, log }),
 		v1: {
 			webhookStore: new DynamoWebhookStore({ client: dynamo, table: given.CONFIG_TABLE }),
 			commandQueue,

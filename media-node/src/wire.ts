@@ -20,7 +20,9 @@ import { systemClock } from "./health/clock.ts";
 import { RtpMediaPort } from "./media/media-port.ts";
 import { LiveKitRoomConnector } from "./room/livekit-room-connector.ts";
 import { joinToken } from "./room/token.ts";
-import { type DatagramTransport, openUdp } from "./transport/udp.ts";
+import type { ConnectionLimits } from "./transport/connection-limits.ts";
+import { SipTransport } from "./transport/sip-transport.ts";
+import type { TlsFiles } from "./transport/tls-files.ts";
 import { AllowedSources } from "./ua/allowed-sources.ts";
 import { Guard } from "./ua/guard.ts";
 import { type InboundTrunks, inboundTrunksOf } from "./ua/inbound-trunks.ts";
@@ -36,13 +38,35 @@ export interface LiveKitAccess {
 	apiSecret: string;
 }
 
+export interface SipOptions {
+	bindHost: string;
+	/** UDP and TCP; 0 = any free one */
+	port: number;
+	advertisedHost: string;
+	/** of IPv6, where `bindHost` is of IPv4; both or neither */
+	bindHost6?: string;
+	advertisedHost6?: string;
+	/** 0 = any free one; used where `tls` has a certificate */
+	tlsPort?: number;
+	tls?: TlsFiles;
+	connections?: Partial<ConnectionLimits>;
+	/** `ip` or `ip:port`; unset = the system's */
+	dnsServers?: readonly string[];
+}
+
 export interface MediaNodeOptions {
 	nodeId?: string;
 	region: string;
 	projectId: string;
-	/** `dnsServers`: `ip` or `ip:port`; unset = the system's */
-	sip: { bindHost: string; port: number; advertisedHost: string; dnsServers?: readonly string[] };
-	rtp: { bindHost: string; advertisedAddress: string; portRange: readonly [number, number] };
+	sip: SipOptions;
+	/** `…6`: the same for IPv6 beside IPv4 */
+	rtp: {
+		bindHost: string;
+		advertisedAddress: string;
+		bindHost6?: string;
+		advertisedAddress6?: string;
+		portRange: readonly [number, number];
+	};
 	/** of projects that name no server of their own */
 	livekit: LiveKitAccess;
 	/** unset: all calls are of `projectId` */
@@ -95,7 +119,7 @@ export class MediaNode {
 	readonly #resolver: SipResolver;
 	readonly #sources: AllowedSources;
 	readonly #guard: Guard;
-	readonly #transport: DatagramTransport;
+	readonly #transport: SipTransport;
 	readonly #intake: Intake;
 	readonly #commands: Commands | undefined;
 	readonly #transfers: Transfers;
@@ -106,10 +130,19 @@ export class MediaNode {
 	#closing: Promise<void> | undefined;
 	readonly #whenEmpty = new Set<() => void>();
 
-	/** Binds the SIP port; rejects with the system's error when it cannot be had. */
+	/** Binds the SIP ports; rejects with the system's error when one cannot be had, with a message for people when a TLS file is of no use. */
 	static async start(options: MediaNodeOptions): Promise<MediaNode> {
 		let node: MediaNode | undefined;
-		const transport = await openUdp(options.sip.bindHost, options.sip.port, {
+		const { bindHost, bindHost6, port, tlsPort, tls, connections } = options.sip;
+		const transport = await SipTransport.open({
+			hosts: bindHost6 === undefined ? [bindHost] : [bindHost, bindHost6],
+			port,
+			tlsPort: tlsPort ?? 5061,
+			...(tls === undefined ? {} : { tls }),
+			...(connections === undefined ? {} : { limits: connections }),
+			clock: systemClock(),
+			log: options.log,
+			isNeeded: (remote) => node?.#userAgent.hasLegWith(remote.host) === true,
 			onMessage: (bytes, remote) => {
 				if (node !== undefined) node.#userAgent.received(bytes, remote);
 			},
@@ -130,7 +163,7 @@ export class MediaNode {
 		return node;
 	}
 
-	private constructor(options: MediaNodeOptions, transport: DatagramTransport) {
+	private constructor(options: MediaNodeOptions, transport: SipTransport) {
 		this.nodeId = options.nodeId ?? newId("ND_", randomBytes);
 		this.#options = options;
 		this.#transport = transport;
@@ -195,8 +228,8 @@ export class MediaNode {
 		});
 		this.#resolver = new SipResolver({
 			...(options.sip.dnsServers === undefined ? {} : { servers: options.sip.dnsServers }),
-			families: [isIPv6(options.sip.bindHost) ? 6 : 4],
-			transports: () => ["UDP"],
+			families: options.sip.bindHost6 === undefined ? [isIPv6(options.sip.bindHost) ? 6 : 4] : [4, 6],
+			transports: () => ["UDP", "TCP", "TLS"],
 			now: clock.now,
 			random: Math.random,
 		});
@@ -204,7 +237,12 @@ export class MediaNode {
 			guard: this.#guard,
 			endpoint: {
 				userAgent: "Trunkline",
-				contact: { host: options.sip.advertisedHost, port: transport.local.port },
+				contact: {
+					host: options.sip.advertisedHost,
+					port: transport.port,
+					...(transport.tlsPort === undefined ? {} : { tlsPort: transport.tlsPort }),
+					...(options.sip.advertisedHost6 === undefined ? {} : { host6: options.sip.advertisedHost6 }),
+				},
 				random: randomBytes,
 				hashes,
 				allow: ["NOTIFY", "UPDATE"],
@@ -267,7 +305,17 @@ export class MediaNode {
 	}
 
 	get sipPort(): number {
-		return this.#transport.local.port;
+		return this.#transport.port;
+	}
+
+	/** undefined: no certificate, no listener */
+	get sipTlsPort(): number | undefined {
+		return this.#transport.tlsPort;
+	}
+
+	/** Reads TLS files that have changed at once, and not within seconds. */
+	refreshCertificates(): Promise<void> {
+		return this.#transport.refreshCertificates();
 	}
 
 	stats(): NodeStats {

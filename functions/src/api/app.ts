@@ -5,6 +5,7 @@ import { authenticate } from "./auth.ts";
 import type { ApiDeps, RpcContext } from "./deps.ts";
 import { errorResponse, responseForError } from "./errors.ts";
 import type { Grants } from "./grants.ts";
+import { MOVE_PATH, moveParticipant } from "./routes/move.ts";
 import { REMOVED_METHODS, SIP_METHODS } from "./sip-service.ts";
 import { type Encoding, encodingOf } from "./twirp.ts";
 import { projectRoutes } from "./v1/projects.ts";
@@ -29,6 +30,12 @@ export function createApp(deps: ApiDeps): Hono {
 	);
 	const limiter = new RateLimiter(deps.requestRate ?? DEFAULT_RATE);
 	app.all("/twirp/livekit.SIP/:method", (context) => sipRequest(context.req.raw, context.req.param("method"), deps, limiter));
+	app.all(MOVE_PATH, async (context) => {
+		const authentication = await authenticate(context.req.raw, deps);
+		const limited = authentication.kind === "authenticated" ? limiter.refusal(authentication.apiKey, deps.clock()) : undefined;
+		if (limited !== undefined) return errorResponse("resource_exhausted", limited.message, {}, limited.headers);
+		return (await moveParticipant(context.req.raw, authentication, deps)) ?? deps.roomService(context.req.raw);
+	});
 	app.all("/twirp/:service/:method", (context) => {
 		// LiveKit's server checks the token itself, with the same keys.
 		return context.req.param("service").startsWith("livekit.") ? deps.roomService(context.req.raw) : badRoute(context.req.raw);

@@ -90,7 +90,18 @@ function sipGrants(payload: JWTPayload): Grants {
 	const sip: unknown = payload["sip"];
 	const has = (name: string): boolean => typeof sip === "object" && sip !== null && (sip as Record<string, unknown>)[name] === true;
 	const adminOfRoom = roomOfAdmin(payload["video"]);
-	return { sipAdmin: has("admin"), sipCall: has("call"), ...(adminOfRoom === undefined ? {} : { adminOfRoom }) };
+	const destinationRoom = destinationOf(payload["video"]);
+	return {
+		...{ sipAdmin: has("admin"), sipCall: has("call") },
+		...(adminOfRoom === undefined ? {} : { adminOfRoom }),
+		...(destinationRoom === undefined ? {} : { destinationRoom }),
+	};
+}
+
+function destinationOf(video: unknown): string | undefined {
+	if (typeof video !== "object" || video === null) return undefined;
+	const { destinationRoom } = video as Record<string, unknown>;
+	return typeof destinationRoom === "string" && destinationRoom !== "" ? destinationRoom : undefined;
 }
 
 function roomOfAdmin(video: unknown): string | undefined {

@@ -2,6 +2,7 @@ import type { RandomBytes } from "@trunkline/contracts";
 import type {
 	CallLimitStore,
 	CallStore,
+	CommandPort,
 	ConfigStore,
 	DialQueue,
 	ProjectCache,
@@ -58,6 +59,8 @@ export interface ApiDeps {
 	roomService(request: Request): Promise<Response>;
 	/** transfers calls; unset: TransferSIPParticipant is not offered */
 	transfer?: TransferPort;
+	/** moves calls to other rooms and holds them; unset: neither is offered */
+	command?: CommandPort;
 	/** earlier ones, by id: a retry is answered when the call is over, too */
 	transfers?: Pick<TransferStore, "getTransfer">;
 	/** unset: there is no `/v1` */

@@ -4,4 +4,6 @@ export interface Grants {
 	sipCall: boolean;
 	/** the room of `video.room` that `video.roomAdmin` is for; unset without it */
 	adminOfRoom?: string;
+	/** `video.destinationRoom`: where its participants may be moved */
+	destinationRoom?: string;
 }

@@ -1,5 +1,12 @@
 import type { CallRecord } from "@trunkline/contracts";
-import { type CommandQueue, DomainError, type TransferOutcome, type TransferPort, type TransferStore } from "@trunkline/domain";
+import {
+	type CallCommand,
+	type CommandPort,
+	type CommandQueue,
+	DomainError,
+	type TransferOutcome,
+	type TransferStore,
+} from "@trunkline/domain";
 import type { ApiDeps } from "./deps.ts";
 
 export interface TransferDeps extends Pick<ApiDeps, "clock" | "sleep" | "log"> {
@@ -12,6 +19,8 @@ export interface TransferDeps extends Pick<ApiDeps, "clock" | "sleep" | "log"> {
 const TAKE_WITHIN_MS = 5_000;
 /** The node keeps the ringing timeout and tells of it; beyond that it cannot tell any more. Less than the SDK's own margin of 2 s. */
 const NODE_MARGIN_MS = 1_500;
+/** Joining another room takes a second or two. */
+const PLACE_WITHIN_MS = 8_000;
 const FIRST_POLL_MS = 20;
 const SLOWEST_POLL_MS = 200;
 const KEPT_SECONDS = 24 * 3600;
@@ -19,10 +28,10 @@ const KEPT_SECONDS = 24 * 3600;
 const GONE: TransferOutcome = { status: "failed", reason: "unspecified", refused: "gone" };
 
 /**
- * Transfers by way of the call's node: the transfer is written down, the node is told on its own queue, and the answer waits for what the node writes
+ * Transfers (and moves, and holds) by way of the call's node: the transfer is written down, the node is told on its own queue, and the answer waits for what the node writes
  * there. Asked twice with one id it waits for the one transfer. One that no node takes in time is given up, and cannot begin later.
  */
-export function transferBy(deps: TransferDeps): TransferPort {
+export function transferBy(deps: TransferDeps): CommandPort {
 	return async (call, command, signal) => {
 		const { transferId } = command;
 		const began = deps.clock();
@@ -30,12 +39,22 @@ export function transferBy(deps: TransferDeps): TransferPort {
 		const expiresAtSeconds = Math.floor(began / 1000) + KEPT_SECONDS;
 		const isNew = await deps.transfers.createTransfer({ projectId, callId, command, state: "requested", expiresAtSeconds });
 		const first = isNew ? undefined : await deps.transfers.getTransfer(transferId);
-		if (first !== undefined && (first.callId !== callId || first.command.transferTo !== command.transferTo))
+		if (first !== undefined && (first.callId !== callId || !isSame(first.command, command)))
 			throw new DomainError("already_exists", "the request id was used for another transfer");
 		// A first attempt may have died before it told the node; told twice, the node transfers once.
 		if (isNew || first?.state === "requested") await tell(deps, call, transferId);
-		return waitFor(deps, { transferId, takenBy: began + TAKE_WITHIN_MS, until: began + command.ringingTimeoutMs + NODE_MARGIN_MS }, signal);
+		return waitFor(deps, { transferId, takenBy: began + TAKE_WITHIN_MS, until: began + patience(command) + NODE_MARGIN_MS }, signal);
 	};
+}
+
+/** What the node is given for it. */
+const patience = (command: CallCommand): number => ("ringingTimeoutMs" in command ? command.ringingTimeoutMs : PLACE_WITHIN_MS);
+
+/** A retry asks for the same. */
+function isSame(first: CallCommand, again: CallCommand): boolean {
+	if ("transferTo" in again) return "transferTo" in first && first.transferTo === again.transferTo;
+	if ("destinationRoom" in again) return "destinationRoom" in first && first.destinationRoom === again.destinationRoom;
+	return "music" in first && first.on === again.on;
 }
 
 async function tell({ commandQueue, clock }: TransferDeps, { callId, projectId, owner }: CallRecord, transferId: string): Promise<void> {
@@ -47,7 +66,7 @@ async function tell({ commandQueue, clock }: TransferDeps, { callId, projectId, 
 async function waitFor(
 	deps: TransferDeps,
 	wait: { transferId: string; takenBy: number; until: number },
-	signal: Parameters<TransferPort>[2],
+	signal: Parameters<CommandPort>[2],
 ): Promise<TransferOutcome> {
 	const { transferId } = wait;
 	for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(SLOWEST_POLL_MS, pollMs * 1.5)) {

@@ -9,17 +9,23 @@ import {
 	decideTrunk,
 	DEFAULT_RINGING_TIMEOUT_MS,
 	headersFromAttributes,
+	identityAttributes,
+	isTrustedTrunk,
 	MAX_CALL_DURATION_MS,
+	mergeMedia,
 	participantForInbound,
 	roomForCall,
+	wantsPrivacy,
 	trunkNumberOf,
 } from "@trunkline/domain";
 import { challenge, type Hashes, headers, type SipRequest, verifyAuthorization } from "@trunkline/sip";
 import type { InboundOutcome, InboundPlan } from "./inbound-call.ts";
 import type { HeaderList, InboundInvite } from "./ports.ts";
 import type { Identities } from "./identities.ts";
+import type { TermsInput } from "./media-terms.ts";
 import { sendableHeaders } from "./sendable-headers.ts";
 import type { Decision } from "./state.ts";
+import { allowHeaders } from "./transfer-state.ts";
 import { UsedAnswers } from "./used-answers.ts";
 
 export interface DecideOptions {
@@ -71,6 +77,7 @@ export function decideWith(
 				kind: "accept",
 				ringingTimeoutMs: trunk?.ringingTimeoutMs ?? DEFAULT_RINGING_TIMEOUT_MS,
 				maxCallDurationMs: trunk?.maxCallDurationMs ?? MAX_CALL_DURATION_MS,
+				...(trunk?.settings === undefined ? {} : { settings: trunk.settings }),
 			},
 			steps,
 			trunkId: plan.trunkId,
@@ -136,7 +143,10 @@ async function planFor(
 	callId: string,
 	call: { trunk: InboundTrunk | undefined; rule: DispatchRule; from: string; to: string },
 ): Promise<InboundPlan> {
-	const { trunk, rule, from, to } = call;
+	const { trunk, from, to } = call;
+	const given = invite.headers.map(([name, value]) => ({ name, value }));
+	// RFC 3325 §9.3: a caller who asked for privacy is shown to the room as one whose number the rule hides.
+	const rule = wantsPrivacy(given) ? { ...call.rule, hidePhoneNumber: true } : call.rule;
 	const roomName = roomForCall(rule, { from, to, random: options.random });
 	const facts = {
 		callId,
@@ -154,20 +164,18 @@ async function planFor(
 	if (elsewhere || !options.identities.take(callId, roomName, participant.identity)) {
 		participant = participantForInbound(rule, { ...facts, identityTaken: true }, "ringing");
 	}
-	const mapped = attributesFromHeaders(
-		invite.headers.map(([name, value]) => ({ name, value })),
-		{
-			includeHeaders: trunk?.includeHeaders ?? "NO",
-			headersToAttributes: trunk?.headersToAttributes ?? {},
-			hidePhoneNumber: rule.hidePhoneNumber,
-		},
-	);
-	const attributes = { ...participant.attributes, ...mapped };
+	const mapping = {
+		includeHeaders: trunk?.includeHeaders ?? "NO",
+		headersToAttributes: trunk?.headersToAttributes ?? {},
+		hidePhoneNumber: rule.hidePhoneNumber,
+	} as const;
+	const identity = identityAttributes(given, { trusted: isTrustedTrunk(trunk), hidden: rule.hidePhoneNumber });
+	const attributes = { ...participant.attributes, ...identity, ...attributesFromHeaders(given, mapping) };
 	const fixed = Object.entries(trunk?.headers ?? {});
 	const fromAttributes = headersFromAttributes(attributes, trunk?.attributesToHeaders ?? {}).map(
 		({ name, value }) => [name, value] as const,
 	);
-	const { headers: acceptHeaders, refused } = sendableHeaders([...fixed, ...fromAttributes]);
+	const { headers: acceptHeaders, refused } = sendableHeaders([...fixed, ...fromAttributes, ...allowHeaders(trunk?.settings)]);
 	if (refused.length > 0) options.log.warn({ callId, refused }, "headers that cannot be sent were left out");
 	return {
 		trunkId: trunk?.trunkId ?? "",
@@ -185,6 +193,18 @@ async function planFor(
 		to,
 		acceptHeaders,
 		attributesToHeaders: trunk?.attributesToHeaders ?? {},
+		attributesFrom: (later) =>
+			attributesFromHeaders(
+				later.map(([name, value]) => ({ name, value })),
+				mapping,
+			),
+		terms: termsOf(trunk, rule),
 		...(trunk?.settings === undefined ? {} : { settings: trunk.settings }),
 	};
+}
+
+/** The trunk's codecs and encryption, and the rule's on top. */
+function termsOf(trunk: InboundTrunk | undefined, rule: DispatchRule): TermsInput {
+	const media = mergeMedia(trunk ?? { mediaEncryption: "DISABLE" }, rule);
+	return { encryption: media?.encryption ?? "DISABLE", media };
 }

@@ -103,7 +103,7 @@ export class FakeMediaSession implements MediaSession {
 		this.did.push(`watch ${firstPacketMs} ${laterMs}`);
 	}
 	stats(): ReturnType<MediaSession["stats"]> {
-		return { packetsReceived: 0, packetsSent: 0, packetsLost: 0, packetsRefused: 0, jitterMs: 0 };
+		return { packetsReceived: 0, packetsSent: 0, packetsLost: 0, packetsRefused: 0, srtpErrors: 0, jitterMs: 0 };
 	}
 	close(): void {
 		this.did.push("close");

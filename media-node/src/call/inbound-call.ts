@@ -2,7 +2,9 @@ import type { CallEnd, CallRecord, DecisionStep, TrunkSettings } from "@trunklin
 import { inbound, initialInbound } from "./inbound.ts";
 import type { HeaderList, InboundInvite, MediaSession, SipLeg, SipLegEvent } from "./ports.ts";
 import { preferredCodec } from "./local-description.ts";
+import type { TermsInput } from "./media-terms.ts";
 import { allowsRefer } from "./allow.ts";
+import { provisionally, ringsReliably } from "./early-media.ts";
 import { type CallDeps, CallRunner, type Referrer, type RoomIdentity } from "./runner.ts";
 import type { Decision, Effect } from "./state.ts";
 import { unserved } from "./unserved.ts";
@@ -17,8 +19,12 @@ export interface InboundPlan {
 	to: string;
 	/** on the 200 OK: the trunk's `headers` and mapped attributes */
 	acceptHeaders: HeaderList;
-	/** the trunk's, for a REFER */
+	/** the trunk's, for REFER and BYE */
 	attributesToHeaders: Record<string, string>;
+	/** attributes that headers of later messages give; unset: none */
+	attributesFrom?(headers: HeaderList): Record<string, string>;
+	/** trunk's and rule's codecs and encryption */
+	terms: TermsInput;
 	/** the trunk's */
 	settings?: TrunkSettings;
 }
@@ -41,7 +47,10 @@ export class InboundCall extends CallRunner {
 	readonly #leg: SipLeg;
 	readonly #decide: Decide;
 	#outcome: InboundOutcome | undefined;
-	#answerSdp = "";
+	/** our side: the answer, or the offer when the INVITE had none */
+	#sdp = "";
+	/** it went out in a reliable 1xx: the 200 has none (RFC 3262 §5) */
+	#agreed = false;
 
 	constructor(callId: string, deps: CallDeps, invite: InboundInvite, leg: SipLeg, decide: Decide) {
 		super(callId, deps, initialInbound, inbound);
@@ -55,13 +64,15 @@ export class InboundCall extends CallRunner {
 			case "decide":
 				return this.run("matching trunk and rule", this.#match());
 			case "ring":
-				return this.#leg.ring(180);
+				return this.#ring();
+			case "early-media":
+				return this.#early(183);
 			case "accept":
-				return this.#leg.accept(this.#answerSdp, this.#plan().acceptHeaders);
+				return this.#leg.accept(this.#agreed ? undefined : this.#sdp, this.#plan().acceptHeaders);
 			case "reject":
 				return this.#leg.reject(effect.status, effect.reason, effect.headers);
 			case "bye":
-				return this.#leg.bye();
+				return this.#leg.bye(this.farewell());
 			case "create-record":
 				return this.#createRecord(effect.ended);
 			default:
@@ -72,7 +83,24 @@ export class InboundCall extends CallRunner {
 	async #match(): Promise<void> {
 		const outcome = await this.#decide(this.#invite, this.callId);
 		this.#outcome = outcome;
-		this.dispatch({ type: "decided", decision: outcome.decision });
+		if (outcome.plan !== undefined) this.local.terms.set(outcome.plan.terms);
+		this.dispatch({ type: "decided", decision: provisionally(outcome.decision, this.#invite) });
+	}
+
+	get #reliably(): boolean {
+		return ringsReliably(this.#invite, this.#outcome?.plan?.settings);
+	}
+
+	#ring(): void {
+		// RFC 3262 §5: the first reliable response to an INVITE without an offer has one; it waits for the port, which is there at once.
+		if (this.#invite.sdp === undefined && this.#reliably) return;
+		this.#leg.ring(180, undefined, undefined, this.#reliably);
+	}
+
+	/** 1xx with SDP. A repeated one, once it is agreed, says nothing new. */
+	#early(status: number): void {
+		this.#leg.ring(status, undefined, this.#agreed ? undefined : this.#sdp, this.#reliably);
+		this.#agreed ||= this.#reliably;
 	}
 
 	protected override referrer(): Referrer {
@@ -84,8 +112,14 @@ export class InboundCall extends CallRunner {
 			attributesToHeaders: this.#outcome?.plan?.attributesToHeaders ?? {},
 			...allowsRefer(this.#invite.headers),
 			ownNumber: this.#outcome?.plan?.to ?? user,
+			settings: this.#outcome?.plan?.settings,
+			peerHost: this.#invite.from.host,
 			line: undefined,
 		};
+	}
+
+	protected override attributesFrom(headers: HeaderList): Record<string, string> {
+		return this.#outcome?.plan?.attributesFrom?.(headers) ?? {};
 	}
 
 	protected override projectId(): string {
@@ -97,23 +131,32 @@ export class InboundCall extends CallRunner {
 	}
 
 	protected override publishCodecs(): readonly ("PCMU" | "PCMA" | "opus")[] {
-		return preferredCodec(this.#invite.sdp) === "PCMA" ? ["PCMA", "PCMU", "opus"] : ["PCMU", "PCMA", "opus"];
+		return preferredCodec(this.#invite.sdp, this.local.terms) === "PCMA" ? ["PCMA", "PCMU", "opus"] : ["PCMU", "PCMA", "opus"];
 	}
 
 	/** The offer is answered as soon as there is a port; what cannot be answered is refused while the room is still being joined. */
 	protected override onMediaOpen(media: MediaSession): void {
 		const { sdp } = this.#invite;
-		if (sdp === undefined) {
-			const end: CallEnd = { by: "node", reason: "media-mismatch", message: "the INVITE has no SDP offer" };
-			return this.dispatch({ type: "media-failed", status: 488, reason: "Not Acceptable Here", end });
-		}
+		if (sdp === undefined) return this.#offer(media);
 		const answer = this.local.answer(sdp, media);
 		if (!answer.ok) {
 			const end: CallEnd = { by: "node", reason: "media-mismatch", message: `the SDP offer cannot be answered: ${answer.reason}` };
 			return this.dispatch({ type: "media-failed", status: 488, reason: "Not Acceptable Here", end });
 		}
-		this.#answerSdp = answer.sdp;
+		this.#sdp = answer.sdp;
 		media.start(answer.negotiated, this.#invite.source.address);
+		this.dispatch({ type: "media-opened" });
+	}
+
+	/** Delayed offer (RFC 3261 §13.2.1): the first reliable response to the INVITE has ours, and PRACK or ACK the answer. */
+	#offer(media: MediaSession): void {
+		const offer = this.local.renegotiate(undefined, media, this.#invite.source.address);
+		if (!offer.ok) {
+			const end: CallEnd = { by: "node", reason: "media-mismatch", message: `no SDP can be offered: ${offer.reason}` };
+			return this.dispatch({ type: "media-failed", status: 488, reason: "Not Acceptable Here", end });
+		}
+		this.#sdp = offer.sdp;
+		if (this.#reliably) this.#early(180);
 		this.dispatch({ type: "media-opened" });
 	}
 

@@ -1,5 +1,7 @@
 import type { CallEnd } from "@trunkline/contracts";
+import { earlyFromRoom, lendRoom, roomPlays } from "./early-media.ts";
 import { ending, established } from "./established.ts";
+import type { HeaderList } from "./ports.ts";
 import {
 	type CallEvent,
 	type CallState,
@@ -13,7 +15,8 @@ import {
 	type Step,
 	step,
 } from "./state.ts";
-import { refuseTransfer } from "./transfer.ts";
+import { transferState } from "./transfer-state.ts";
+import { isCommand, refuseTransfer } from "./transfer.ts";
 
 export const initialInbound: CallState = {
 	direction: "inbound",
@@ -32,13 +35,13 @@ export const initialInbound: CallState = {
 
 /** INVITE → decision → 180 → media and room → somebody there → 200 → ACK → active. */
 export function inbound(state: CallState, event: CallEvent, now: number): Step {
-	if (event.type === "transfer" && state.phase !== "active") return refuseTransfer(state, event.command);
+	if (isCommand(event) && state.phase !== "active") return refuseTransfer(state, event.command);
 	switch (state.phase) {
 		case "deciding":
 			return deciding(state, event, now);
 		case "preparing":
 		case "ringing":
-			return waiting(state, event, now);
+			return lendRoom(waiting(state, event, now));
 		case "answering":
 			return answering(state, event, now);
 		case "active":
@@ -77,12 +80,18 @@ function decided(state: CallState, decision: Decision, now: number): Step {
 			return step(state, { phase: "over" }, { do: "reject", status: decision.status, reason, headers: decision.headers }, { do: "over" });
 		}
 		case "reject":
-			return refuse(state, decision.status, decision.reason, decision.end);
+			return refuse(state, decision.status, decision.reason, decision.end, decision.headers);
 		case "accept": {
 			const maxCallDurationMs = Math.min(decision.maxCallDurationMs, MAX_CALL_DURATION_MS);
 			return step(
 				state,
-				{ phase: "preparing", ringingTimeoutMs: decision.ringingTimeoutMs, maxCallDurationMs },
+				{
+					phase: "preparing",
+					ringingTimeoutMs: decision.ringingTimeoutMs,
+					maxCallDurationMs,
+					...transferState(decision.settings),
+					...earlyFromRoom(decision.settings),
+				},
 				{ do: "create-record" },
 				{ do: "ring" },
 				{ do: "open-media" },
@@ -96,11 +105,11 @@ function decided(state: CallState, decision: Decision, now: number): Step {
 }
 
 /** Refused before anything was opened. */
-function refuse(state: CallState, status: number, reason: string, end: CallEnd): Step {
+function refuse(state: CallState, status: number, reason: string, end: CallEnd, headers?: HeaderList): Step {
 	return step(
 		state,
 		{ phase: "over" },
-		{ do: "reject", status, reason },
+		{ do: "reject", status, reason, ...(headers === undefined ? {} : { headers }) },
 		{ do: "create-record", ended: { sipStatus: status, sipReason: reason, ...end } },
 		{ do: "over" },
 	);
@@ -118,7 +127,7 @@ function waiting(state: CallState, event: CallEvent, now: number): Step {
 			};
 		}
 		case "room-occupied":
-			return answerWhenReady({ ...state, occupied: true });
+			return event.hears === false && state.early !== undefined ? roomPlays(state) : answerWhenReady({ ...state, occupied: true });
 		case "media-failed":
 			return giveUp(state, event.status, event.reason, event.end, now);
 		case "room-failed":
@@ -138,13 +147,7 @@ function waiting(state: CallState, event: CallEvent, now: number): Step {
 		case "media-started":
 			return step(state, { mediaStarted: true });
 		case "cancelled":
-			return finish(
-				state,
-				"over",
-				{ by: "peer", reason: "cancelled", sipStatus: 487, sipReason: "Request Terminated" },
-				now,
-				hangupStatus(),
-			);
+			return cancelled(state, event, now);
 		case "hang-up":
 			return giveUp(state, 603, "Decline", { by: "api", reason: "declined" }, now);
 		case "shutdown":
@@ -156,6 +159,20 @@ function waiting(state: CallState, event: CallEvent, now: number): Step {
 	}
 }
 
+function cancelled(state: CallState, { cause }: Extract<CallEvent, { type: "cancelled" }>, now: number): Step {
+	const end: CallEnd =
+		cause === undefined
+			? { by: "peer", reason: "cancelled", sipStatus: 487, sipReason: "Request Terminated" }
+			: {
+					by: "node",
+					reason: "peer-gone",
+					sipStatus: 504,
+					sipReason: "Server Time-out",
+					message: "the telephone never acknowledged a provisional response (PRACK, RFC 3262)",
+				};
+	return finish(state, "over", end, now, hangupStatus());
+}
+
 /** 603 ends a call for good (RFC 3261 §21.6.2): only when somebody wanted that. A room that broke is a 503, and the carrier may try elsewhere. */
 function roomClosed(state: CallState, { reason, message }: Extract<CallEvent, { type: "room-closed" }>, now: number): Step {
 	const end = roomCloseEnd(reason, message);
@@ -165,6 +182,7 @@ function roomClosed(state: CallState, { reason, message }: Extract<CallEvent, { 
 function answerWhenReady(state: CallState): Step {
 	if (!state.mediaOpen || !state.roomJoined || !state.occupied) return ignore(state);
 	const effects: Effect[] = [{ do: "clear-timer", name: "ringing" }, { do: "accept" }, { do: "bridge" }];
+	if (state.early === "begun") effects.unshift({ do: "dialtone", on: false });
 	return { state: { ...state, phase: "answering" }, effects };
 }
 
@@ -178,6 +196,9 @@ function answering(state: CallState, event: CallEvent, now: number): Step {
 		case "acked":
 			if (state.mediaStarted) return active(state, now);
 			return step(state, { acked: true }, { do: "timer", name: "media-wait", at: now + 1_000 });
+		// The 200 may still wait for the PRACK of a reliable 183 (RFC 3262 §3).
+		case "cancelled":
+			return cancelled(state, event, now);
 		case "media-started":
 			return state.acked ? active({ ...state, mediaStarted: true }, now) : step(state, { mediaStarted: true });
 		case "timer":

@@ -136,7 +136,10 @@ export class OutboundCall extends CallRunner {
 		const { clock } = this.deps;
 		const forbidden = await this.deps.mayCall?.(this.#projectId, dialledUsers(request));
 		if (forbidden !== undefined) {
-			this.deps.log.warn({ callId: this.callId, projectId: this.#projectId, to: pii(request.callTo) }, "a dial request is against the policy");
+			this.deps.log.warn(
+				{ callId: this.callId, projectId: this.#projectId, to: pii(request.callTo) },
+				"a dial request is against the policy",
+			);
 			return this.dispatch({ type: "forbidden", message: forbidden });
 		}
 		const ours = await this.records.decide(["claimed", "joining"], "dialing", clock.now(), "dialing");

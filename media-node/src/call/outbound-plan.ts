@@ -1,6 +1,7 @@
 import type { CallRecord } from "@trunkline/contracts";
 import { attributesFromHeaders, headersFromAttributes, outboundParticipantAttributes } from "@trunkline/domain";
 import type { OutboundPlan } from "./outbound-call.ts";
+import { allowHeaders } from "./transfer-state.ts";
 import { sendableHeaders } from "./sendable-headers.ts";
 
 interface PlanLog {
@@ -13,7 +14,7 @@ export function outboundPlan(record: CallRecord, log: PlanLog): OutboundPlan {
 	if (request === undefined) throw new Error(`call ${record.callId} has no dial request`);
 	const attributes = outboundParticipantAttributes(record);
 	const mapped = headersFromAttributes(attributes, request.attributesToHeaders).map(({ name, value }) => [name, value] as const);
-	const { headers, refused } = sendableHeaders([...Object.entries(request.headers), ...mapped]);
+	const { headers, refused } = sendableHeaders([...Object.entries(request.headers), ...mapped, ...allowHeaders(request.settings)]);
 	if (refused.length > 0) log.warn({ callId: record.callId, refused }, "headers that cannot be sent were left out");
 	return {
 		request,

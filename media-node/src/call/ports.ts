@@ -227,6 +227,8 @@ export interface OutgoingInvite {
 	reliable?: boolean;
 	auth?: { username: string; password: string };
 	routing?: InviteRouting;
+	/** over TLS: the name that the certificate must have (unset = the host of the address), and what the trunk wants beside it */
+	tls?: { serverName?: string; minVersion?: "TLSv1.2" | "TLSv1.3"; clientCertificate?: string };
 }
 
 /** How an INVITE of ours may go on when its first target does not take it. */

@@ -134,11 +134,17 @@ describe("REFER (RFC 3515)", () => {
 	it.each([
 		[405, "Method Not Allowed"],
 		[603, "Decline"],
-	])("%i to the REFER: told, and the call goes on", (status, reason) => {
+	])("%i to the REFER: told, with what would have helped, and the call goes on", (status, reason) => {
 		const call = activeCall();
 		call.feed(transfer(), 0);
 		call.feed({ type: "refer-answered", refer: "STR_1", id: 2, status, reason }, 50);
-		expect(call.outcomes()).toEqual([[["STR_1"], { status: "failed", reason: "rejected", sipStatus: { code: status, reason } }]]);
+		const outcome = {
+			status: "failed",
+			reason: "rejected",
+			sipStatus: { code: status, reason },
+			message: expect.stringContaining("bridgeTrunkId"),
+		};
+		expect(call.outcomes()).toEqual([[["STR_1"], outcome]]);
 		expect(call.timeline()[1]).toBe(`transfer-failed: ${status} ${reason}`);
 		expect(call.phase()).toBe("active");
 	});

@@ -1,4 +1,7 @@
-import type { TransferCommand, TransferOutcome } from "@trunkline/domain";
+import type { CallEnd } from "@trunkline/contracts";
+import type { CallCommand, TransferCommand, TransferOutcome } from "@trunkline/domain";
+import { withPlace } from "./place.ts";
+import { withReferral } from "./referral.ts";
 import { type CallEvent, type CallState, type Effect, finish, hangupStatus, ignore, type Step, step, type Transfer } from "./state.ts";
 
 /** After a transfer the telephone side hangs up; when it does not, we do. LiveKit's delay. */
@@ -8,8 +11,13 @@ const MAX_STALE = 16;
 
 const GONE: TransferOutcome = { status: "failed", reason: "call-ended", message: "the call ended before the transfer was done" };
 
+type Command = Extract<CallEvent, { type: "transfer" | "move" | "music" }>;
+
+export const isCommand = (event: CallEvent): event is Command =>
+	event.type === "transfer" || event.type === "move" || event.type === "music";
+
 /** Of a call that is not answered yet, or not any more. */
-export function refuseTransfer(state: CallState, command: TransferCommand): Step {
+export function refuseTransfer(state: CallState, command: CallCommand): Step {
 	return refuse(state, command, state.phase === "ending" || state.phase === "over" ? "gone" : "not-answered");
 }
 
@@ -24,9 +32,20 @@ export function withTransfers(
 		case "transfer":
 			return begin(state, event.command, now);
 		case "refer-answered":
-			return answered(state, event);
+			return answered(state, event, now);
 		case "refer-progress":
 			return progressed(state, event, now);
+		case "target-answered":
+			if (state.transfer?.stage === "dialling") return joined(state, state.transfer, event.callId);
+			break;
+		case "target-failed":
+			if (state.transfer?.stage === "dialling")
+				return fail({ ...state, transfer: state.transfer }, targetOutcome(event.end), failureText(event.end));
+			break;
+		case "room-closed":
+			// The other telephone of a bridge has hung up.
+			if (state.joined === true && event.reason === "other-leg") return hangUp(state, now);
+			break;
 		case "timer":
 			if (event.name === "transfer") return late(state);
 			if (event.name === "transferred") return hangUp(state, now);
@@ -38,13 +57,14 @@ export function withTransfers(
 			break;
 		default:
 	}
-	return endedWithCall(state.transfer, rest(state, event, now));
+	return withReferral(state, event, (own) => withPlace(own, event, (placed) => endedWithCall(placed.transfer, rest(placed, event, now))));
 }
 
 /** RFC 3515 §2.4.2 */
 function begin(state: CallState, command: TransferCommand, now: number): Step {
-	const { transferId, transferTo, playDialtone, ringingTimeoutMs } = command;
+	const { transferId, transferTo, playDialtone, ringingTimeoutMs, headers } = command;
 	const current = state.transfer;
+	if (state.referral !== undefined) return refuse(state, command, "elsewhere");
 	if (current !== undefined && current.stage !== "late") {
 		if (current.target !== transferTo) return refuse(state, command, "elsewhere");
 		if (current.stage === "done") return step(state, {}, told([transferId], SUCCESS));
@@ -55,36 +75,82 @@ function begin(state: CallState, command: TransferCommand, now: number): Step {
 		waiting: [transferId],
 		ringingTimeoutMs,
 		refer: transferId,
+		headers,
+		deadline: now + ringingTimeoutMs,
 		accepted: false,
 		stage: "pending",
 	};
 	const effects: Effect[] = [
 		recorded("transfer-requested", transferTo),
 		{ do: "refer", command },
-		{ do: "timer", name: "transfer", at: now + ringingTimeoutMs },
+		{ do: "timer", name: "transfer", at: transfer.deadline },
 	];
 	if (playDialtone) effects.push({ do: "dialtone", on: true });
 	return step(state, { transfer, staleRefers: stale(state) }, ...effects);
 }
 
-function refuse(state: CallState, { transferId }: TransferCommand, refused: NonNullable<TransferOutcome["refused"]>): Step {
+function refuse(state: CallState, { transferId }: CallCommand, refused: NonNullable<TransferOutcome["refused"]>): Step {
 	return step(state, {}, told([transferId], { status: "failed", reason: "unspecified", refused }));
 }
 
 /** The final response to the REFER. */
-function answered(state: CallState, event: Extract<CallEvent, { type: "refer-answered" }>): Step {
+function answered(state: CallState, event: Extract<CallEvent, { type: "refer-answered" }>, now: number): Step {
 	const { transfer } = state;
-	if (transfer?.refer !== event.refer || transfer.stage === "done") return ignore(state);
+	if (transfer?.refer !== event.refer || transfer.stage === "done" || transfer.stage === "dialling") return ignore(state);
 	const known = { ...transfer, id: event.id ?? transfer.id };
 	const { status, reason = "" } = event;
 	if (status !== undefined && status < 300) return step(state, { transfer: { ...known, accepted: true } });
 	// A NOTIFY that was faster than its response says more than the response's loss.
 	if (status === undefined && transfer.accepted) return ignore(state);
 	const failed = { ...state, transfer: known };
-	if (status !== undefined) return fail(failed, rejected(status, reason), `${status} ${reason}`.trim());
+	if (status !== undefined) return referRefused(failed, status, reason, now);
 	const message = event.cause === "ended" ? GONE.message : "the telephone side did not answer the REFER";
 	return fail(failed, { ...GONE, reason: event.cause === "ended" ? "call-ended" : "unspecified", message: message ?? "" }, message ?? "");
 }
+
+/** The telephone side does not transfer: where the trunk says over which other one, the node calls the target itself. */
+function referRefused(state: CallState & { transfer: Transfer }, status: number, reason: string, now: number): Step {
+	const { transfer, bridgeTrunkId } = state;
+	const why = `${status} ${reason}`.trim();
+	// RFC 3261 §12.2.1.2: 481 and 408 say that there is no call any more. Who asked and was told that it is too late is not surprised later.
+	const isOver = status === 481 || status === 408 || transfer.stage === "late";
+	if (bridgeTrunkId === undefined || isOver) return fail(state, { ...rejected(status, reason), message: NO_BRIDGE }, why);
+	return step(state, { transfer: { ...transfer, stage: "dialling" } }, recorded("refer-refused", why), {
+		do: "dial-target",
+		target: transfer.target,
+		trunkId: bridgeTrunkId,
+		headers: transfer.headers,
+		ringingTimeoutMs: Math.max(1, transfer.deadline - now),
+	});
+}
+
+/** The target has answered the node's own call. */
+function joined(state: CallState, transfer: Transfer, callId: string): Step {
+	const done = { ...transfer, stage: "done", waiting: [] } as const;
+	// In this order: the room sees the end of the participant's call, and the caller hears ringback until the target can be heard.
+	return step(
+		state,
+		{ transfer: done, joined: true },
+		hangupStatus(),
+		...joinTarget(transfer.target, callId),
+		...settled(transfer, SUCCESS),
+	);
+}
+
+/** What both a transfer and a peer's REFER come to. */
+export const joinTarget = (target: string, callId: string): Effect[] => [
+	{ do: "join-target" },
+	{ ...recorded("transferred", target), patch: { bridgedWith: callId } },
+];
+
+function targetOutcome(end: CallEnd): TransferOutcome {
+	if (end.sipStatus !== undefined && end.by === "peer") return rejected(end.sipStatus, end.sipReason ?? "");
+	const message = failureText(end);
+	return { status: "failed", reason: end.reason === "no-answer" ? "ringing-timeout" : "rejected", message };
+}
+
+const failureText = ({ sipStatus, sipReason = "", message, reason, by }: CallEnd): string =>
+	sipStatus !== undefined && by === "peer" ? `${sipStatus} ${sipReason}`.trim() : (message ?? reason);
 
 /** A NOTIFY of the subscription that the REFER made (RFC 3515 §2.4.4). */
 function progressed(state: CallState, event: Extract<CallEvent, { type: "refer-progress" }>, now: number): Step {
@@ -92,7 +158,8 @@ function progressed(state: CallState, event: Extract<CallEvent, { type: "refer-p
 	// RFC 6665 §4.1.3: 481 to a NOTIFY of a subscription that we have not. Only the number of another REFER of ours is taken for one: proxies that number
 	// requests anew leave the id as it was.
 	const isStale = event.id !== undefined && event.id !== transfer?.id && (state.staleRefers ?? []).includes(event.id);
-	if (transfer === undefined || isStale) return step(state, {}, { do: "answer-notify", transaction: event.transaction, status: 481 });
+	if (transfer === undefined || isStale || transfer.stage === "dialling")
+		return step(state, {}, { do: "answer-notify", transaction: event.transaction, status: 481 });
 	const noted = applyProgress({ ...state, transfer: { ...transfer, accepted: true } }, event, now);
 	return { state: noted.state, effects: [{ do: "answer-notify", transaction: event.transaction, status: 200 }, ...noted.effects] };
 }
@@ -135,8 +202,12 @@ function fail(state: CallState & { transfer: Transfer }, outcome: TransferOutcom
 /** The ringing timeout. A REFER cannot be taken back (RFC 3515 has nothing for it): when the target still answers, the call is transferred after all. */
 function late(state: CallState): Step {
 	const { transfer } = state;
+	const message = `nobody answered within ${transfer?.ringingTimeoutMs} ms`;
+	if (transfer?.stage === "dialling") {
+		const failed = fail({ ...state, transfer }, { status: "failed", reason: "ringing-timeout", message }, message);
+		return { state: failed.state, effects: [{ do: "drop-target" }, ...failed.effects] };
+	}
 	if (transfer?.stage !== "pending") return ignore(state);
-	const message = `nobody answered within ${transfer.ringingTimeoutMs} ms`;
 	return step(
 		state,
 		{ transfer: { ...transfer, stage: "late", waiting: [] } },
@@ -159,7 +230,10 @@ function hungUpByPeer(state: CallState, transfer: Transfer, now: number): Step {
 /** A call that ends leaves nobody waiting. */
 function endedWithCall(transfer: Transfer | undefined, { state, effects }: Step): Step {
 	if (transfer === undefined || (state.phase !== "ending" && state.phase !== "over")) return { state, effects };
-	const last = transfer.stage === "pending" ? [...settled(transfer, GONE), recorded("transfer-failed", GONE.message ?? "")] : cleared();
+	const last =
+		transfer.stage === "pending" || transfer.stage === "dialling"
+			? [...settled(transfer, GONE), recorded("transfer-failed", GONE.message ?? "")]
+			: cleared();
 	return { state: { ...state, transfer: undefined }, effects: [...last, ...effects] };
 }
 
@@ -169,13 +243,16 @@ const UNTOLD: TransferOutcome = {
 	reason: "subscription-terminated",
 	message: "the telephone side stopped telling how the transfer goes",
 };
+/** The trunk's setting would have helped; without it the refusal stands. */
+const NO_BRIDGE =
+	"the telephone side refused REFER; with settings.transfer.bridgeTrunkId on the trunk the node would call the target itself and join the two";
 const TRANSFERRED = { by: "api", reason: "transferred" } as const;
 
 const rejected = (code: number, reason: string): TransferOutcome => ({ status: "failed", reason: "rejected", sipStatus: { code, reason } });
 
 const told = (transferIds: readonly string[], outcome: TransferOutcome): Effect => ({ do: "transfer-outcome", transferIds, outcome });
 
-const recorded = (event: string, detail: string): Effect => ({
+export const recorded = (event: string, detail: string): Extract<Effect, { do: "record" }> => ({
 	do: "record",
 	from: ["active"],
 	to: "active",

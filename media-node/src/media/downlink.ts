@@ -1,6 +1,7 @@
 import { CallProgressGenerator, encodeG711, g711Silence, mix, transcodeG711 } from "@trunkline/audio";
 import { dtmfCode, DtmfSender } from "@trunkline/rtp";
 import type { EncodedFrame, NegotiatedAudio, PhoneCodec, RemoteAudioTrack } from "../call/ports.ts";
+import type { EndlessAudio } from "./hold-music.ts";
 import { InBandDigits } from "./in-band-digits.ts";
 import { RoomSource } from "./room-source.ts";
 import type { RtpSender } from "./rtp-sender.ts";
@@ -24,7 +25,8 @@ export class Downlink {
 	readonly #inBand = new InBandDigits({ toneMs: 250, pauseMs: 250 });
 	#digitWaiters: (() => void)[] = [];
 	#negotiated: NegotiatedAudio | undefined;
-	#ringback: CallProgressGenerator | undefined;
+	/** what the telephone hears in the place of the room: the latest one plays */
+	readonly #instead: EndlessAudio[] = [];
 
 	#sequence: number;
 	#timestamp: number;
@@ -87,10 +89,15 @@ export class Downlink {
 
 	/** ETSI ringback in the place of the room until it is stopped; gives the stop. */
 	ring(): () => void {
-		const ringback = new CallProgressGenerator("ringback", 8_000);
-		this.#ringback = ringback;
+		return this.play(new CallProgressGenerator("ringback", 8_000));
+	}
+
+	/** In the place of the room until it is stopped; gives the stop. */
+	play(audio: EndlessAudio): () => void {
+		this.#instead.push(audio);
 		return () => {
-			if (this.#ringback === ringback) this.#ringback = undefined;
+			const index = this.#instead.indexOf(audio);
+			if (index >= 0) this.#instead.splice(index, 1);
 		};
 	}
 
@@ -100,7 +107,8 @@ export class Downlink {
 		if (codec === undefined || sends !== true) return;
 		if (this.#digits.busy || this.#inBand.busy) return this.#sendDigit();
 		if (this.#digitWaiters.length > 0) this.#digitsDone();
-		if (this.#ringback !== undefined) return this.#sendPcm(this.#ringback.fill(this.#mixed));
+		const instead = this.#instead.at(-1);
+		if (instead !== undefined) return this.#sendPcm(instead.fill(this.#mixed));
 		const now = this.#now();
 		const inputs = this.#pullActive(now);
 		if (inputs.length > 0) return this.#sendMix(inputs);
@@ -120,7 +128,7 @@ export class Downlink {
 		const now = this.#now();
 		source.lastFrameAt = now;
 		const negotiated = this.#negotiated;
-		if (source.muted || negotiated === undefined || !negotiated.sends || this.#ringback !== undefined) return;
+		if (source.muted || negotiated === undefined || !negotiated.sends || this.#instead.length > 0) return;
 		if (isG711(frame) && !this.#digits.busy && !this.#inBand.busy && this.#alone(source, now)) {
 			this.#passThrough(source, frame, negotiated, now);
 			return;

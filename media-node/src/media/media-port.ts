@@ -9,6 +9,8 @@ export interface MediaPortOptions {
 	bindHost: string;
 	/** the address that SDP advertises */
 	advertisedAddress: string;
+	/** what held callers hear, 8 kHz; unset: a tune of our own */
+	holdMusic?: Int16Array | undefined;
 	portRange: readonly [first: number, last: number];
 }
 
@@ -34,6 +36,7 @@ export class RtpMediaPort implements MediaPort {
 		const session = new RtpMediaSession({
 			ticker: this.#ticker,
 			advertisedAddress: this.#options.advertisedAddress,
+			holdMusic: this.#options.holdMusic,
 			now: () => performance.now(),
 			random: randomStart,
 			onEvent,
@@ -65,5 +68,6 @@ export class RtpMediaPort implements MediaPort {
 
 function randomStart(): { ssrc: number; sequence: number; timestamp: number } {
 	const bytes = randomBytes(10);
-	return { ssrc: bytes.readUInt32BE(0), sequence: bytes.readUInt16BE(4), timestamp: bytes.readUInt32BE(6) };
+	// The lower half: when the first packets are lost, SRTP's peer would otherwise not know whether the number has wrapped (RFC 3711 §3.3.1).
+	return { ssrc: bytes.readUInt32BE(0), sequence: bytes.readUInt16BE(4) & 0x7fff, timestamp: bytes.readUInt32BE(6) };
 }

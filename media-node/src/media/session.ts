@@ -4,6 +4,7 @@ import { Downlink } from "./downlink.ts";
 import { holdMusic } from "./hold-music.ts";
 import { playRingback } from "./ringback.ts";
 import { RtpSender } from "./rtp-sender.ts";
+import { SecureAudio } from "./secure-audio.ts";
 import type { RtpSocket } from "./socket/rtp-socket.ts";
 import { SourceGuard } from "./source-guard.ts";
 import type { Ticker } from "./ticker.ts";
@@ -28,6 +29,7 @@ export class RtpMediaSession implements MediaSession {
 	#socket: RtpSocket | undefined;
 	readonly #options: SessionOptions;
 	readonly #guard = new SourceGuard();
+	readonly #secure = new SecureAudio();
 	readonly #packet = emptyRtpPacket();
 	readonly #dtmf = new DtmfReceiver();
 	#statistics = new ReceptionStatistics(8_000);
@@ -51,7 +53,11 @@ export class RtpMediaSession implements MediaSession {
 		this.#options = options;
 		this.localAddress = options.advertisedAddress;
 		const { ssrc, sequence, timestamp } = options.random();
-		this.#sender = new RtpSender(ssrc, (packet) => this.#socket?.send(packet, this.#guard.port, this.#guard.address));
+		this.#sender = new RtpSender(
+			ssrc,
+			(packet) => this.#socket?.send(packet, this.#guard.port, this.#guard.address),
+			(packet, length) => this.#secure.protect(packet, length),
+		);
 		this.#downlink = new Downlink(this.#sender, sequence, timestamp, options.now);
 	}
 
@@ -66,6 +72,7 @@ export class RtpMediaSession implements MediaSession {
 
 	start(negotiated: NegotiatedAudio, signallingAddress: string): void {
 		this.#negotiated = negotiated;
+		this.#secure.use(negotiated.srtp);
 		this.#guard.reset(negotiated.remote.address, negotiated.remote.port, signallingAddress);
 		this.#downlink.negotiated(negotiated);
 		if (this.#watch !== undefined) this.#watch.since = this.#options.now();
@@ -136,6 +143,7 @@ export class RtpMediaSession implements MediaSession {
 			packetsSent: this.#sender.packetsSent,
 			packetsLost: Math.max(0, cumulativeLost),
 			packetsRefused: this.#guard.refused,
+			srtpErrors: this.#secure.errors,
 			jitterMs,
 		};
 	}
@@ -157,12 +165,16 @@ export class RtpMediaSession implements MediaSession {
 		const negotiated = this.#negotiated;
 		// Before the answer nobody is known to be the peer; RTCP on the same port (RFC 5761) is not for the room.
 		if (negotiated === undefined || isRtcp(bytes)) return;
-		const packet = parseRtp(bytes, this.#packet);
+		// SRTP leaves the header in the clear: what is none of the call's costs no decryption.
+		const type = (bytes[1] ?? 0) & 0x7f;
+		const isAudio = type === negotiated.receivePayloadType;
+		const isEvent = type === negotiated.telephoneEventReceivePayloadType;
+		if ((!isAudio && !isEvent) || !this.#guard.admits(address, port)) return;
+		const plain = this.#secure.unprotect(bytes);
+		const packet = plain && parseRtp(plain, this.#packet);
+		// Whatever else comes from the peer's machine (probes, another program, a browser's STUN, packets without the key) must not decide where its audio is.
 		if (packet === undefined) return;
-		const isAudio = packet.payloadType === negotiated.receivePayloadType;
-		const isEvent = packet.payloadType === negotiated.telephoneEventReceivePayloadType;
-		// Whatever else comes from the peer's machine (probes, another program, a browser's STUN) must not decide where its audio is.
-		if ((!isAudio && !isEvent) || !this.#guard.accepts(address, port)) return;
+		this.#guard.latch(address, port);
 		const now = this.#options.now();
 		if (packet.ssrc !== this.#ssrc) this.#newSource(packet.ssrc);
 		this.#lastPacketAt = now;

@@ -13,6 +13,8 @@ export class Uplink {
 	readonly #scratch = new Uint8Array(MAX_PAYLOAD);
 	readonly #pcm = new Int16Array(MAX_PAYLOAD);
 	readonly #frame: EncodedFrame;
+	/** what frames of G.711 are sent as; undefined = as they come */
+	readonly #law: PhoneCodec | undefined;
 	readonly #opus: OpusFrom8k | undefined;
 	#opusSequence = 0;
 	#opusTimestamp = 0;
@@ -20,6 +22,7 @@ export class Uplink {
 	constructor(uplink: AudioUplink) {
 		this.#uplink = uplink;
 		this.#frame = { codec: uplink.codec, payload: this.#scratch, timestamp: 0, sequence: 0, marker: false };
+		this.#law = uplink.takesG711 === true || uplink.codec === "opus" ? undefined : uplink.codec;
 		this.#opus = uplink.codec === "opus" ? new OpusFrom8k() : undefined;
 	}
 
@@ -32,10 +35,13 @@ export class Uplink {
 		frame.timestamp = timestamp;
 		frame.sequence = sequence;
 		frame.marker = marker;
-		if (codec === this.#uplink.codec) frame.payload = payload;
-		else {
+		if (this.#law === undefined || codec === this.#law) {
+			frame.codec = codec;
+			frame.payload = payload;
+		} else {
 			const out = this.#scratch.subarray(0, payload.length);
 			transcodeG711(codec, payload, out);
+			frame.codec = this.#law;
 			frame.payload = out;
 		}
 		this.#uplink.write(frame, level);
@@ -46,7 +52,9 @@ export class Uplink {
 		const frame = this.#frame;
 		if (this.#opus !== undefined) return this.#encodeOpus(this.#opus, pcm, level);
 		const out = this.#scratch.subarray(0, pcm.length);
-		encodeG711(this.#uplink.codec === "PCMA" ? "PCMA" : "PCMU", pcm, out);
+		const law = this.#law ?? "PCMU";
+		encodeG711(law, pcm, out);
+		frame.codec = law;
 		frame.payload = out;
 		frame.timestamp = timestamp;
 		frame.sequence = sequence;

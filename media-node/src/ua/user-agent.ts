@@ -166,7 +166,7 @@ export class SipUserAgent implements UserAgent {
 			requestUri: invite.requestUri,
 			from: invite.from,
 			to: invite.to,
-			target,
+			target: target.transport === "TLS" && invite.tls !== undefined ? { ...target, tls: { ...target.tls, ...invite.tls } } : target,
 			callId: invite.callId,
 			localTag: invite.localTag,
 			cseq,

@@ -11,7 +11,7 @@ export interface TransfersOptions {
 	log: { warn(fields: Record<string, unknown>, message: string): void; error(fields: Record<string, unknown>, message: string): void };
 }
 
-/** Takes the transfers that this node is told of, gives them to their calls, and writes down what came of them. */
+/** Takes the transfers, moves and holds that this node is told of, gives them to their calls, and writes down what came of them. */
 export class Transfers {
 	readonly #options: TransfersOptions;
 	readonly #writing = new Set<Promise<void>>();
@@ -28,12 +28,15 @@ export class Transfers {
 		// The item is what the API has checked; the message is only a hint that it is there.
 		const live = call(transfer.callId);
 		if (live === undefined) return this.settle([transferId], { status: "failed", reason: "unspecified", refused: "gone" });
-		const forbidden = await this.#options.mayCall?.(transfer.projectId, [transfer.command.transferTo]);
+		const { command } = transfer;
+		if ("destinationRoom" in command) return live.dispatch({ type: "move", command });
+		if ("music" in command) return live.dispatch({ type: "music", command });
+		const forbidden = await this.#options.mayCall?.(transfer.projectId, [command.transferTo]);
 		if (forbidden !== undefined) {
 			log.warn({ transferId, callId: transfer.callId, projectId: transfer.projectId }, "a transfer is against the policy");
 			return this.settle([transferId], { status: "failed", reason: "rejected", message: forbidden });
 		}
-		live.dispatch({ type: "transfer", command: transfer.command });
+		live.dispatch({ type: "transfer", command });
 	}
 
 	settle(transferIds: readonly string[], outcome: TransferOutcome): void {

@@ -118,6 +118,10 @@ export interface CallRecord {
 	to: string;
 	sipCallId: string;
 	request?: DialRequest;
+	/** the call that this one was joined to in place: the second leg of a transfer, and the call that was transferred */
+	bridgedWith?: string;
+	/** as agreed with the telephone; `srtp` = its suite, unset = in the clear */
+	media?: { codec: string; srtp?: string };
 	timeline: TimelineEntry[];
 	/** decision trace of an inbound call: candidates and the first test that failed */
 	decision?: DecisionStep[];

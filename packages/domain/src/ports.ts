@@ -76,6 +76,8 @@ export type CallPatch = Partial<
 		| "endedAt"
 		| "end"
 		| "decision"
+		| "media"
+		| "bridgedWith"
 	>
 >;
 
@@ -226,6 +228,24 @@ export interface TransferCommand {
 	ringingTimeoutMs: number;
 }
 
+/** A call that goes to another room while its telephone leg stays up. */
+export interface MoveCommand {
+	/** STR_…, like a transfer's */
+	transferId: string;
+	destinationRoom: string;
+}
+
+/** A caller who waits with music, and is not heard in the room meanwhile; or who comes back. */
+export interface HoldCommand {
+	/** STR_…, like a transfer's */
+	transferId: string;
+	on: boolean;
+	music: "tune" | "silence";
+}
+
+/** What a call's node is asked for by an item in the calls table: each is taken once and settled once. */
+export type CallCommand = TransferCommand | MoveCommand | HoldCommand;
+
 export interface TransferOutcome {
 	status: "ongoing" | "failed" | "successful";
 	/** `livekit.SIPTransferReason` */
@@ -238,11 +258,11 @@ export interface TransferOutcome {
 	refused?: "elsewhere" | "not-answered" | "gone";
 }
 
-/** A transfer that was asked for, and what came of it. */
+/** A transfer, a move or a hold that was asked for, and what came of it. */
 export interface TransferRecord {
 	projectId: string;
 	callId: string;
-	command: TransferCommand;
+	command: CallCommand;
 	/** requested → ongoing (the call's node has it) → over */
 	state: "requested" | "ongoing" | "over";
 	/** once it is over */
@@ -266,4 +286,11 @@ export interface TransferStore {
  * Transfers an answered call and waits for the outcome, no longer than the ringing timeout. Throws `unavailable` when its node cannot be told, and
  * `canceled` when `signal` aborts; the transfer then goes on.
  */
-export type TransferPort = (call: CallRecord, command: TransferCommand, signal?: AbortSignalLike) => Promise<TransferOutcome>;
+export type TransferPort = CommandPort<TransferCommand>;
+
+/** As `TransferPort`, for whatever a call's node may be asked for. */
+export type CommandPort<Command extends CallCommand = CallCommand> = (
+	call: CallRecord,
+	command: Command,
+	signal?: AbortSignalLike,
+) => Promise<TransferOutcome>;

@@ -75,7 +75,7 @@ export class HttpServer {
 		const listener = getRequestListener(app.fetch);
 		this.#server.removeAllListeners("request").on("request", (request, response) => {
 			if (isPage(request)) return sendPage(request, response);
-			if (rooms?.handleHttp(request, response) === true) return;
+			if (!isMove(request) && rooms?.handleHttp(request, response) === true) return;
 			void listener(request, response);
 		});
 		this.#server.removeAllListeners("upgrade").on("upgrade", (request, socket, head) => {
@@ -93,6 +93,9 @@ export class HttpServer {
 		await closed;
 	}
 }
+
+/** The API moves participants that are telephone calls; the embedded room server moves nobody. */
+const isMove = ({ url = "" }: IncomingMessage): boolean => url.split("?", 1)[0] === "/twirp/livekit.RoomService/MoveParticipant";
 
 function isPage({ method, url }: IncomingMessage): boolean {
 	return (method === "GET" || method === "HEAD") && (url === "/" || url?.startsWith("/?") === true);

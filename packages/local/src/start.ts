@@ -5,7 +5,7 @@ import { newId } from "@trunkline/contracts";
 import { wantsDigits } from "@trunkline/domain";
 import type { CallStore, CommandQueue, WebhookStore, ConfigStore, TransferStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
-import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, transferBy, withProjects } from "@trunkline/functions";
+import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, MOVE_PATH, transferBy, withProjects } from "@trunkline/functions";
 import { MediaNode, type MediaNodeOptions, type NodeStats } from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, ensureQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
@@ -115,6 +115,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		roomService: rooms === undefined ? forwardTo(config.livekitUrl ?? "") : roomsAt(url),
 		transfers: transferStore,
 		transfer: transferBy({ transfers: transferStore, commandQueue: () => commandQueue, clock: Date.now, sleep, log }),
+		command: transferBy({ transfers: transferStore, commandQueue: () => commandQueue, clock: Date.now, sleep, log }),
 		v1: {
 			webhookStore: events.webhookStore,
 			commandQueue: () => commandQueue,
@@ -249,7 +250,18 @@ const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : 
 /** The embedded room server, by way of this process's own port, which asks it before the API. */
 function roomsAt(url: string): (request: Request) => Promise<Response> {
 	const rooms = forwardTo(url);
-	return (request) => (new URL(request.url).pathname.startsWith("/twirp/livekit.RoomService/") ? rooms(request) : notHere(request));
+	return (request) => {
+		const { pathname } = new URL(request.url);
+		// It would come back to the API: of its own participants the embedded room server moves none.
+		if (pathname === MOVE_PATH) return notMoved();
+		return pathname.startsWith("/twirp/livekit.RoomService/") ? rooms(request) : notHere(request);
+	};
+}
+
+/** As LiveKit's own server answers that is not its cloud's. */
+async function notMoved(): Promise<Response> {
+	const body = { code: "unimplemented", msg: "only participants that are telephone calls can be moved here" };
+	return new Response(JSON.stringify(body), { status: 501, headers: { "content-type": "application/json" } });
 }
 
 /** Services that the embedded room server does not have (Egress, Ingress, …); RoomService never comes here. */

@@ -29,6 +29,7 @@ export { header, headerList, headers } from "./message/headers.ts";
 export { LIMITS } from "./message/limits.ts";
 export type { Body, HeaderField, HeaderInput, SipMessage, SipRequest, SipResponse } from "./message/message.ts";
 export { type ParseErrorCode, type ParseResult, parseMessage } from "./message/parse.ts";
+export { parseReasons, type Reason, writeReason } from "./message/reason-header.ts";
 export { reasonPhrase } from "./message/reason.ts";
 export { writeMessage } from "./message/write.ts";
 export { type IncomingRefer, type ReadRefer, readRefer, referAcceptedHeaders, referNotifyHeaders } from "./refer/receive.ts";

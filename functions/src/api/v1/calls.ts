@@ -4,11 +4,23 @@ import {
 	callPageSchema,
 	type CallRecord,
 	hangUpResultSchema,
+	holdRequestSchema,
+	holdResultSchema,
 	listCallsQuerySchema,
 	type ListCallsQuery,
+	randomBase58,
 	V1_LIMITS,
 } from "@trunkline/contracts";
-import { callDetails, type CallCursor, type CallSearch, type CallStore, callSummary, DomainError, LIVE_STATES } from "@trunkline/domain";
+import {
+	callDetails,
+	type CallCursor,
+	type CallSearch,
+	type CallStore,
+	callSummary,
+	DomainError,
+	errorForPlacement,
+	LIVE_STATES,
+} from "@trunkline/domain";
 import * as z from "zod";
 import { hangUp } from "./hang-up.ts";
 import { route } from "./route.ts";
@@ -51,6 +63,27 @@ export const hangUpCall = route({
 	run: async ({ deps, v1, projectId, params }) => {
 		const { outcome, call } = await hangUp({ ...deps, ...v1 }, await callOf(deps.callStore, projectId, params.id));
 		return { outcome, call: callDetails(call) };
+	},
+});
+
+export const holdCall = route({
+	method: "post",
+	path: "/v1/calls/{id}/hold",
+	operationId: "holdCall",
+	summary: "Let the caller of an answered call wait with music, or come back; while he waits nobody in the room hears him",
+	grants: ["sipAdmin", "sipCall"],
+	params: callParams,
+	body: holdRequestSchema,
+	response: holdResultSchema,
+	run: async ({ deps, projectId, params, body }) => {
+		const call = await callOf(deps.callStore, projectId, params.id);
+		if (deps.command === undefined) throw new DomainError("unimplemented", "this deployment does not hold calls");
+		if (call.state !== "active")
+			throw new DomainError("failed_precondition", `the call is ${call.state}: only an answered call can be held`);
+		const transferId = `STR_${randomBase58(12, deps.random)}`;
+		const outcome = await deps.command(call, { transferId, on: body.on, music: body.music ?? "tune" });
+		if (outcome.status === "failed") throw errorForPlacement(outcome);
+		return { on: body.on };
 	},
 });
 

@@ -1,4 +1,4 @@
-import { getCall, hangUpCall, listCalls } from "./calls.ts";
+import { getCall, hangUpCall, holdCall, listCalls } from "./calls.ts";
 import { explain } from "./explain.ts";
 import { getProvider, listProviders } from "./providers.ts";
 import type { V1Route } from "./route.ts";
@@ -11,6 +11,7 @@ export const V1_ROUTES: readonly V1Route[] = [
 	listCalls,
 	getCall,
 	hangUpCall,
+	holdCall,
 	getWebhooks,
 	putWebhooks,
 	getTrunkSettings,

@@ -39,6 +39,7 @@ const callFields = {
 	from: z.string().meta({ description: "the caller's number or SIP user" }),
 	to: z.string().meta({ description: "the called number or SIP user" }),
 	sipCallId: z.string().meta({ description: "Call-ID header" }),
+	bridgedWith: callIdSchema.optional().meta({ description: "the call that this one was joined to, telephone to telephone, by a transfer" }),
 	createdAt: millisecondsSchema,
 	answeredAt: millisecondsSchema.optional(),
 	endedAt: millisecondsSchema.optional(),
@@ -117,3 +118,15 @@ export const hangUpResultSchema = z
 	})
 	.meta({ id: "HangUpResult" });
 export type HangUpResult = z.infer<typeof hangUpResultSchema>;
+
+export const holdRequestSchema = z
+	.strictObject({
+		on: z.boolean().meta({ description: "true: the caller waits; false: he hears the room again" }),
+		music: z
+			.enum(["tune", "silence"])
+			.optional()
+			.meta({ description: "what he hears; tune when not said: the deployment's file, or a small tune" }),
+	})
+	.meta({ id: "HoldRequest" });
+
+export const holdResultSchema = z.object({ on: z.boolean() }).meta({ id: "HoldResult" });

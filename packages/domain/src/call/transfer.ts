@@ -34,13 +34,31 @@ export function errorForTransfer({ reason, sipStatus, message, refused }: Transf
 	if (refused !== undefined) return refusal(refused);
 	if (sipStatus !== undefined) {
 		const text = sipStatus.reason === "" ? String(sipStatus.code) : `${sipStatus.code}: ${sipStatus.reason}`;
-		return new DomainError(errorCodeForSipStatus(sipStatus.code), `twirp error unknown: call transfer failed: sip status: ${text}`, {
-			sip_status_code: String(sipStatus.code),
-			sip_status: sipStatus.reason,
-		});
+		return new DomainError(
+			errorCodeForSipStatus(sipStatus.code),
+			`twirp error unknown: call transfer failed: sip status: ${text}${message === undefined ? "" : ` (${message})`}`,
+			{
+				sip_status_code: String(sipStatus.code),
+				sip_status: sipStatus.reason,
+			},
+		);
 	}
 	const code = reason === "ringing-timeout" ? "deadline_exceeded" : reason === "canceled" ? "canceled" : "failed_precondition";
 	return new DomainError(code, `twirp error unknown: call transfer failed: ${message ?? WORDS[reason]}`, { transfer_reason: reason });
+}
+
+/** The error for a move to another room, or a hold, that came to nothing. */
+export function errorForPlacement({ reason, message, refused }: TransferOutcome): DomainError {
+	switch (refused) {
+		case "elsewhere":
+			return new DomainError("aborted", "the call is being transferred or moved already");
+		case "not-answered":
+			return new DomainError("failed_precondition", "the call is not answered yet");
+		case "gone":
+			return new DomainError("not_found", "the call is over, is no longer in a room, or its media node is gone");
+		default:
+			return new DomainError(reason === "ringing-timeout" ? "deadline_exceeded" : "failed_precondition", message ?? WORDS[reason]);
+	}
 }
 
 function refusal(refused: NonNullable<TransferOutcome["refused"]>): DomainError {

@@ -65,6 +65,11 @@ export class Core {
 		return this.options.sessionTimer ?? NO_SESSION_TIMER;
 	}
 
+	/** inside a dialog, by the driver */
+	serves(method: string): boolean {
+		return this.allowed.includes(method) || this.options.unlisted?.includes(method) === true;
+	}
+
 	/** 64*T1: how long a request is waited for before its sender is given up. */
 	get patience(): Millis {
 		return 64 * this.layer.constants.t1;

@@ -50,7 +50,8 @@ export function buildInDialog(
 	const { callId, local, remote } = dialog;
 	dialog.localSeq++;
 	const fields: HeaderField[] = digest.headersFor(outgoing.method, uri);
-	if (outgoing.method === "REFER" || outgoing.method === "UPDATE")
+	// All three refresh the dialog's target: RFC 3515 §2.2, RFC 3311 §5.1, RFC 6665 §8.2.1.
+	if (outgoing.method === "REFER" || outgoing.method === "UPDATE" || outgoing.method === "NOTIFY")
 		fields.push(field("Contact", contactValue(core, localUser, to, isSipsDialog(dialog))));
 	const contact = outgoing.method === "INVITE" ? { contact: contactValue(core, localUser, to, isSipsDialog(dialog)) } : {};
 	const parts = { method: outgoing.method, uri, from: local, to: remote, callId, cseq: dialog.localSeq, routes, fields, ...contact };

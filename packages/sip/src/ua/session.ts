@@ -209,7 +209,7 @@ export class Session implements DialogOwner {
 		else if (request.method === "PRACK") this.#onPrack(transaction, request, envelope, now);
 		else if (request.method === "OPTIONS")
 			this.#reply(transaction, { status: 200, headers: [["Allow", this.#core.allowed.join(", ")]] }, now);
-		else if (!this.#core.allowed.includes(request.method))
+		else if (!this.#core.serves(request.method))
 			this.#reply(transaction, { status: 405, headers: [["Allow", this.#core.allowed.join(", ")]] }, now);
 		else if (request.method === "UPDATE") this.#onUpdate(transaction, request, envelope, now);
 		else this.#report("in-dialog", transaction, request, envelope);

@@ -1,0 +1,73 @@
+import type { MediaSession, RoomEvent } from "./ports.ts";
+import { RoomLink, type RoomLinkOptions } from "./room-link.ts";
+
+/**
+ * The room that a call is in, and the one it goes to while the telephone leg stays up: the next one is joined beside the current one, and the audio changes
+ * over from one packet to the next.
+ */
+export class CallRooms {
+	readonly #options: RoomLinkOptions;
+	#current: RoomLink;
+	#next: RoomLink | undefined;
+	#left: Promise<unknown> = Promise.resolve();
+
+	/** `onEvent` is told of the current room alone. */
+	constructor(options: RoomLinkOptions) {
+		this.#options = options;
+		this.#current = this.#newLink();
+	}
+
+	get current(): RoomLink {
+		return this.#current;
+	}
+
+	/** A link for the next room, not joined yet; undefined while there is one already, or when the call has left its rooms. */
+	prepare(): RoomLink | undefined {
+		if (this.#next !== undefined || this.#current.left) return undefined;
+		this.#next = this.#newLink();
+		return this.#next;
+	}
+
+	/** The prepared room is the current one from now on, and the one before is left. False: nothing is prepared, or it is not joined. */
+	change(media: MediaSession | undefined): boolean {
+		const next = this.#next;
+		if (next?.session === undefined || media === undefined) return false;
+		const previous = this.#current;
+		this.#next = undefined;
+		this.#current = next;
+		previous.unbridge();
+		next.bridge(media);
+		previous.leave();
+		this.#left = Promise.all([this.#left, previous.gone]);
+		return true;
+	}
+
+	/** The prepared room is not wanted any more. */
+	abandon(): void {
+		const next = this.#next;
+		this.#next = undefined;
+		next?.leave();
+		if (next !== undefined) this.#left = Promise.all([this.#left, next.gone]);
+	}
+
+	/** Idempotent. */
+	leave(): void {
+		this.abandon();
+		this.#current.leave();
+	}
+
+	/** All rooms that were left are. */
+	get gone(): Promise<unknown> {
+		return Promise.all([this.#left, this.#current.gone]);
+	}
+
+	#newLink(): RoomLink {
+		const link: RoomLink = new RoomLink({
+			...this.#options,
+			onEvent: (event: RoomEvent) => {
+				if (this.#current === link) this.#options.onEvent(event);
+			},
+		});
+		return link;
+	}
+}
