@@ -22,6 +22,13 @@ function talking(state: CallState, event: CallEvent, now: number): Step {
 		case "bye-done":
 			// RFC 3261 §12.2.1.2: 481 or nothing to a request of ours: the endpoint has sent BYE itself.
 			return finish(state, "over", { by: "node", reason: "peer-gone", message: GONE[event.cause ?? "gone"] }, now);
+		case "answer-unusable":
+			return finish(state, "ending", { by: "node", reason: "media-mismatch", message: event.message }, now, hangupStatus(), {
+				do: "bye",
+				reason: "unusable answer",
+				// RFC 3326: the 488 that a request would have got says why.
+				headers: [["Reason", 'SIP;cause=488;text="Not Acceptable Here"']],
+			});
 		case "ack-timeout":
 			// RFC 3261 §13.3.1.4: no ACK for 64*T1: the endpoint sends BYE itself.
 			return finish(state, "ending", { by: "node", reason: "peer-gone", message: "the telephone never acknowledged the answer" }, now);

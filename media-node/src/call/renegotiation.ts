@@ -35,13 +35,26 @@ export class Renegotiation {
 		if (result.heldByPeer !== undefined) this.#call.dispatch({ type: "media-changed", heldByPeer: result.heldByPeer });
 	}
 
+	/** UPDATE (RFC 3311): with an offer it is like a re-INVITE; without one there is nothing to settle. */
+	onUpdate(event: Extract<SipLegEvent, { type: "update" }>): void {
+		if (event.sdp === undefined) this.#call.leg()?.respond(event.transaction, 200, "OK");
+		else this.onReinvite({ ...event, type: "reinvite" });
+	}
+
+	/** PRACK (RFC 3262 §5): the answer to an offer of ours in a reliable 1xx, or a new offer. */
+	onPracked({ transaction, sdp }: Extract<SipLegEvent, { type: "pracked" }>): void {
+		if (sdp === undefined) return;
+		if (transaction === undefined) this.onAcknowledged(sdp);
+		else this.onReinvite({ type: "reinvite", transaction, sdp });
+	}
+
 	/** The answer to an offer that went out in a 200 (RFC 3261 §13.2.1). */
 	onAcknowledged(sdp: string | undefined): void {
 		const { local, media, peerAddress, dispatch } = this.#call;
 		const result = local.acknowledged(sdp, media(), peerAddress());
 		if (result === undefined) return;
 		if (result.ok) dispatch({ type: "media-changed", heldByPeer: result.heldByPeer });
-		else dispatch({ type: "fault", message: `the SDP answer in the ACK cannot be used: ${result.reason}` });
+		else dispatch({ type: "answer-unusable", message: `the SDP answer in the ACK cannot be used: ${result.reason}` });
 	}
 
 	/** Tells the telephone that its voice is not wanted for now (`sendonly`), or is again. `hold-answered` follows. */
