@@ -18,7 +18,13 @@ const GONE = {
 function talking(state: CallState, event: CallEvent, now: number): Step {
 	switch (event.type) {
 		case "bye":
-			return finish(state, "over", { by: "peer", reason: "hangup" }, now, hangupStatus());
+			return finish(
+				state,
+				"over",
+				{ by: "peer", reason: "hangup", ...(event.message === undefined ? {} : { message: event.message }) },
+				now,
+				hangupStatus(),
+			);
 		case "bye-done":
 			// RFC 3261 §12.2.1.2: 481 or nothing to a request of ours: the endpoint has sent BYE itself.
 			return finish(state, "over", { by: "node", reason: "peer-gone", message: GONE[event.cause ?? "gone"] }, now);
@@ -26,8 +32,6 @@ function talking(state: CallState, event: CallEvent, now: number): Step {
 			return finish(state, "ending", { by: "node", reason: "media-mismatch", message: event.message }, now, hangupStatus(), {
 				do: "bye",
 				reason: "unusable answer",
-				// RFC 3326: the 488 that a request would have got says why.
-				headers: [["Reason", 'SIP;cause=488;text="Not Acceptable Here"']],
 			});
 		case "ack-timeout":
 			// RFC 3261 §13.3.1.4: no ACK for 64*T1: the endpoint sends BYE itself.

@@ -16,6 +16,7 @@ import { allowsRefer } from "./allow.ts";
 import { EarlyAnswers, earlyToRoom } from "./early-media.ts";
 import { type CallDeps, CallRunner, type Referrer, type RoomIdentity } from "./runner.ts";
 import type { Effect } from "./state.ts";
+import { withIdentity } from "./sendable-headers.ts";
 import { unserved } from "./unserved.ts";
 
 export interface OutboundPlan {
@@ -71,7 +72,7 @@ export class OutboundCall extends CallRunner {
 			case "cancel":
 				return this.#cancel();
 			case "bye":
-				return this.#leg?.bye(effect.headers);
+				return this.#leg?.bye(this.farewell(effect.headers));
 			default:
 				throw new Error(`an outbound call has no effect ${effect.do}`);
 		}
@@ -94,6 +95,10 @@ export class OutboundCall extends CallRunner {
 			settings: request.settings,
 			peerHost: request.address.replace(/:\d+$/, ""),
 		};
+	}
+
+	protected override attributesFrom(headers: HeaderList): Record<string, string> {
+		return this.#plan.attributesFrom(headers);
 	}
 
 	protected override projectId(): string {
@@ -156,29 +161,31 @@ export class OutboundCall extends CallRunner {
 			if (!(error instanceof UnreachableError)) throw error;
 			return this.dispatch({ type: "unreachable", message: error.message });
 		}
-		if (signal.aborted) this.#leg.cancel();
+		if (signal.aborted) this.#leg.cancel(this.farewell());
 	}
 
 	#outgoing(): OutgoingInvite {
 		const { request, sipCallId, headers } = this.#plan;
-		const { requestUri, from, to } = inviteTarget(request, this.#userAgent.advertisedHost);
+		const { requestUri, from, to, identity } = inviteTarget(request, this.#userAgent.advertisedHost);
 		return {
 			callId: sipCallId,
 			localTag: this.callId,
 			requestUri,
 			from,
 			to,
-			headers,
+			headers: withIdentity(headers, identity),
+			sessionTimer: effectiveSettings(request.settings).sessionTimer,
 			routing: inviteRouting(request, async (targets) => this.deps.mayCall?.(this.#projectId, targets)),
 			sdp: this.#offer,
 			reliable: effectiveSettings(request.settings).reliableProvisional !== "off",
+			...(request.settings?.tls === undefined ? {} : { tls: request.settings.tls }),
 			...(request.authUsername === "" ? {} : { auth: { username: request.authUsername, password: request.authPassword } }),
 		};
 	}
 
 	#cancel(): void {
 		this.#cancelling.abort();
-		this.#leg?.cancel();
+		this.#leg?.cancel(this.farewell());
 		this.#endUndialled();
 	}
 

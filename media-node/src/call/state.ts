@@ -133,7 +133,8 @@ export type CallEvent =
 	| { type: "cancelled"; cause?: "prack-timeout" }
 	| { type: "acked" }
 	| { type: "ack-timeout" }
-	| { type: "bye" }
+	/** `message`: why, as the telephone says */
+	| { type: "bye"; message?: string }
 	| { type: "bye-done"; cause?: "gone" | "session-expired" }
 	| { type: "media-started" }
 	| { type: "media-timeout"; beforeFirstPacket: boolean }
@@ -169,7 +170,7 @@ export type Effect =
 	| { do: "reject"; status: number; reason: string; headers?: HeaderList }
 	| { do: "dial" }
 	| { do: "cancel" }
-	| { do: "bye"; reason: string; headers?: HeaderList }
+	| { do: "bye"; reason: string }
 	/** 183 with SDP */
 	| { do: "early-media" }
 	/** before the answer: the telephone is heard in the room; the room is heard on the telephone */
