@@ -107,6 +107,7 @@ describe("trunk and rule", () => {
 			to: "+15550100",
 			acceptHeaders: [],
 			attributesToHeaders: {},
+			terms: { encryption: "DISABLE", media: undefined },
 			room: {
 				roomName: "lobby",
 				identity: "sip_+15551111",
@@ -182,12 +183,25 @@ describe("trunk and rule", () => {
 	});
 
 	test.each([
-		["trunk", { trunk: { mediaEncryption: "REQUIRE" as const }, rule: {} }],
-		["rule", { trunk: {}, rule: { mediaEncryption: "REQUIRE" as const } }],
-	])("a %s that requires encryption: 488, never a call in the clear", async (_, changes) => {
-		await trunk(changes.trunk);
-		await rule(changes.rule);
-		expect((await decide()).decision).toMatchObject({ kind: "reject", status: 488, end: { reason: "media-mismatch" } });
+		["nothing said", {}, {}, { encryption: "DISABLE", media: undefined }],
+		["a trunk that requires encryption", { mediaEncryption: "REQUIRE" as const }, {}, { encryption: "REQUIRE" }],
+		["a rule that requires it", { mediaEncryption: "ALLOW" as const }, { mediaEncryption: "REQUIRE" as const }, { encryption: "REQUIRE" }],
+		[
+			"a rule that does not take it back",
+			{ mediaEncryption: "REQUIRE" as const },
+			{ mediaEncryption: "DISABLE" as const },
+			{ encryption: "REQUIRE" },
+		],
+		[
+			"a rule's codecs over the trunk's",
+			{ media: { onlyListedCodecs: false, codecs: [{ name: "PCMU", rate: 8000 }] } },
+			{ media: { onlyListedCodecs: true, codecs: [{ name: "PCMA", rate: 8000 }] } },
+			{ encryption: "DISABLE", media: { onlyListedCodecs: true, codecs: [{ name: "PCMA", rate: 8000 }] } },
+		],
+	])("the terms of the audio: %s", async (_, ofTrunk, ofRule, expected) => {
+		await trunk(ofTrunk);
+		await rule(ofRule);
+		expect(planOf(await decide()).terms).toMatchObject(expected);
 	});
 
 	it("no caller is an anonymous caller", async () => {

@@ -64,6 +64,7 @@ function accepted(): InboundOutcome {
 			to: "+15550100",
 			acceptHeaders: [["X-Trunk", "yes"]],
 			attributesToHeaders: { "sip.ruleID": "X-Rule" },
+			terms: { encryption: "DISABLE" },
 		},
 	};
 }

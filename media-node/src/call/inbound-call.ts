@@ -68,16 +68,21 @@ export class InboundCall extends CallRunner {
 			case "early-media":
 				return this.#early(183);
 			case "accept":
-				return this.#leg.accept(this.#agreed ? undefined : this.#sdp, this.#plan().acceptHeaders);
+				return this.#accept();
 			case "reject":
 				return this.#leg.reject(effect.status, effect.reason, effect.headers);
 			case "bye":
-				return this.#leg.bye(this.farewell());
+				return this.#leg.bye(this.farewell(effect.headers));
 			case "create-record":
 				return this.#createRecord(effect.ended);
 			default:
 				throw new Error(`an inbound call has no effect ${effect.do}`);
 		}
+	}
+
+	#accept(): void {
+		const { acceptHeaders, settings } = this.#plan();
+		this.#leg.accept(this.#agreed ? undefined : this.#sdp, acceptHeaders, effectiveSettings(settings).sessionTimer);
 	}
 
 	async #match(): Promise<void> {

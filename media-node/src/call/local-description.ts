@@ -1,4 +1,5 @@
 import { answerOffer, createOffer, type Direction, type LocalMedia, type Negotiated, readAnswer } from "@trunkline/sdp";
+import { MediaTerms } from "./media-terms.ts";
 import type { MediaSession, NegotiatedAudio, PhoneCodec } from "./ports.ts";
 
 export type DescriptionResult =
@@ -10,6 +11,8 @@ export type RenegotiationResult = { ok: true; sdp: string; heldByPeer?: boolean 
 
 /** Our side of a call's offers and answers: one session id, a version that grows with each changed description (RFC 3264 §8). */
 export class LocalDescription {
+	/** codecs, encryption and keys */
+	readonly terms: MediaTerms;
 	readonly #sessionId: number;
 	#version = 0;
 	#sdp = "";
@@ -25,28 +28,32 @@ export class LocalDescription {
 	/** direction before the offer that is out, for when nothing comes of it */
 	#before: Direction | undefined;
 
-	constructor(random: (length: number) => Uint8Array) {
+	constructor(random: (length: number) => Uint8Array, terms: MediaTerms = new MediaTerms(random)) {
+		this.terms = terms;
 		// RFC 4566 §5.2: numeric, unique on this host
 		this.#sessionId = random(4).reduce((id, byte) => id * 256 + byte, 0);
 	}
 
 	offer(media: MediaSession): string {
-		const same = this.#describe(media, Math.max(this.#version, 1));
+		const same = this.#describe(media, Math.max(this.#version, 1), "offer");
 		// RFC 3264 §8: "If nothing changes, the version MUST be the same"
-		this.#local = this.#version > 0 && createOffer(same) === this.#sdp ? same : this.#describe(media, this.#version + 1);
+		this.#local = this.#version > 0 && createOffer(same) === this.#sdp ? same : this.#describe(media, this.#version + 1, "offer");
 		return this.#publish(createOffer(this.#local), this.#local);
 	}
 
 	answer(offer: string, media: MediaSession): DescriptionResult {
-		const same = this.#describe(media, Math.max(this.#version, 1));
-		let local = same;
-		let answer = answerOffer(offer, local);
+		const { prefer } = this.terms;
+		const asked = answerOffer(offer, this.#describe(media, 1, "answer"), { prefer });
+		if (asked.ok) this.terms.meet(asked.negotiated);
+		let local = this.#describe(media, Math.max(this.#version, 1), "answer");
+		let answer = answerOffer(offer, local, { prefer });
 		if (answer.ok && this.#version > 0 && answer.answerSdp !== this.#sdp) {
-			local = this.#describe(media, this.#version + 1);
-			answer = answerOffer(offer, local);
+			local = this.#describe(media, this.#version + 1, "answer");
+			answer = answerOffer(offer, local, { prefer });
 		}
 		if (!answer.ok) return answer;
 		const { negotiated } = answer;
+		this.terms.agreed(negotiated);
 		this.#negotiated = negotiatedAudio(negotiated);
 		return { ok: true, sdp: this.#publish(answer.answerSdp, local), negotiated: this.#negotiated, heldByPeer: negotiated.onHold };
 	}
@@ -56,6 +63,7 @@ export class LocalDescription {
 		if (this.#local === undefined) throw new Error("an answer came without an offer of ours");
 		const result = readAnswer(answer, this.#local);
 		if (!result.ok) return result;
+		this.terms.agreed(result.negotiated);
 		this.#negotiated = negotiatedAudio(result.negotiated);
 		return { ok: true, sdp: this.#sdp, negotiated: this.#negotiated, heldByPeer: result.negotiated.onHold };
 	}
@@ -137,11 +145,11 @@ export class LocalDescription {
 		return sdp;
 	}
 
-	#describe(media: MediaSession, version: number): LocalMedia {
+	#describe(media: MediaSession, version: number, as: "offer" | "answer"): LocalMedia {
 		return {
 			address: media.localAddress,
 			port: media.localPort,
-			codecs: CODECS,
+			...this.terms[as],
 			sessionId: this.#sessionId,
 			sessionVersion: version,
 			direction: this.#direction,
@@ -149,17 +157,20 @@ export class LocalDescription {
 	}
 }
 
-const CODECS: readonly PhoneCodec[] = ["PCMU", "PCMA"];
-
-/** The law that an offer asks for first, without a port yet; PCMU when it cannot be read. */
-export function preferredCodec(offer: string | undefined): PhoneCodec {
-	if (offer === undefined) return "PCMU";
-	const answer = answerOffer(offer, { address: "127.0.0.1", port: 9, codecs: CODECS, sessionId: 1, sessionVersion: 1 });
-	return answer.ok ? answer.negotiated.codec.name : "PCMU";
+/** The codec that an offer will be answered with, without a port yet; PCMU when it cannot be read. */
+export function preferredCodec(offer: string | undefined, terms: MediaTerms): PhoneCodec {
+	if (offer === undefined) return terms.codecs[0] ?? "PCMU";
+	const { prefer } = terms;
+	// of either family: where media will be is not known yet
+	for (const address of ["127.0.0.1", "::1"]) {
+		const answer = answerOffer(offer, { address, port: 9, ...terms.answer, sessionId: 1, sessionVersion: 1 }, { prefer });
+		if (answer.ok) return answer.negotiated.codec.name;
+	}
+	return "PCMU";
 }
 
 function negotiatedAudio(negotiated: Negotiated): NegotiatedAudio {
-	const { codec, telephoneEvent, direction, onHold } = negotiated;
+	const { codec, telephoneEvent, direction, onHold, srtp } = negotiated;
 	return {
 		codec: codec.name,
 		payloadType: codec.payloadType,
@@ -168,6 +179,7 @@ function negotiatedAudio(negotiated: Negotiated): NegotiatedAudio {
 			? {}
 			: { telephoneEventPayloadType: telephoneEvent.payloadType, telephoneEventReceivePayloadType: telephoneEvent.receivePayloadType }),
 		remote: negotiated.remote,
+		...(srtp && { srtp }),
 		sends: !onHold && (direction === "sendrecv" || direction === "sendonly"),
 		receives: direction === "sendrecv" || direction === "recvonly",
 	};

@@ -264,7 +264,6 @@ describe("never dialled", () => {
 	test.each<[string, Partial<DialRequest>, Error | undefined, string, string]>([
 		["a name that does not resolve", {}, new UnreachableError("no such name"), "unreachable", "no such name"],
 		["an INVITE that cannot be written", {}, new Error("requestUri is no URI"), "internal-error", "dialling: requestUri is no URI"],
-		["encryption that we do not have", { mediaEncryption: "REQUIRE" }, undefined, "unreachable", "the call must have encrypted media"],
 	])("%s", async (_, request, error, reason, message) => {
 		const { call, userAgent, over, record, media, rooms } = await world(request);
 		if (error !== undefined) userAgent.resolved = Promise.reject(error);
@@ -274,6 +273,17 @@ describe("never dialled", () => {
 		expect(over).toEqual([0]);
 		expect(await record()).toMatchObject({ state: "ended", end: { by: "node", reason, message: expect.stringContaining(message) } });
 		expect([media.one.did.at(-1), rooms.one.closed]).toEqual(["close", 1]);
+	});
+
+	it("a trunk that allows only codecs that we do not have: no INVITE, in words", async () => {
+		const codecs = { onlyListedCodecs: true, codecs: [{ name: "opus", rate: 48_000 }] };
+		const { call, userAgent, over, record } = await world({ media: codecs });
+		call.dispatch({ type: "start" });
+		await turns();
+		expect(userAgent.invites).toEqual([]);
+		expect(over).toEqual([0]);
+		const message = "the trunk allows only codecs that this node does not have";
+		expect(await record()).toMatchObject({ state: "ended", end: { by: "node", reason: "media-mismatch", message } });
 	});
 });
 

@@ -1,5 +1,6 @@
 import type { HoldCommand, MoveCommand, TransferCommand } from "@trunkline/domain";
 import type { NegotiatedCrypto } from "@trunkline/sdp";
+import type { SessionTimerOptions } from "@trunkline/sip";
 
 /**
  * What a call needs from the media and room sides. `media/` and `room/` implement these; only `main.ts` (and `wire.ts`) know both.
@@ -201,7 +202,7 @@ export interface SipLeg {
 	/** 1xx. `reliable`: repeated until its PRACK (RFC 3262) where the peer supports that; with a peer that requires it all are. */
 	ring(status: number, headers?: HeaderList, sdp?: string, reliable?: boolean): void;
 	/** 200; without SDP when the offer was answered before, reliably. It waits for the PRACK of a 1xx with SDP. */
-	accept(sdp: string | undefined, headers?: HeaderList): void;
+	accept(sdp: string | undefined, headers?: HeaderList, sessionTimer?: SessionTimerOptions): void;
 	reject(status: number, reason: string, headers?: HeaderList): void;
 	cancel(headers?: HeaderList): void;
 	bye(headers?: HeaderList): void;
@@ -226,9 +227,11 @@ export interface OutgoingInvite {
 	/** takes reliable provisional responses (RFC 3262) */
 	reliable?: boolean;
 	auth?: { username: string; password: string };
+	/** RFC 4028; unset: as the user agent does by default */
+	sessionTimer?: SessionTimerOptions;
 	routing?: InviteRouting;
 	/** over TLS: the name that the certificate must have (unset = the host of the address), and what the trunk wants beside it */
-	tls?: { serverName?: string; minVersion?: "TLSv1.2" | "TLSv1.3"; clientCertificate?: string };
+	tls?: TrunkSettings["tls"] & {};
 }
 
 /** How an INVITE of ours may go on when its first target does not take it. */

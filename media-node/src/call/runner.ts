@@ -3,6 +3,7 @@ import type { CallStore, TransferCommand, TransferOutcome } from "@trunkline/dom
 import { dtmfCode } from "@trunkline/rtp";
 import type { MayCall } from "./fraud.ts";
 import { DigitMerge } from "./digit-merge.ts";
+import { farewellHeaders, peerReason } from "./farewell.ts";
 import { LocalDescription } from "./local-description.ts";
 import { MediaTerms } from "./media-terms.ts";
 import { RecordWriter } from "./record-writer.ts";
@@ -12,6 +13,7 @@ import { Renegotiation } from "./renegotiation.ts";
 import {
 	type AudioUplink,
 	type Clock,
+	type HeaderList,
 	type HoldMusic,
 	type MediaEvent,
 	type MediaPort,
@@ -97,6 +99,8 @@ export abstract class CallRunner {
 	readonly #moves: Moves;
 	readonly #renegotiation: Renegotiation;
 	readonly #digits = new DigitMerge();
+	/** why the call ends; known before its BYE leaves */
+	#end: CallEnd | undefined;
 	#state: CallState;
 	readonly #reduce: (state: CallState, event: CallEvent, now: number) => Step;
 	readonly #inbox: CallEvent[] = [];
@@ -156,7 +160,9 @@ export abstract class CallRunner {
 		this.#draining = true;
 		try {
 			for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) {
-				for (const effect of this.#step(next)) this.#attempt(`effect ${effect.do}`, () => this.#perform(effect));
+				const effects = this.#step(next);
+				for (const effect of effects) if (effect.do === "end-record") this.#end = effect.end;
+				for (const effect of effects) this.#attempt(`effect ${effect.do}`, () => this.#perform(effect));
 			}
 		} finally {
 			this.#draining = false;
@@ -206,7 +212,7 @@ export abstract class CallRunner {
 			case "bye-done":
 				return this.dispatch(event);
 			case "bye":
-				return this.dispatch({ type: "bye" });
+				return this.#onBye(event.headers);
 			case "attempt":
 			case "refer-answered":
 			case "refer-progress":
@@ -236,6 +242,23 @@ export abstract class CallRunner {
 		}
 	}
 
+	#onBye(headers: HeaderList): void {
+		const message = peerReason(headers);
+		const attributes = { ...this.attributesFrom(headers), ...(message === undefined ? {} : { "sip.endReason": message }) };
+		if (Object.keys(attributes).length > 0) this.setAttributes(attributes);
+		this.dispatch({ type: "bye", ...(message === undefined ? {} : { message }) });
+	}
+
+	/** Headers of our BYE or CANCEL; `given` are from whoever asked for it. */
+	protected farewell(given: HeaderList = []): HeaderList {
+		const { attributesToHeaders } = this.referrer();
+		const { headers, refused } = farewellHeaders(this.#end, { attributes: this.room?.attributes() ?? {}, attributesToHeaders, given });
+		if (refused.length > 0) this.deps.log.warn({ callId: this.callId, refused }, "headers that cannot be sent were left out");
+		return headers;
+	}
+
+	/** Participant attributes that headers of the peer give, by the trunk's map. */
+	protected abstract attributesFrom(headers: HeaderList): Record<string, string>;
 	/** network source of the telephone's signalling */
 	protected abstract peerAddress(): string;
 	protected abstract onDialog(event: Extract<SipLegEvent, { type: "answered" | "in-dialog" }>): void;

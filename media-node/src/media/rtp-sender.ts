@@ -1,25 +1,31 @@
 import { RTP_FIXED_HEADER_BYTES, type RtpHeader, writeRtpHeader } from "@trunkline/rtp";
+import { MAX_OVERHEAD_BYTES } from "@trunkline/srtp";
 
 const MAX_PACKET = 1_500;
 /** A datagram may still wait in the kernel's queue when the next ones are written; so many are never in flight for one call. */
 const BUFFERS = 16;
 
+/** Protects the first `length` bytes in place and gives the new length; 0 = not to be sent. */
+export type Protect = (packet: Uint8Array, length: number) => number;
+
 /** Writes one outgoing RTP stream into reused buffers. */
 export class RtpSender {
+	readonly #protect: Protect;
 	readonly #send: (packet: Uint8Array) => void;
 	readonly #buffers = Array.from({ length: BUFFERS }, () => new Uint8Array(MAX_PACKET));
 	readonly #header: RtpHeader;
 	#next = 0;
 	packetsSent = 0;
 
-	constructor(ssrc: number, send: (packet: Uint8Array) => void) {
+	constructor(ssrc: number, send: (packet: Uint8Array) => void, protect: Protect = (_packet, length) => length) {
+		this.#protect = protect;
 		this.#header = { payloadType: 0, sequence: 0, timestamp: 0, ssrc, marker: false };
 		this.#send = send;
 	}
 
 	send(payloadType: number, sequence: number, timestamp: number, marker: boolean, payload: Uint8Array): void {
 		const buffer = this.#buffers[this.#next];
-		if (buffer === undefined || payload.length > MAX_PACKET - RTP_FIXED_HEADER_BYTES) return;
+		if (buffer === undefined || payload.length > MAX_PACKET - RTP_FIXED_HEADER_BYTES - MAX_OVERHEAD_BYTES) return;
 		this.#next = (this.#next + 1) % BUFFERS;
 		const header = this.#header;
 		header.payloadType = payloadType;
@@ -28,7 +34,9 @@ export class RtpSender {
 		header.marker = marker;
 		const start = writeRtpHeader(buffer, 0, header);
 		buffer.set(payload, start);
+		const length = this.#protect(buffer, start + payload.length);
+		if (length === 0) return;
 		this.packetsSent += 1;
-		this.#send(buffer.subarray(0, start + payload.length));
+		this.#send(buffer.subarray(0, length));
 	}
 }

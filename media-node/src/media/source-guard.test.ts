@@ -1,27 +1,43 @@
 import { expect, it } from "vitest";
 import { SourceGuard } from "./source-guard.ts";
 
+/** a packet that is the peer's, if it comes from the right place */
+function accepts(guard: SourceGuard, address: string, port: number): boolean {
+	if (!guard.admits(address, port)) return false;
+	guard.latch(address, port);
+	return true;
+}
+
 it("latches the first packet from where SDP or signalling says, and refuses everybody else", () => {
 	const guard = new SourceGuard();
 	guard.reset("192.0.2.1", 4000, "198.51.100.7");
 	expect([guard.address, guard.port]).toEqual(["192.0.2.1", 4000]);
-	expect(guard.accepts("203.0.113.9", 4000), "a stranger first").toBe(false);
-	expect(guard.accepts("198.51.100.7", 61_000), "NAT: from the signalling's address").toBe(true);
+	expect(accepts(guard, "203.0.113.9", 4000), "a stranger first").toBe(false);
+	expect(accepts(guard, "198.51.100.7", 61_000), "NAT: from the signalling's address").toBe(true);
 	expect([guard.address, guard.port]).toEqual(["198.51.100.7", 61_000]);
-	expect(guard.accepts("192.0.2.1", 4000), "no second latch").toBe(false);
-	expect(guard.accepts("198.51.100.7", 61_001)).toBe(false);
+	expect(accepts(guard, "192.0.2.1", 4000), "no second latch").toBe(false);
+	expect(accepts(guard, "198.51.100.7", 61_001)).toBe(false);
 	expect(guard.refused).toBe(3);
+});
+
+it("a packet that did not prove to be the peer's latches nothing", () => {
+	const guard = new SourceGuard();
+	guard.reset("192.0.2.1", 4000, "198.51.100.7");
+	expect(guard.admits("198.51.100.7", 9_999)).toBe(true);
+	expect([guard.address, guard.port]).toEqual(["192.0.2.1", 4000]);
+	expect(accepts(guard, "192.0.2.1", 4000)).toBe(true);
+	expect(guard.refused).toBe(0);
 });
 
 it("is opened again only by an offer/answer that changes the address", () => {
 	const guard = new SourceGuard();
 	guard.reset("192.0.2.1", 4000, "192.0.2.1");
-	guard.accepts("192.0.2.1", 4000);
+	accepts(guard, "192.0.2.1", 4000);
 	guard.reset("192.0.2.1", 4000, "192.0.2.1");
-	expect(guard.accepts("192.0.2.1", 4002), "a session refresh changes nothing").toBe(false);
+	expect(accepts(guard, "192.0.2.1", 4002), "a session refresh changes nothing").toBe(false);
 	guard.reset("192.0.2.1", 4002, "192.0.2.1");
-	expect(guard.accepts("192.0.2.1", 4002)).toBe(true);
-	expect(guard.accepts("192.0.2.1", 4000)).toBe(false);
+	expect(accepts(guard, "192.0.2.1", 4002)).toBe(true);
+	expect(accepts(guard, "192.0.2.1", 4000)).toBe(false);
 });
 
 it.each(["127.0.0.1", "127.1.2.3", "169.254.169.254", "::1", "fe80::1", "::ffff:127.0.0.1"])(
@@ -30,7 +46,7 @@ it.each(["127.0.0.1", "127.1.2.3", "169.254.169.254", "::1", "fe80::1", "::ffff:
 		const guard = new SourceGuard();
 		guard.reset(address, 4000, "198.51.100.7");
 		expect([guard.address, guard.port]).toEqual(["198.51.100.7", 4000]);
-		expect(guard.accepts(address, 4000)).toBe(false);
+		expect(accepts(guard, address, 4000)).toBe(false);
 	},
 );
 

@@ -25,19 +25,21 @@ export class SourceGuard {
 		this.#latchedPort = 0;
 	}
 
-	accepts(address: string, port: number): boolean {
-		if (this.#latchedPort !== 0) {
-			if (port === this.#latchedPort && address === this.#latchedAddress) return true;
-			this.refused += 1;
-			return false;
-		}
-		if (address !== this.#sdpAddress && address !== this.#signallingAddress) {
-			this.refused += 1;
-			return false;
-		}
+	/** Whether a packet from there may be the peer's. It decides nothing yet: `latch` does, when the packet proved to be. */
+	admits(address: string, port: number): boolean {
+		const admitted =
+			this.#latchedPort === 0
+				? address === this.#sdpAddress || address === this.#signallingAddress
+				: port === this.#latchedPort && address === this.#latchedAddress;
+		if (!admitted) this.refused += 1;
+		return admitted;
+	}
+
+	/** The first time: from here on the peer is there and nowhere else. */
+	latch(address: string, port: number): void {
+		if (this.#latchedPort !== 0) return;
 		this.#latchedAddress = address;
 		this.#latchedPort = port;
-		return true;
 	}
 
 	/** where to send */

@@ -66,7 +66,6 @@ export function decideRule(rules: readonly DispatchRule[], { from, to, trunk, pi
 	if (dispatch.outcome === "reject") return { steps, refusal: noRule(dispatch, trunk) };
 	const { rule } = dispatch;
 	if (dispatch.outcome === "pin-required") return { steps, rule, refusal: pinRequired(rule) };
-	if (trunk?.mediaEncryption === "REQUIRE" || rule.mediaEncryption === "REQUIRE") return { steps, rule, refusal: ENCRYPTION_REQUIRED };
 	return { steps, rule };
 }
 
@@ -84,10 +83,3 @@ function pinRequired(rule: DispatchRule): InboundRefusal {
 }
 
 const refusal = (status: number, reason: string, end: CallEnd): InboundRefusal => ({ status, reason, end });
-
-/** Nothing fails open: who asks for encryption is not given a call that anybody on the way can hear. */
-const ENCRYPTION_REQUIRED = refusal(488, "Not Acceptable Here", {
-	by: "node",
-	reason: "media-mismatch",
-	message: "the trunk or rule requires encrypted media (SRTP), which this node does not have",
-});

@@ -1,0 +1,104 @@
+import type { MediaConfig, MediaEncryption } from "@trunkline/contracts";
+import { type CryptoSuite, type LocalMedia, type Negotiated, type SuiteKey, suiteKeyBytes } from "@trunkline/sdp";
+import type { PhoneCodec } from "./ports.ts";
+
+/** What was agreed, as the call's record keeps it. */
+export interface AgreedMedia {
+	codec: string;
+	/** SRTP suite; unset = in the clear */
+	srtp?: string;
+}
+
+export interface TermsInput {
+	encryption: MediaEncryption;
+	media?: MediaConfig | undefined;
+}
+
+/** In our offers, strongest first among those that every telephone has; the ones after them are for peers that insist. */
+const SUITES: readonly CryptoSuite[] = [
+	"AES_CM_128_HMAC_SHA1_80",
+	"AES_256_CM_HMAC_SHA1_80",
+	"AEAD_AES_128_GCM",
+	"AEAD_AES_256_GCM",
+	"AES_CM_128_HMAC_SHA1_32",
+	"AES_256_CM_HMAC_SHA1_32",
+];
+
+const DEFAULT_CODECS: readonly PhoneCodec[] = ["PCMU", "PCMA"];
+
+/**
+ * What a call's trunk says about its audio, encryption and codecs, and the keys of our side. Every offer and answer of the call is made from it, so that
+ * none can say less than the trunk wants, nor, once the call is encrypted, take that back.
+ */
+export class MediaTerms {
+	readonly #random: (length: number) => Uint8Array;
+	readonly #onAgreed: (agreed: AgreedMedia) => void;
+	#encryption: MediaEncryption = "DISABLE";
+	#media: MediaConfig | undefined;
+	#keys: readonly SuiteKey[] | undefined;
+	/** the peer's key; "none" = agreed upon audio in the clear */
+	#peerKey: Uint8Array | "none" | undefined;
+	#told = "";
+
+	constructor(random: (length: number) => Uint8Array, onAgreed: (agreed: AgreedMedia) => void = () => {}) {
+		this.#random = random;
+		this.#onAgreed = onAgreed;
+	}
+
+	/** Before the first offer or answer. */
+	set({ encryption, media }: TermsInput): void {
+		this.#encryption = encryption;
+		this.#media = media;
+	}
+
+	/** In order of preference; empty when the trunk allows only ones that we do not have. */
+	get codecs(): readonly PhoneCodec[] {
+		const listed = [...new Set((this.#media?.codecs ?? []).flatMap(phoneCodec))];
+		return this.#media?.onlyListedCodecs === true ? listed : [...listed, ...DEFAULT_CODECS.filter((codec) => !listed.includes(codec))];
+	}
+
+	/** A trunk that lists codecs has an order of its own; otherwise the offer's counts. */
+	get prefer(): "offer" | "local" {
+		return (this.#media?.codecs.length ?? 0) > 0 ? "local" : "offer";
+	}
+
+	get offer(): Pick<LocalMedia, "codecs" | "crypto"> {
+		// What is in the clear already is offered again as it is: a telephone that had no keys would refuse a change of the call for them.
+		return this.#peerKey === "none" ? { codecs: this.codecs } : this.answer;
+	}
+
+	get answer(): Pick<LocalMedia, "codecs" | "crypto"> {
+		const encrypted = this.#peerKey !== undefined && this.#peerKey !== "none";
+		if (this.#encryption === "DISABLE") return { codecs: this.codecs };
+		this.#keys ??= SUITES.map((suite) => ({ suite, key: this.#random(suiteKeyBytes(suite)) }));
+		return { codecs: this.codecs, crypto: { required: this.#encryption === "REQUIRE" || encrypted, keys: this.#keys } };
+	}
+
+	/**
+	 * What the peer's offer would come to. A new key of the peer's gets a new one of ours (RFC 4568 §7.1.4 lets both change), so that both sides begin
+	 * with fresh contexts; with the same key both go on, rollover counters and all.
+	 */
+	meet(offered: Negotiated): void {
+		const key = offered.srtp?.receive;
+		if (key === undefined || this.#peerKey === undefined || this.#peerKey === "none" || sameKey(key, this.#peerKey)) return;
+		this.#keys = undefined;
+	}
+
+	agreed({ codec, srtp }: Negotiated): void {
+		this.#peerKey = srtp?.receive ?? "none";
+		const told = `${codec.name} ${srtp?.suite}`;
+		if (told === this.#told) return;
+		this.#told = told;
+		this.#onAgreed({ codec: codec.name, ...(srtp && { srtp: srtp.suite }) });
+	}
+}
+
+/** RFC 3551 §4.5.2: G.722 says 8000 for its clock by an old mistake; trunks may say its true rate. */
+function phoneCodec({ name, rate }: { name: string; rate: number }): PhoneCodec[] {
+	const codec = DEFAULT_CODECS.find((each) => each === name.toUpperCase());
+	return codec !== undefined && (rate === 0 || rate === 8000) ? [codec] : [];
+}
+
+function sameKey(a: Uint8Array, b: Uint8Array): boolean {
+	return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

@@ -1,0 +1,55 @@
+import type { NegotiatedCrypto } from "@trunkline/sdp";
+import { SrtpReceiver, SrtpSender } from "@trunkline/srtp";
+import { nodeCrypto } from "@trunkline/srtp/node";
+
+/** SRTP of one call, both directions, or nothing where the call is in the clear. */
+export class SecureAudio {
+	#sendKey: Uint8Array | undefined;
+	#receiveKey: Uint8Array | undefined;
+	#sender: SrtpSender | undefined;
+	#receiver: SrtpReceiver | undefined;
+	/** of the key before, while the peer may not know yet that we have its new one */
+	#previous: SrtpReceiver | undefined;
+	/** packets that were not let in */
+	errors = 0;
+
+	/** After each offer/answer. The same key goes on with its context: a rollover counter that began anew would make everything unreadable. */
+	use(srtp: NegotiatedCrypto | undefined): void {
+		if (srtp === undefined) {
+			this.#sendKey = this.#receiveKey = this.#sender = this.#receiver = this.#previous = undefined;
+			return;
+		}
+		const { suite, send, receive } = srtp;
+		if (this.#sender?.suite !== suite || !sameKey(this.#sendKey, send)) {
+			this.#sender = new SrtpSender(nodeCrypto, suite, send);
+			this.#sendKey = send;
+		}
+		if (this.#receiver?.suite !== suite || !sameKey(this.#receiveKey, receive)) {
+			this.#previous = this.#receiver;
+			this.#receiver = new SrtpReceiver(nodeCrypto, suite, receive);
+			this.#receiveKey = receive;
+		}
+	}
+
+	/** In place; gives the new length, 0 = not to be sent. */
+	protect(packet: Uint8Array, length: number): number {
+		return this.#sender === undefined ? length : this.#sender.protectRtp(packet, length);
+	}
+
+	/** In place; undefined = not the peer's. */
+	unprotect(packet: Uint8Array): Uint8Array | undefined {
+		if (this.#receiver === undefined) return packet;
+		const plain = this.#receiver.unprotectRtp(packet);
+		if (plain !== undefined) {
+			this.#previous = undefined;
+			return plain;
+		}
+		const late = this.#previous?.unprotectRtp(packet);
+		if (late === undefined) this.errors += 1;
+		return late;
+	}
+}
+
+function sameKey(a: Uint8Array | undefined, b: Uint8Array): boolean {
+	return a?.length === b.length && a.every((byte, i) => byte === b[i]);
+}
