@@ -44,12 +44,12 @@ describe("scanners and junk are dropped before they are parsed", () => {
 });
 
 describe("token bucket of each source", () => {
-	it("a stranger has 200 datagrams at once and 100 a second, and nobody else suffers from it", () => {
+	it("a stranger has 40 datagrams at once and 20 a second, and nobody else suffers from it", () => {
 		const guard = defence({ limits: { banAt: 1e9 } });
 		const passed = (from: string, count: number, now: number) =>
 			Array.from({ length: count }, () => guard.admit(message(), from, now).verdict).filter((verdict) => verdict === "pass").length;
-		expect(passed(STRANGER, 500, 0)).toBe(200);
-		expect(passed(STRANGER, 500, 1_000)).toBe(100);
+		expect(passed(STRANGER, 500, 0)).toBe(40);
+		expect(passed(STRANGER, 500, 1_000)).toBe(20);
 		expect(passed("198.51.100.10", 10, 1_000)).toBe(10);
 		expect(passed(CARRIER, 3_000, 1_000)).toBeGreaterThan(200);
 		expect(guard.counts(1_000)["dropped-rate"]).toBeGreaterThanOrEqual(700);

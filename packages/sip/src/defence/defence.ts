@@ -42,8 +42,8 @@ export interface DefenceLimits {
 }
 
 export const DEFENCE_LIMITS: DefenceLimits = {
-	strangerRate: 100,
-	strangerBurst: 200,
+	strangerRate: 20,
+	strangerBurst: 40,
 	peerRate: 5_000,
 	peerBurst: 10_000,
 	connectionRate: 10,

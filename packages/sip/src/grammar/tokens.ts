@@ -20,6 +20,15 @@ export function isHeaderValue(value: string): boolean {
 	return !/[\u0000-\u0008\u000a-\u001f\u007f\ud800-\udfff]/u.test(value);
 }
 
+/**
+ * CR, LF or a zero byte that some parser could take for an end. A zero byte behind a backslash is none: RFC 3261 §25.1 quoted-pair, which
+ * RFC 4475 §3.1.1.2 has in a display name.
+ */
+export function breaksLine(value: string): boolean {
+	// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+	return /[\r\n]|(?<!\\)\u0000/.test(value);
+}
+
 /** `text` as a quoted-string (RFC 3261 §25.1). Control characters, which it cannot hold, are left out. */
 export function quote(text: string): string {
 	// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed

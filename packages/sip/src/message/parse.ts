@@ -1,5 +1,5 @@
 import { utf8Decode, utf8DecodeLossy } from "../grammar/text.ts";
-import { isToken } from "../grammar/tokens.ts";
+import { breaksLine, isToken } from "../grammar/tokens.ts";
 import { headerKey } from "./header-names.ts";
 import { LIMITS } from "./limits.ts";
 import type { HeaderField, SipMessage, SipRequest } from "./message.ts";
@@ -160,8 +160,7 @@ function parseHeader(line: string): HeaderField | string {
 	const value = line.slice(colon + 1).trim();
 	if (value.length > LIMITS.headerValue) return `${headerKey(name)} is too long`;
 	// A lone CR or LF is no line end in SIP, but the next element might think so: RFC 3261 §25.1 allows neither in a value.
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-	if (/[\u0000\r\n]/.test(value)) return `${headerKey(name)} has a control character`;
+	if (breaksLine(value)) return `${headerKey(name)} has a control character`;
 	return { name, key: headerKey(name), value };
 }
 

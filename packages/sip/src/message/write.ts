@@ -1,6 +1,6 @@
 import { SipUsageError } from "../errors.ts";
 import { utf8Encode } from "../grammar/text.ts";
-import { isHeaderName, isToken } from "../grammar/tokens.ts";
+import { breaksLine, isHeaderName, isToken } from "../grammar/tokens.ts";
 import type { SipMessage } from "./message.ts";
 
 /**
@@ -36,6 +36,5 @@ function startLine(message: SipMessage): string {
 }
 
 function assertLine(value: string, what: string): void {
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-	if (/[\u0000\r\n]/.test(value)) throw new SipUsageError(`${what} has CR, LF or NUL`);
+	if (breaksLine(value)) throw new SipUsageError(`${what} has CR, LF or NUL`);
 }

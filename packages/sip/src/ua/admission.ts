@@ -1,5 +1,5 @@
 import type { Envelope } from "../message/envelope.ts";
-import { uriScheme } from "../grammar/uri.ts";
+import { parseUri, uriScheme } from "../grammar/uri.ts";
 import { contactUri } from "../dialog/dialog.ts";
 import { header, headerList } from "../message/headers.ts";
 import type { HeaderInput, SipRequest } from "../message/message.ts";
@@ -37,13 +37,31 @@ export function refuse(
 	const scheme = uriScheme(request.uri);
 	if (scheme === undefined) return { status: 400, reason: "Bad Request (Request-URI)" };
 	if (scheme !== "sip" && scheme !== "sips" && scheme !== "tel") return { status: 416 };
+	// RFC 5118 §4.2
+	if (scheme !== "tel" && parseUri(request.uri) === undefined) return { status: 400, reason: "Bad Request (Request-URI)" };
 	const unsupported = unsupportedExtensions(request, rules.supported);
 	if (unsupported.length > 0) return { status: 420, headers: [["Unsupported", unsupported.join(", ")]] };
 	const encoding = header(request, "content-encoding");
 	if (encoding !== undefined && encoding.toLowerCase() !== "identity") return { status: 415, headers: [["Accept-Encoding", "identity"]] };
 	if (request.method !== "INVITE") return undefined;
+	const media = refuseMediaTypes(request);
+	if (media !== undefined) return media;
 	if (envelope.fromTag === "") return { status: 400, reason: "Bad Request (From tag)" };
 	// RFC 3261 §8.1.1.8: Contact is mandatory in a request that can make a dialog; without it there is nowhere to send BYE.
 	if (contactUri(request) === undefined) return { status: 400, reason: "Bad Request (Contact)" };
 	return undefined;
 }
+
+/** An INVITE whose body we cannot read, or whose caller cannot read ours. */
+function refuseMediaTypes(request: SipRequest): Refusal | undefined {
+	const type = mediaType(header(request, "content-type") ?? "");
+	const optional = /;\s*handling\s*=\s*optional\b/i.test(header(request, "content-disposition") ?? "");
+	// RFC 3261 §8.2.3; §20.11: a body whose handling is optional may be ignored.
+	if (request.body.length > 0 && type !== "" && type !== "application/sdp" && !optional) return { status: 415, headers: [["Accept", "application/sdp"]] };
+	const accepted = headerList(request, "accept").map(mediaType);
+	// RFC 3261 §21.4.7 with §20.1: our answer is SDP. An empty Accept is taken for none.
+	const takesSdp = accepted.length === 0 || accepted.some((range) => ["application/sdp", "application/*", "*/*"].includes(range));
+	return takesSdp ? undefined : { status: 406 };
+}
+
+const mediaType = (value: string): string => (value.split(";")[0] ?? "").trim().toLowerCase();
