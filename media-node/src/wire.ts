@@ -5,7 +5,7 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import { RoomConfiguration } from "@livekit/protocol";
 import { newId } from "@trunkline/contracts";
 import type { CallStore, CommandQueue, ConfigStore, DialQueue, TransferStore } from "@trunkline/domain";
-import type { DefenceCounts, Hashes, Strike } from "@trunkline/sip";
+import { DEFAULT_SESSION_TIMER, type DefenceCounts, type Hashes, type Strike } from "@trunkline/sip";
 import { decideWith } from "./call/decide.ts";
 import { mayCallWith, type PolicyOf } from "./call/fraud.ts";
 import { Identities } from "./call/identities.ts";
@@ -142,7 +142,7 @@ export class MediaNode {
 			...(connections === undefined ? {} : { limits: connections }),
 			clock: systemClock(),
 			log: options.log,
-			isNeeded: (remote) => node?.#userAgent.hasLegWith(remote.host) === true,
+			isNeeded: (remote) => node !== undefined && node.#userAgent.hasLegWith(remote.host),
 			onMessage: (bytes, remote) => {
 				if (node !== undefined) node.#userAgent.received(bytes, remote);
 			},
@@ -245,10 +245,11 @@ export class MediaNode {
 				},
 				random: randomBytes,
 				hashes,
-				allow: ["NOTIFY", "UPDATE"],
+				allow: ["NOTIFY", "UPDATE", "INFO"],
 				// In the Allow of those calls alone whose trunk has REFER followed.
 				unlisted: ["REFER"],
-				supported: ["100rel", "norefersub"],
+				supported: ["100rel", "norefersub", "timer"],
+				sessionTimer: DEFAULT_SESSION_TIMER,
 			},
 			clock,
 			resolve: (destination, signal) => this.#resolver.resolve(destination, signal),

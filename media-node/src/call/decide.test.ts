@@ -101,6 +101,7 @@ describe("trunk and rule", () => {
 			{ kind: "rule", id: "SDR_11111111111", outcome: "selected" },
 		]);
 		expect(planOf(outcome)).toEqual({
+			attributesFrom: expect.any(Function),
 			trunkId: "ST_111111111111",
 			ruleId: "SDR_11111111111",
 			from: "+15551111",

@@ -1,4 +1,5 @@
 import type { CallEnd, CallRecord, DecisionStep, TrunkSettings } from "@trunkline/contracts";
+import { effectiveSettings } from "@trunkline/domain";
 import { inbound, initialInbound } from "./inbound.ts";
 import type { HeaderList, InboundInvite, MediaSession, SipLeg, SipLegEvent } from "./ports.ts";
 import { preferredCodec } from "./local-description.ts";
@@ -72,7 +73,7 @@ export class InboundCall extends CallRunner {
 			case "reject":
 				return this.#leg.reject(effect.status, effect.reason, effect.headers);
 			case "bye":
-				return this.#leg.bye(this.farewell(effect.headers));
+				return this.#leg.bye(this.farewell());
 			case "create-record":
 				return this.#createRecord(effect.ended);
 			default:

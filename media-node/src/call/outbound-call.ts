@@ -72,7 +72,7 @@ export class OutboundCall extends CallRunner {
 			case "cancel":
 				return this.#cancel();
 			case "bye":
-				return this.#leg?.bye(this.farewell(effect.headers));
+				return this.#leg?.bye(this.farewell());
 			default:
 				throw new Error(`an outbound call has no effect ${effect.do}`);
 		}

@@ -1,3 +1,4 @@
+import type { TrunkSettings } from "@trunkline/contracts";
 import type { HoldCommand, MoveCommand, TransferCommand } from "@trunkline/domain";
 import type { NegotiatedCrypto } from "@trunkline/sdp";
 import type { SessionTimerOptions } from "@trunkline/sip";
@@ -231,7 +232,7 @@ export interface OutgoingInvite {
 	sessionTimer?: SessionTimerOptions;
 	routing?: InviteRouting;
 	/** over TLS: the name that the certificate must have (unset = the host of the address), and what the trunk wants beside it */
-	tls?: TrunkSettings["tls"] & {};
+	tls?: NonNullable<TrunkSettings["tls"]>;
 }
 
 /** How an INVITE of ours may go on when its first target does not take it. */

@@ -10,3 +10,10 @@ export function sendableHeaders(given: HeaderList): { headers: HeaderList; refus
 		isHeaderName(name) && isHeaderValue(value) && !isReservedHeader(name);
 	return { headers: given.filter(sendable), refused: given.filter((one) => !sendable(one)).map(([name]) => name) };
 }
+
+/** With what the trunk says of the caller (RFC 3325, RFC 3323); headers of the request's own stand for those. */
+export function withIdentity(headers: HeaderList, identity: readonly { name: string; value: string }[]): HeaderList {
+	const given = new Set(headers.map(([name]) => name.toLowerCase()));
+	const added = identity.filter(({ name }) => !given.has(name.toLowerCase())).map(({ name, value }) => [name, value] as const);
+	return [...headers, ...sendableHeaders(added).headers];
+}

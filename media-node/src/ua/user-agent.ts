@@ -26,6 +26,7 @@ import {
 } from "../call/ports.ts";
 import { Attempts } from "./attempts.ts";
 import type { SourcePolicy } from "./guard.ts";
+import { withTlsOf } from "./tls-target.ts";
 import { inboundInvite, legEvent, REINVITE, textBytes } from "./messages.ts";
 
 export interface UserAgentOptions {
@@ -166,13 +167,14 @@ export class SipUserAgent implements UserAgent {
 			requestUri: invite.requestUri,
 			from: invite.from,
 			to: invite.to,
-			target: target.transport === "TLS" && invite.tls !== undefined ? { ...target, tls: { ...target.tls, ...invite.tls } } : target,
+			target: withTlsOf(target, invite.tls),
 			callId: invite.callId,
 			localTag: invite.localTag,
 			cseq,
 			headers: invite.headers,
 			body: sdpBody(invite.sdp),
 			...(invite.auth === undefined ? {} : { auth: invite.auth }),
+			...(invite.sessionTimer === undefined ? {} : { sessionTimer: invite.sessionTimer }),
 			...(invite.reliable === undefined ? {} : { reliable: invite.reliable }),
 		});
 	}
@@ -335,9 +337,10 @@ export class SipUserAgent implements UserAgent {
 				this.#trust(leg);
 				feed({ kind: "ring", leg, status, reliable, ...withHeaders(headers), ...withBody(sdp) });
 			},
-			accept: (sdp, headers) => {
+			accept: (sdp, headers, sessionTimer) => {
 				this.#trust(leg);
-				feed({ kind: "accept", leg, ...withBody(sdp), ...withHeaders(headers) });
+				const timer = sessionTimer === undefined ? {} : { sessionTimer };
+				feed({ kind: "accept", leg, ...withBody(sdp), ...withHeaders(headers), ...timer });
 				const accepted = this.#legs.get(leg);
 				if (accepted !== undefined) accepted.unanswered = false;
 			},
