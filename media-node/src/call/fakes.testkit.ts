@@ -192,12 +192,13 @@ export class FakeLeg implements SipLeg {
 	/** thrown by the command of that name */
 	readonly throws = new Map<string, Error>();
 
-	ring(status: number): void {
-		this.#do("ring", `ring ${status}`);
+	ring(status: number, _headers?: HeaderList, sdp?: string, reliable = false): void {
+		this.#do("ring", `ring ${status}${sdp === undefined ? "" : " with SDP"}${reliable ? " reliably" : ""}`);
+		if (sdp !== undefined) this.answerSdp = sdp;
 	}
-	accept(sdp: string, headers: HeaderList = []): void {
-		this.#do("accept", "accept");
-		this.answerSdp = sdp;
+	accept(sdp: string | undefined, headers: HeaderList = []): void {
+		this.#do("accept", sdp === undefined ? "accept without SDP" : "accept");
+		if (sdp !== undefined) this.answerSdp = sdp;
 		this.acceptHeaders.push(headers);
 	}
 	reject(status: number, reason: string): void {
