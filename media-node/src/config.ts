@@ -2,6 +2,8 @@ import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { LOG_LEVELS, type LogLevel } from "@trunkline/observability";
 import * as z from "zod";
+import { SIP_FIELDS, sipOptions } from "./sip-config.ts";
+import type { SipOptions } from "./wire.ts";
 
 /** A setting that is missing or cannot be used; the message is the one line that whoever started the node sees. */
 export class SettingError extends Error {
@@ -32,6 +34,8 @@ export interface NodeConfig {
 	sipPort: number;
 	/** what Via, Contact and SDP say */
 	advertisedAddress: string;
+	/** TLS, limits of connections, IPv6 beside IPv4 */
+	sip: Partial<SipOptions>;
 	rtpPortRange: readonly [first: number, last: number];
 	/** name servers for SIP (RFC 3263), `ip` or `ip:port`; unset = the system's */
 	dnsServers?: readonly string[];
@@ -107,6 +111,7 @@ const schema = z.object({
 	SIP_PORT: port(5060),
 	ADVERTISED_ADDRESS: address.optional(),
 	RTP_PORT_RANGE: portRange,
+	...SIP_FIELDS,
 	SIP_DNS_SERVERS: z
 		.string()
 		.transform((text) => text.split(",").map((server) => server.trim()))
@@ -137,6 +142,8 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 	const settings = parsed.data;
 	const awsRegion = settings.AWS_REGION ?? settings.REGION;
 	if (awsRegion === undefined) throw new SettingError("AWS_REGION must be set (or REGION, where there is no AWS)");
+	const sip = sipOptions(settings, settings.SIP_HOST);
+	if (sip.wrong !== undefined) throw new SettingError(sip.wrong);
 	return {
 		region: settings.REGION ?? awsRegion,
 		awsRegion,
@@ -152,6 +159,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		sipHost: settings.SIP_HOST,
 		sipPort: settings.SIP_PORT,
 		advertisedAddress: settings.ADVERTISED_ADDRESS ?? advertisedFor(settings.SIP_HOST),
+		sip: sip.options,
 		rtpPortRange: settings.RTP_PORT_RANGE,
 		...(settings.SIP_DNS_SERVERS === undefined ? {} : { dnsServers: settings.SIP_DNS_SERVERS }),
 		maxCalls: settings.MAX_CALLS,

@@ -17,6 +17,8 @@ import {
 import { environment, type NodeConfig, readConfig, SettingError } from "./config.ts";
 import { startHealthServer } from "./health/server.ts";
 import { nodeProjects } from "./projects.ts";
+import { TlsFileError } from "./transport/tls-files.ts";
+import { ipv6Of } from "./sip-config.ts";
 import { MediaNode, type MediaNodeOptions } from "./wire.ts";
 
 /** After the grace period: for BYEs, the last records and the rooms. */
@@ -71,9 +73,15 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 				bindHost: config.sipHost,
 				port: config.sipPort,
 				advertisedHost: config.advertisedAddress,
+				...config.sip,
 				...(config.dnsServers === undefined ? {} : { dnsServers: config.dnsServers }),
 			},
-			rtp: { bindHost: config.sipHost, advertisedAddress: config.advertisedAddress, portRange: config.rtpPortRange },
+			rtp: {
+				bindHost: config.sipHost,
+				advertisedAddress: config.advertisedAddress,
+				...ipv6Of(config.sip),
+				portRange: config.rtpPortRange,
+			},
 			livekit: config.livekit,
 			configStore: stores.configStore,
 			...withProjects(config, dynamo, stores, log),
@@ -138,6 +146,7 @@ async function named<T>(setting: string, open: () => Promise<T>): Promise<T> {
 	try {
 		return await open();
 	} catch (error) {
+		if (error instanceof TlsFileError) throw new SettingError(`SIP_TLS_…: ${error.message}`, { cause: error });
 		if (error instanceof Error && "code" in error) throw new SettingError(`${setting}: ${error.message}`, { cause: error });
 		throw error;
 	}

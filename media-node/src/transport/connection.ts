@@ -104,14 +104,21 @@ export class Connection {
 		if (fault !== undefined) this.#events.onFault(fault.detail, this);
 	}
 
-	/** Why its time is up, if it is. Sends a ping when one is due. `held`: somebody needs it open. */
-	overdue(now: number, held: boolean): string | undefined {
-		const { firstMessageMs, messageMs, idleMs, connectMs } = this.#limits;
+	/** Why its time is up, if it is. Sends a ping when one is due. `isHeld`: somebody needs it open; asked when it matters. */
+	overdue(now: number, isHeld: () => boolean): string | undefined {
+		const { firstMessageMs, messageMs, idleMs, connectMs, pingMs, pongMs } = this.#limits;
 		if (!this.inbound && !this.#open) return now - this.#since >= connectMs ? "no connection in time" : undefined;
 		if (this.inbound && !this.#greeted && now - this.#since >= firstMessageMs) return "no message in time";
 		if (this.#messageSince !== undefined && now - this.#messageSince >= messageMs) return "a message that does not end";
-		if (held) return this.inbound ? undefined : this.#keepAlive(now);
-		return now - this.#activeAt >= idleMs ? "idle" : undefined;
+		// RFC 5626 §4.4.1, but of a peer that has never answered a ping nobody knows that it would (RFC 6223).
+		if (this.#pongAwaited && this.#pongs && now - this.#pingedAt >= pongMs) return "a ping was not answered";
+		const idle = now - this.#activeAt >= idleMs;
+		// "the client": whoever opened the connection.
+		const pingDue = !this.inbound && now - this.#pingedAt >= pingMs;
+		if (!idle && !pingDue) return undefined;
+		if (!isHeld()) return idle ? "idle" : undefined;
+		if (pingDue) this.#ping(now);
+		return undefined;
 	}
 
 	close(): void {
@@ -121,15 +128,10 @@ export class Connection {
 		this.socket?.destroy();
 	}
 
-	#keepAlive(now: number): string | undefined {
-		const { pingMs, pongMs } = this.#limits;
-		// RFC 5626 §4.4.1, but of a peer that has never answered a ping nobody knows that it would (RFC 6223).
-		if (this.#pongAwaited && this.#pongs && now - this.#pingedAt >= pongMs) return "a ping was not answered";
-		if (now - this.#pingedAt < pingMs) return undefined;
+	#ping(now: number): void {
 		this.#pingedAt = now;
 		this.#pongAwaited = true;
 		this.socket?.write(PING);
-		return undefined;
 	}
 
 	#answerPing(): void {

@@ -8,6 +8,8 @@ export interface ConnectionsOptions {
 	clock: Clock;
 	dial: Dial;
 	limits?: Partial<ConnectionLimits>;
+	/** a call is up with whoever is there: the connection is kept alive, as by `hold` */
+	isNeeded?(remote: Address): boolean;
 	onMessage(bytes: Uint8Array, remote: Address): void;
 	/** Nothing reaches this address, or the connection was lost that a request went by (RFC 3261 §18.4). Never called from inside `send`. */
 	onUnreachable(to: Address, message: string): void;
@@ -195,7 +197,11 @@ export class Connections {
 
 	#isHeld(connection: Connection): boolean {
 		const route = routeOf(connection.remote);
-		return this.#holds.has(connection.id) || (this.#byRoute.get(route) === connection && this.#holds.has(route));
+		return (
+			this.#holds.has(connection.id) ||
+			(this.#byRoute.get(route) === connection && this.#holds.has(route)) ||
+			this.#options.isNeeded?.(connection.remote) === true
+		);
 	}
 
 	#sweepLater(): void {
@@ -210,7 +216,7 @@ export class Connections {
 	#sweep(): void {
 		const now = this.#options.clock.now();
 		for (const connection of [...this.#all.values()]) {
-			const reason = connection.overdue(now, this.#isHeld(connection));
+			const reason = connection.overdue(now, () => this.#isHeld(connection));
 			if (reason === undefined) continue;
 			if (reason !== "idle") this.#cut++;
 			this.#end(connection, reason);

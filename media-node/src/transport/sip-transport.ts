@@ -19,6 +19,8 @@ export interface SipTransportOptions {
 	limits?: Partial<ConnectionLimits>;
 	clock: Clock;
 	log: TlsLog;
+	/** a call is up with whoever is there: the connection is kept alive, as by `hold` */
+	isNeeded?(remote: Address): boolean;
 	onMessage(bytes: Uint8Array, remote: Address): void;
 	/** never called from inside `send` */
 	onUnreachable(remote: Address, message: string): void;
@@ -46,6 +48,7 @@ export class SipTransport {
 			clock: options.clock,
 			dial: (to, events) => (to.transport === "TLS" ? dialTls(to, events, certificates) : dialTcp(to, events)),
 			...(options.limits === undefined ? {} : { limits: options.limits }),
+			...(options.isNeeded === undefined ? {} : { isNeeded: options.isNeeded }),
 			onMessage: options.onMessage,
 			onUnreachable: options.onUnreachable,
 		});

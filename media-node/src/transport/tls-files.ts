@@ -20,6 +20,11 @@ export interface TlsLog {
 	info?(fields: Record<string, unknown>, message: string): void;
 }
 
+/** A file of the settings that is not there, or of no use; the message names it. */
+export class TlsFileError extends Error {
+	override readonly name = "TlsFileError";
+}
+
 /** How often the files are looked at: what replaces certificates (a symbolic link, a mounted secret) is not always seen by a watch. */
 const POLL_MS = 5_000;
 const NAME = /^[\w-]{1,64}$/;
@@ -137,7 +142,7 @@ async function readPem(file: string): Promise<string> {
 	try {
 		return await readFile(file, "utf8");
 	} catch (error) {
-		throw new Error(`the file ${file} cannot be read: ${(error as Error).message}`, { cause: error });
+		throw new TlsFileError(`the file ${file} cannot be read: ${(error as Error).message}`, { cause: error });
 	}
 }
 
@@ -145,7 +150,7 @@ function checkPair(pair: { cert: string; key: string }, certFile: string): void 
 	try {
 		createSecureContext(pair);
 	} catch (error) {
-		throw new Error(`the certificate in ${certFile} and its key cannot be used: ${(error as Error).message}`, { cause: error });
+		throw new TlsFileError(`the certificate in ${certFile} and its key cannot be used: ${(error as Error).message}`, { cause: error });
 	}
 }
 

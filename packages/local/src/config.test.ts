@@ -23,6 +23,7 @@ describe("settings", () => {
 			advertisedAddress: "127.0.0.1",
 			port: 7880,
 			sipPort: 5060,
+			sip: { tlsPort: 5061, tls: {}, connections: {} },
 			rtpPortRange: [10_000, 20_000],
 			dataDir: join(import.meta.dirname, "../../../.trunkline"),
 			apiKey: "devkey",

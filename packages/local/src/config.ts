@@ -2,6 +2,7 @@ import { networkInterfaces } from "node:os";
 import { isIPv6 } from "node:net";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { SIP_FIELDS, type SipOptions, sipOptions } from "@trunkline/media-node";
 import * as z from "zod";
 
 /** A setting that cannot be used; the message is the one line that the user sees. */
@@ -16,6 +17,8 @@ export interface LocalConfig {
 	advertisedAddress: string;
 	port: number;
 	sipPort: number;
+	/** TLS (off without a certificate), limits of connections, IPv6 beside IPv4 */
+	sip: Partial<SipOptions>;
 	rtpPortRange: readonly [first: number, last: number];
 	dataDir: string;
 	apiKey: string;
@@ -69,6 +72,7 @@ const schema = z.object({
 		.optional(),
 	PORT: port(7880),
 	SIP_PORT: port(5060),
+	...SIP_FIELDS,
 	RTP_PORT_RANGE: portRange,
 	DATA_DIR: z.string().optional(),
 	LIVEKIT_URL: z
@@ -110,11 +114,14 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 		throw new SettingError(
 			`ADVERTISED_ADDRESS=${advertisedAddress}: must be an ${isIPv6(host) ? "IPv6" : "IPv4"} address, as HOST=${host} is`,
 		);
+	const sip = sipOptions(settings, host);
+	if (sip.wrong !== undefined) throw new SettingError(sip.wrong);
 	return {
 		host,
 		advertisedAddress,
 		port: settings.PORT,
 		sipPort: settings.SIP_PORT,
+		sip: sip.options,
 		rtpPortRange,
 		dataDir: settings.DATA_DIR === undefined ? DEFAULT_DATA_DIR : resolve(cwd, settings.DATA_DIR),
 		apiKey: settings.LIVEKIT_API_KEY ?? "devkey",

@@ -3,7 +3,13 @@ import { isIPv6 } from "node:net";
 import { SettingError } from "./config.ts";
 
 /** What the system says about a port, as one line that names the setting. */
-export function portProblem(error: unknown, setting: "PORT" | "SIP_PORT", host: string, port: number, protocol: "TCP" | "UDP"): Error {
+export function portProblem(
+	error: unknown,
+	setting: "PORT" | "SIP_PORT" | "SIP_TLS_PORT",
+	host: string,
+	port: number,
+	protocol: "TCP" | "UDP",
+): Error {
 	const at = `${protocol} port ${port} on ${host}`;
 	switch (codeOf(error)) {
 		case "EADDRINUSE":

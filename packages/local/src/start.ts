@@ -6,7 +6,7 @@ import { wantsDigits } from "@trunkline/domain";
 import type { CallStore, CommandQueue, WebhookStore, ConfigStore, TransferStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, MOVE_PATH, transferBy, withProjects } from "@trunkline/functions";
-import { MediaNode, type MediaNodeOptions, type NodeStats } from "@trunkline/media-node";
+import { ipv6Of, MediaNode, type MediaNodeOptions, type NodeStats, TlsFileError } from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, ensureQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer, type RoomServerStats } from "@trunkline/room-server";
@@ -24,7 +24,7 @@ import {
 	openSecretBox,
 } from "@trunkline/store";
 import { Closing } from "./closing.ts";
-import type { LocalConfig } from "./config.ts";
+import { type LocalConfig, SettingError } from "./config.ts";
 import { LOCAL_TARGETS, LocalEvents } from "./events.ts";
 import { HttpServer } from "./http-server.ts";
 import { findRtpPort, portProblem } from "./ports.ts";
@@ -38,7 +38,10 @@ const HANG_UP_MS = 3_000;
 
 export interface Local {
 	httpPort: number;
+	/** UDP and TCP */
 	sipPort: number;
+	/** undefined: TLS is off */
+	sipTlsPort: number | undefined;
 	url: string;
 	/** the trunk and the rule of the first start are there: +15550100 reaches the room "hello" */
 	demo: boolean;
@@ -155,6 +158,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	return {
 		httpPort: http.port,
 		sipPort: node.sipPort,
+		sipTlsPort: node.sipTlsPort,
 		url,
 		demo,
 		stats: () => ({ node: node.stats(), rooms: rooms?.stats() }),
@@ -215,8 +219,13 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			nodeId: parts.nodeId,
 			region: LOCAL_REGION,
 			projectId: LOCAL_PROJECT,
-			sip: { bindHost: config.host, port: config.sipPort, advertisedHost: config.advertisedAddress },
-			rtp: { bindHost: config.host, advertisedAddress: config.advertisedAddress, portRange: config.rtpPortRange },
+			sip: { bindHost: config.host, port: config.sipPort, advertisedHost: config.advertisedAddress, ...config.sip },
+			rtp: {
+				bindHost: config.host,
+				advertisedAddress: config.advertisedAddress,
+				...ipv6Of(config.sip),
+				portRange: config.rtpPortRange,
+			},
 			livekit: { url: parts.roomUrl, apiKey: config.apiKey, apiSecret: config.apiSecret },
 			...(parts.projects === undefined ? {} : { projects: parts.projects }),
 			configStore: parts.configStore,
@@ -231,8 +240,16 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			log: parts.log,
 		});
 	} catch (error) {
-		throw portProblem(error, "SIP_PORT", config.host, config.sipPort, "UDP");
+		throw sipProblem(error, config);
 	}
+}
+
+function sipProblem(error: unknown, { host, sipPort, sip }: LocalConfig): Error {
+	if (error instanceof TlsFileError) return new SettingError(`SIP_TLS_…: ${error.message}`);
+	// TCP servers say which port, and that they listen.
+	const { port, syscall } = error as { port?: unknown; syscall?: unknown };
+	if (port === sip.tlsPort && port !== sipPort) return portProblem(error, "SIP_TLS_PORT", host, sip.tlsPort ?? 0, "TCP");
+	return portProblem(error, "SIP_PORT", host, sipPort, syscall === "listen" ? "TCP" : "UDP");
 }
 
 /** A marker in the data directory, so that what a user deletes stays deleted. */
