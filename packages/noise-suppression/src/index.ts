@@ -1,0 +1,3 @@
+export { DtlnNetwork } from "./dtln/network.ts";
+export { DtlnSuppressor } from "./dtln/suppressor.ts";
+export type { NoiseSuppressor } from "./suppressor.ts";
