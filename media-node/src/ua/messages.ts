@@ -40,7 +40,7 @@ export function inboundInvite(request: SipRequest, localTag: string, remote: Add
 }
 
 /** An endpoint's event as the call sees it. */
-export function legEvent(event: Exclude<SipEvent, { type: "incoming" } | { type: "out-of-dialog" }>, target: string): SipLegEvent {
+export function legEvent(event: Exclude<SipEvent, { type: "incoming" } | { type: "out-of-dialog" } | { type: "registration" }>, target: string): SipLegEvent {
 	switch (event.type) {
 		case "provisional": {
 			const { status, reason } = event.response;

@@ -6,6 +6,8 @@ import {
 	type EndpointOptions,
 	type EndpointStats,
 	type HeaderInput,
+	type RegisterOptions,
+	type RegistrationEvent,
 	readInfo,
 	SipEndpoint,
 	sipfragBody,
@@ -39,6 +41,8 @@ export interface UserAgentOptions {
 	onInvite(invite: InboundInvite, request: SipRequest, leg: SipLeg): (event: SipLegEvent) => void;
 	/** asked before anything is parsed; unset: everybody is listened to */
 	guard?: SourcePolicy;
+	/** what becomes of a registration of ours */
+	onRegistration?(registration: string, event: RegistrationEvent): void;
 	/** refuse new work (draining, full): answered with 503 */
 	refusal(): { reason: string; retryAfterSeconds: number } | undefined;
 	log: { warn(fields: Record<string, unknown>, message: string): void; error(fields: Record<string, unknown>, message: string): void };
@@ -179,6 +183,15 @@ export class SipUserAgent implements UserAgent {
 		});
 	}
 
+	/** Begins a registration or, after `due`, goes on with it: from the socket that calls go out from. Throws SipUsageError. */
+	register(registration: string, target: Address, options: RegisterOptions): void {
+		this.#handle({ kind: "register", registration, target, options });
+	}
+
+	unregister(registration: string): void {
+		this.#handle({ kind: "unregister", registration });
+	}
+
 	/** Stops the timer and takes nothing more; live legs are not told. Idempotent. */
 	close(): void {
 		this.#closed = true;
@@ -258,6 +271,7 @@ export class SipUserAgent implements UserAgent {
 		try {
 			if (event.type === "incoming") return this.#onIncoming(event);
 			if (event.type === "out-of-dialog") return this.#onOutOfDialog(event);
+			if (event.type === "registration") return this.#options.onRegistration?.(event.registration, event);
 			if (event.type === "in-dialog" && event.request.method === "INFO") return this.#onInfo(event);
 			const leg = this.#legs.get(event.leg);
 			if (leg === undefined) return;

@@ -139,7 +139,39 @@ export type SipInput =
 	 */
 	| { kind: "request"; leg: LegId; transaction: string; method: string; dialog?: string; headers?: readonly HeaderInput[]; body?: Body }
 	/** Answer to `in-dialog`, `reinvite` or `out-of-dialog`. Unanswered for 64*T1 (not INVITE), the transaction is dropped. */
-	| { kind: "respond"; transaction: string; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body };
+	| { kind: "respond"; transaction: string; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body }
+	/** Begins a registration and keeps it up; after `due` it goes on at this target. Options count the first time. */
+	| { kind: "register"; registration: string; target: Address; options: RegisterOptions }
+	| { kind: "unregister"; registration: string };
+
+export interface RegisterOptions {
+	/** Request-URI: the registrar's domain, without a user (RFC 3261 §10.2) */
+	registrar: string;
+	/** address of record: From and To */
+	aor: string;
+	/** user part of our Contact: what the Request-URI of calls will have */
+	user: string;
+	/** asked for; the registrar decides */
+	expiresSeconds: number;
+	auth?: Credentials;
+}
+
+/** What becomes of a `register`. Times are on the driver's clock. */
+export type RegistrationEvent =
+	| { state: "registered"; contact: string; until: Millis }
+	/** `until`: a binding from before may still hold; `retryAt`: `due` comes then */
+	| {
+			state: "failed";
+			cause: "status" | "timeout" | "transport" | "auth";
+			status?: number;
+			message: string;
+			until: Millis;
+			retryAt: Millis;
+	  }
+	/** time to try again: resolve the registrar anew, then `register` */
+	| { state: "due" }
+	/** last one: the binding is gone, or given up */
+	| { state: "unregistered" };
 
 export interface Credentials {
 	username: string;
@@ -190,6 +222,7 @@ export type SipEvent =
 			/** ms to wait before the INVITE is tried again: it met one of the peer (RFC 3261 §14.1) */
 			retryAfter?: Millis;
 	  }
+	| ({ type: "registration"; registration: string } & RegistrationEvent)
 	| { type: "out-of-dialog"; transaction: string; request: SipRequest; remote: Address };
 
 export interface EndpointStats {

@@ -11,6 +11,7 @@ import { header } from "./message/headers.ts";
 import type { SipRequest, SipResponse } from "./message/message.ts";
 import { type ParseErrorCode, parseMessage } from "./message/parse.ts";
 import { writeMessage } from "./message/write.ts";
+import { Registrations } from "./register/registrations.ts";
 import { RFC3261_TIMERS, TimerQueue } from "./timers.ts";
 import { TransactionLayer } from "./transaction/layer.ts";
 import type { Transaction } from "./transaction/transaction.ts";
@@ -29,6 +30,7 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 	readonly #core: Core;
 	readonly #timers = new TimerQueue();
 	readonly #layer: TransactionLayer;
+	readonly #registrations: Registrations;
 	readonly #outputs: SipOutput[] = [];
 	readonly #maxTransactions: number;
 	/** key of the To tags of answers that keep no state: the same request gets the same tag (RFC 3261 §8.2.7) */
@@ -40,6 +42,7 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 		const constants = { t1: options.t1 ?? RFC3261_TIMERS.t1, t2: options.t2 ?? RFC3261_TIMERS.t2, t4: options.t4 ?? RFC3261_TIMERS.t4 };
 		this.#layer = new TransactionLayer(this.#timers, constants, (bytes, to) => this.#outputs.push({ kind: "transmit", bytes, to }));
 		this.#core = new Core(options, this.#layer, (event) => this.#emit(event));
+		this.#registrations = new Registrations(this.#core);
 		this.#maxTransactions = options.maxTransactions ?? DEFAULT_MAX_TRANSACTIONS;
 		this.#tagKey = options.random(32);
 	}
@@ -61,6 +64,10 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 				assertCommand(input);
 				if (this.#core.legs.has(input.leg)) throw new SipUsageError("call: the leg exists");
 				new CallerLeg(this.#core, input, now);
+				return;
+			case "register":
+			case "unregister":
+				this.#registrations.handle(input, now);
 				return;
 			default:
 				assertCommand(input);

@@ -1,4 +1,5 @@
 export * from "./capture-logs.ts";
+export { type Dialogue, type DialogueStep, DialogueTerms, parseDialogue } from "./dialogue.ts";
 export * from "./memory-call-store.ts";
 export * from "./memory-config-store.ts";
 export * from "./memory-dial-queue.ts";
@@ -11,3 +12,4 @@ export * from "./records.ts";
 export * from "./sim-clock.ts";
 export * from "./sim-net.ts";
 export * from "./dns-server.ts";
+export * from "./registrar.ts";

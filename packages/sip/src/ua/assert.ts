@@ -5,7 +5,7 @@ import { isHeaderName, isHeaderValue, isToken } from "../grammar/tokens.ts";
 import { isReservedHeader } from "../message/header-names.ts";
 import type { Body, HeaderInput } from "../message/message.ts";
 
-type Command = Exclude<SipInput, { kind: "received" | "transport-error" }>;
+type Command = Exclude<SipInput, { kind: "received" | "transport-error" | "register" | "unregister" }>;
 
 const STATUS_OF: Readonly<Record<string, readonly [number, number]>> = { ring: [101, 199], reject: [300, 699], respond: [101, 699] };
 
