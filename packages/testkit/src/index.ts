@@ -7,6 +7,7 @@ export * from "./memory-webhook-store.ts";
 export * from "./memory-call-limit-store.ts";
 export * from "./memory-number-owner-store.ts";
 export * from "./memory-project-store.ts";
+export * from "./memory-registration-store.ts";
 export * from "./memory-transfer-store.ts";
 export * from "./records.ts";
 export * from "./sim-clock.ts";

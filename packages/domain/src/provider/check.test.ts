@@ -111,7 +111,7 @@ describe("passes", () => {
 		["anybody with credentials", credentials, { provider: "generic" }],
 		["bridging over an outbound trunk", {}, { transfer: { bridgeTrunkId: "ST_out" } }],
 	])("inbound: %s", (_name, trunk, settings) => {
-		validateInboundTrunk(inboundTrunk({ numbers: ["+15550100"], ...trunk, settings }));
+		expect(refusalOf(() => validateInboundTrunk(inboundTrunk({ numbers: ["+15550100"], ...trunk, settings })))).toBeUndefined();
 	});
 
 	it.each<[string, Partial<OutboundTrunk>, TrunkSettings]>([
@@ -124,6 +124,6 @@ describe("passes", () => {
 		["identities", {}, { identity: { assertedIdentity: "sip:+15550100@example.com;user=phone", fromUser: "account-7" } }],
 		["a tel identity", {}, { identity: { assertedIdentity: "tel:+1-555-0100;ext=7" } }],
 	])("outbound: %s", (_name, trunk, settings) => {
-		validateOutboundTrunk(outboundTrunk({ ...trunk, settings }));
+		expect(refusalOf(() => validateOutboundTrunk(outboundTrunk({ ...trunk, settings })))).toBeUndefined();
 	});
 });

@@ -71,8 +71,9 @@ export function replacedTrunk<T extends InboundTrunk | OutboundTrunk>(trunk: T, 
 
 /** The next version of the trunk, with these settings in the place of what it had; `undefined` = none. Not validated yet; `now` in ms. */
 export function trunkWithSettings<T extends InboundTrunk | OutboundTrunk>(trunk: T, settings: TrunkSettings | undefined, now: number): T {
-	const { settings: _previous, ...rest } = trunk;
-	return { ...rest, ...(settings === undefined ? {} : { settings }), ...following(trunk, now) } as T;
+	const next: T = { ...trunk, ...(settings === undefined ? {} : { settings }), ...following(trunk, now) };
+	if (settings === undefined) delete next.settings;
+	return next;
 }
 
 function following({ version, updatedAt }: { version: number; updatedAt: number }, now: number): { version: number; updatedAt: number } {
