@@ -1,5 +1,6 @@
 import type { AudioCodec } from "@trunkline/sdp";
 import type { HeaderInput } from "@trunkline/sip";
+import type { PhoneSrtp } from "./encryption.ts";
 
 export interface CallOptions {
 	/** a number, or a whole SIP URI; default the phone's user name */
@@ -7,6 +8,7 @@ export interface CallOptions {
 	displayName?: string;
 	headers?: readonly HeaderInput[];
 	codecs?: readonly AudioCodec[];
+	srtp?: PhoneSrtp;
 	/** the call is taken back when it is not answered by then */
 	timeoutMs?: number;
 	/** "host:port" or a SIP URI: where the INVITE is sent instead of where the URI leads to */

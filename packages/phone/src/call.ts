@@ -1,7 +1,28 @@
 import { randomInt } from "node:crypto";
 import { EventEmitter } from "node:events";
-import type { HeaderInput, SipEvent, SipInput, SipMessage, SipRequest, SipResponse } from "@trunkline/sip";
-import { answerOffer, type AudioCodec, createOffer, type LocalMedia, type Negotiated, readAnswer, type SdpProblem } from "@trunkline/sdp";
+import {
+	type Body,
+	header,
+	type HeaderInput,
+	type ReferProgress,
+	type SipEvent,
+	type SipInput,
+	type SipMessage,
+	type SipRequest,
+	type SipResponse,
+	tagOf,
+} from "@trunkline/sip";
+import {
+	answerOffer,
+	type AudioCodec,
+	createOffer,
+	type Direction,
+	type LocalCrypto,
+	type LocalMedia,
+	type Negotiated,
+	readAnswer,
+	type SdpProblem,
+} from "@trunkline/sdp";
 import type { CallEnd } from "./call-end.ts";
 import { CallFailedError, PhoneError } from "./errors.ts";
 import type { CallMedia, MediaStats } from "./media.ts";
@@ -28,6 +49,8 @@ export interface CallEvents {
 	ended: [CallEnd];
 	/** a digit begins to be pressed on the far side */
 	dtmf: [string];
+	/** how a REFER of ours goes (RFC 3515 §2.4.4) */
+	referral: [ReferProgress];
 	/** the source that was played is over */
 	played: [];
 }
@@ -44,6 +67,14 @@ export interface CallLine {
 	forget(call: PhoneCall, closed: Promise<void> | undefined): void;
 }
 
+/** What a new offer changes. */
+export interface Renegotiation {
+	direction?: Direction;
+	codecs?: readonly AudioCodec[];
+	crypto?: LocalCrypto | undefined;
+	newPort?: boolean;
+}
+
 /** One call of a phone, either direction. */
 export abstract class PhoneCall extends EventEmitter<CallEvents> {
 	abstract readonly direction: "outgoing" | "incoming";
@@ -54,13 +85,18 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 	protected readonly line: CallLine;
 	protected media: CallMedia | undefined;
 	protected codecs: readonly AudioCodec[];
+	/** @internal SRTP and our keys; unset: in the clear */
+	crypto: LocalCrypto | undefined;
 	protected local: LocalMedia | undefined;
+	#direction: Direction = "sendrecv";
 	readonly #sessionId = randomInt(2 ** 31);
 	#version = 0;
 	#state: CallState = "calling";
 	#end: CallEnd | undefined;
 	#source: AudioSource = silence;
 	#answerTimer: NodeJS.Timeout | undefined;
+	/** requests of ours that wait for an answer */
+	readonly #requests = new Map<string, (response: SipResponse | undefined) => void>();
 	/** set when we end the call for a reason of our own, which the SIP event does not know */
 	#endReason: Pick<CallEnd, "cause" | "reason"> | undefined;
 	#finalStats: MediaStats | undefined;
@@ -97,7 +133,7 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 	}
 
 	stats(): MediaStats {
-		return this.#finalStats ?? this.media?.stats() ?? { packetsSent: 0, packetsReceived: 0, packetsLost: 0, jitterMs: 0 };
+		return this.#finalStats ?? this.media?.stats() ?? { packetsSent: 0, packetsReceived: 0, packetsLost: 0, jitterMs: 0, srtpErrors: 0 };
 	}
 
 	/** Resolves when the call is answered; rejects with CallFailedError when it ends before that. */
@@ -161,6 +197,18 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 		this.media?.play(source);
 	}
 
+	/** Asks the far side to call somebody else (RFC 3515); resolves with its answer, `referral` events tell how it goes. Rejects when there is none. */
+	async refer(target: string, headers: readonly HeaderInput[] = []): Promise<{ status: number; reason: string }> {
+		const transaction = `refer-${randomInt(2 ** 31)}`;
+		const answered = new Promise<{ status: number; reason: string }>((resolve, reject) => {
+			this.#requests.set(transaction, (response) =>
+				response === undefined ? reject(new PhoneError("the far side did not answer the REFER")) : resolve(response),
+			);
+		});
+		this.line.feed({ kind: "request", leg: this.leg, transaction, method: "REFER", headers: [["Refer-To", target], ...headers] });
+		return answered;
+	}
+
 	/** Calls for every RTP packet that belongs to the call, before it is forgotten: the object is reused, its payload is not. */
 	onRtp(listener: NonNullable<CallMedia["onRtp"]>): void {
 		this.requireMedia().onRtp = listener;
@@ -174,6 +222,50 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 	/** Ends the call in whatever state: BYE, CANCEL or 480. Nothing when it is over. */
 	hangup(headers: readonly HeaderInput[] = []): void {
 		if (this.#state !== "ended") this.line.feed({ kind: "bye", leg: this.leg, headers });
+	}
+
+	/**
+	 * A new offer inside the call (re-INVITE), with these keys from now on, or in the clear. Gives the final status; when the far side refuses, all stays
+	 * as it was.
+	 */
+	async reoffer(crypto: LocalCrypto | undefined): Promise<number> {
+		return this.renegotiate({ crypto });
+	}
+
+	/**
+	 * A new offer inside the call (re-INVITE) with what changes; the rest stays. `newPort`: RTP goes by another port from now on, and so does `received`.
+	 * Gives the final status; when the far side refuses, all stays as it was.
+	 */
+	async renegotiate(change: Renegotiation): Promise<number> {
+		const before = { media: this.requireMedia(), crypto: this.crypto, codecs: this.codecs, direction: this.#direction };
+		if ("crypto" in change) this.crypto = change.crypto;
+		this.codecs = change.codecs ?? this.codecs;
+		this.#direction = change.direction ?? this.#direction;
+		if (change.newPort === true) {
+			this.media = await this.line.openMedia(this);
+			this.media.play(this.#source);
+		}
+		const media = this.requireMedia();
+		const local = this.describe(media);
+		const response = await this.request("INVITE", { body: sdpBody(createOffer(local)) });
+		const answer = response?.status === 200 ? readAnswer(sdpOf(response) ?? "", local) : undefined;
+		if (answer?.ok === true) {
+			this.connected(answer.negotiated);
+			if (media !== before.media) await before.media.close();
+		} else {
+			if (media !== before.media) await media.close();
+			({ media: this.media, crypto: this.crypto, codecs: this.codecs, direction: this.#direction } = before);
+		}
+		return response?.status ?? 0;
+	}
+
+	/** Any request inside the call; gives its final response, undefined when there is none. */
+	request(method: string, parts: { headers?: readonly HeaderInput[]; body?: Body } = {}): Promise<SipResponse | undefined> {
+		const transaction = `${method}-${randomInt(2 ** 31)}`;
+		return new Promise((resolve) => {
+			this.#requests.set(transaction, resolve);
+			this.line.feed({ kind: "request", leg: this.leg, transaction, method, ...parts });
+		});
 	}
 
 	/** @internal events of the SIP endpoint for this leg */
@@ -195,8 +287,11 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 				return this.#onReinvite(event.transaction, event.request);
 			case "in-dialog":
 				return this.line.asked(this, event.transaction, event.request);
-			case "ack-timeout":
 			case "in-dialog-response":
+				this.#requests.get(event.transaction)?.(event.response);
+				this.#requests.delete(event.transaction);
+				return undefined;
+			case "ack-timeout":
 				return undefined;
 		}
 	}
@@ -224,7 +319,9 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 	/** Our side of the next offer or answer. */
 	protected describe(media: CallMedia): LocalMedia {
 		this.#version += 1;
-		this.local = this.line.localMedia(media, this.codecs, this.#sessionId, this.#version);
+		const { crypto } = this;
+		const common = this.line.localMedia(media, this.codecs, this.#sessionId, this.#version);
+		this.local = { ...common, direction: this.#direction, ...(crypto && { crypto }) };
 		return this.local;
 	}
 
@@ -323,7 +420,12 @@ export class OutgoingCall extends PhoneCall {
 		if (this.state !== "ended") this.line.feed({ kind: this.state === "answered" ? "bye" : "cancel", leg: this.leg, headers });
 	}
 
+	/** what names the call on both sides, once it is answered: for a Replaces (RFC 3891) */
+	dialog: { callId: string; localTag: string; remoteTag: string } | undefined;
+
 	protected override onAnswered(response: SipResponse): void {
+		const [localTag, remoteTag] = [tagOf(response, "from"), tagOf(response, "to")];
+		this.dialog = { callId: header(response, "call-id") ?? "", localTag, remoteTag };
 		const sdp = sdpOf(response);
 		const answer = this.local === undefined ? undefined : readAnswer(sdp ?? "", this.local);
 		if (answer === undefined) return;

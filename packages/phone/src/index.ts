@@ -1,3 +1,4 @@
+export { newCrypto, type PhoneSrtp } from "./encryption.ts";
 export { CallFailedError, PhoneError } from "./errors.ts";
 export { IncomingCall, OutgoingCall, PhoneCall } from "./call.ts";
 export type { CallEnd } from "./call-end.ts";
@@ -9,3 +10,4 @@ export type { PhoneOptions } from "./phone.ts";
 export { type FollowOptions, Referral } from "./referral.ts";
 export type { ReceivedPacket, Recording } from "./recording.ts";
 export type { AudioSource } from "./sources.ts";
+export type { PhoneTls } from "./streams.ts";

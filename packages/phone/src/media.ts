@@ -14,6 +14,8 @@ import {
 	writeRtpHeader,
 } from "@trunkline/rtp";
 import type { Negotiated } from "@trunkline/sdp";
+import { MAX_OVERHEAD_BYTES } from "@trunkline/srtp";
+import { Encryption } from "./encryption.ts";
 import { pacer } from "./pacer.ts";
 import { Recording } from "./recording.ts";
 import { type AudioSource, silence } from "./sources.ts";
@@ -34,6 +36,8 @@ export interface MediaStats {
 	packetsReceived: number;
 	packetsLost: number;
 	jitterMs: number;
+	/** that could not be decrypted */
+	srtpErrors: number;
 }
 
 export interface MediaListener {
@@ -50,6 +54,7 @@ export class CallMedia {
 	readonly #socket: UdpSocket;
 	readonly #listener: MediaListener;
 	readonly #record: boolean;
+	readonly #encryption: Encryption;
 	readonly #received = emptyRtpPacket();
 	#statistics = new ReceptionStatistics(8000);
 	#receivedSsrc = -1;
@@ -57,12 +62,16 @@ export class CallMedia {
 	readonly #dtmfSender = new DtmfSender();
 	readonly #header: RtpHeader = {
 		payloadType: 0,
-		sequence: randomInt(0x10000),
+		// the lower half, as the rollover counter could not be told otherwise when the first packets are lost (RFC 3711 §3.3.1)
+		sequence: randomInt(0x8000),
 		timestamp: randomInt(2 ** 32),
 		ssrc: randomInt(2 ** 32),
 		marker: true,
 	};
-	readonly #buffers = Array.from({ length: SEND_BUFFERS }, () => new Uint8Array(RTP_FIXED_HEADER_BYTES + FRAME_SAMPLES));
+	readonly #buffers = Array.from(
+		{ length: SEND_BUFFERS },
+		() => new Uint8Array(RTP_FIXED_HEADER_BYTES + FRAME_SAMPLES + MAX_OVERHEAD_BYTES),
+	);
 	readonly #frame = new Int16Array(FRAME_SAMPLES);
 	#nextBuffer = 0;
 	#timestamp = this.#header.timestamp;
@@ -80,6 +89,7 @@ export class CallMedia {
 		ports?: PortRange;
 		record: boolean;
 		maxRecordMs: number;
+		wrongKey: boolean;
 		listener: MediaListener;
 	}): Promise<CallMedia> {
 		let media: CallMedia | undefined;
@@ -88,7 +98,8 @@ export class CallMedia {
 		return media;
 	}
 
-	private constructor(socket: UdpSocket, options: { record: boolean; maxRecordMs: number; listener: MediaListener }) {
+	private constructor(socket: UdpSocket, options: { record: boolean; maxRecordMs: number; wrongKey: boolean; listener: MediaListener }) {
+		this.#encryption = new Encryption(options.wrongKey);
 		this.#socket = socket;
 		this.#listener = options.listener;
 		this.#record = options.record;
@@ -112,6 +123,7 @@ export class CallMedia {
 	start(negotiated: Negotiated): void {
 		if (this.#closed) return;
 		this.#negotiated = negotiated;
+		this.#encryption.use(negotiated.srtp);
 		this.#remote = negotiated.remote;
 		this.#latched = false;
 		this.#unsubscribe ??= pacer.subscribe(() => this.#tick());
@@ -138,6 +150,7 @@ export class CallMedia {
 			packetsReceived: report.received,
 			packetsLost: Math.max(0, report.cumulativeLost),
 			jitterMs: report.jitterMs,
+			srtpErrors: this.#encryption.errors,
 		};
 	}
 
@@ -151,7 +164,8 @@ export class CallMedia {
 
 	receive(bytes: Uint8Array, address: string, port: number, arrivalMs: number): void {
 		if (this.#closed || isRtcp(bytes)) return;
-		const packet = parseRtp(bytes, this.#received);
+		const plain = this.#encryption.unprotect(bytes);
+		const packet = plain && parseRtp(plain, this.#received);
 		if (packet === undefined) return;
 		const codec = this.#codecOf(packet.payloadType);
 		const isEvent = packet.payloadType === this.#negotiated?.telephoneEvent?.receivePayloadType;
@@ -211,7 +225,12 @@ export class CallMedia {
 		if (buffer === undefined) return;
 		encodeG711(negotiated.codec.name, this.#frame, buffer, RTP_FIXED_HEADER_BYTES);
 		// RFC 3551 §4.1: the marker tells the first packet of a talkspurt
-		this.#send(negotiated.codec.payloadType, this.#timestamp, !this.#talking, buffer.subarray(RTP_FIXED_HEADER_BYTES));
+		this.#send(
+			negotiated.codec.payloadType,
+			this.#timestamp,
+			!this.#talking,
+			buffer.subarray(RTP_FIXED_HEADER_BYTES, RTP_FIXED_HEADER_BYTES + FRAME_SAMPLES),
+		);
 		this.#talking = true;
 	}
 
@@ -226,8 +245,10 @@ export class CallMedia {
 		const start = writeRtpHeader(buffer, 0, header);
 		buffer.set(payload, start);
 		header.sequence = (header.sequence + 1) & 0xffff;
+		const length = this.#encryption.protect(buffer, start + payload.length);
+		if (length === 0) return;
 		this.#sent += 1;
-		this.#socket.send(buffer.subarray(0, start + payload.length), this.#remote.port, this.#remote.address);
+		this.#socket.send(buffer.subarray(0, length), this.#remote.port, this.#remote.address);
 	}
 
 	#tellDtmf(events: readonly DtmfEvent[]): void {

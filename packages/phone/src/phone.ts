@@ -1,12 +1,14 @@
 import { isIPv6 } from "node:net";
-import type { AudioCodec } from "@trunkline/sdp";
-import { type EndpointStats, header, parseNameAddr, parseUri, type SipEvent, type SipRequest } from "@trunkline/sip";
+import type { AudioCodec, LocalCrypto } from "@trunkline/sdp";
+import { type EndpointStats, header, parseNameAddr, parseUri, readReferNotify, type SipEvent, type SipRequest, type SipTransport } from "@trunkline/sip";
 import { type CallLine, IncomingCall, OutgoingCall, type PhoneCall } from "./call.ts";
 import type { CallOptions } from "./call-options.ts";
+import { newCrypto, type PhoneSrtp } from "./encryption.ts";
 import { PhoneError } from "./errors.ts";
 import { CallMedia, type PortRange } from "./media.ts";
 import { Referral } from "./referral.ts";
 import { SipDriver } from "./sip-driver.ts";
+import type { PhoneTls } from "./streams.ts";
 import { resolveProxy, resolveUri } from "./target.ts";
 
 export interface PhoneOptions {
@@ -14,6 +16,9 @@ export interface PhoneOptions {
 	host?: string;
 	/** SIP port; default 0 = any free one */
 	port?: number;
+	/** what it is called by, and calls by where a URI says nothing else; default UDP. Over TLS it is called only with a certificate. */
+	transport?: SipTransport;
+	tls?: PhoneTls;
 	/** what Contact, Via and SDP say, when `host` is a wildcard or the machine is behind NAT; default `host` */
 	address?: string;
 	rtpPortRange?: PortRange;
@@ -23,6 +28,8 @@ export interface PhoneOptions {
 	password?: string;
 	/** in order of preference; default PCMU, PCMA */
 	codecs?: readonly AudioCodec[];
+	/** encrypts calls; unset = in the clear */
+	srtp?: PhoneSrtp;
 	/** false: what is heard is not kept; default true */
 	record?: boolean;
 	/** how much of what is heard is kept per call; default 10 minutes */
@@ -37,7 +44,7 @@ const CLOSE_GRACE_MS = 500;
 const CLOSE_POLL_MS = 10;
 const DEFAULT_RECORD_MS = 10 * 60_000;
 
-/** A SIP telephone: calls and is called over UDP, any number of calls at once. */
+/** A SIP telephone: calls and is called over UDP, TCP and TLS, any number of calls at once. */
 export class Phone {
 	readonly #options: PhoneOptions;
 	readonly #host: string;
@@ -94,6 +101,11 @@ export class Phone {
 		return this.#uriOf(this.#options.username ?? "phone");
 	}
 
+	/** Breaks the TCP and TLS connections, as a network does; the next message opens a new one. */
+	cutConnections(): void {
+		this.#driver.cutConnections();
+	}
+
 	/** Calls that are not over. */
 	get calls(): readonly PhoneCall[] {
 		return [...this.#calls.values()];
@@ -120,9 +132,10 @@ export class Phone {
 	 */
 	async call(uri: string, options: CallOptions = {}): Promise<OutgoingCall> {
 		if (this.#closing !== undefined) throw new PhoneError("the phone is closed");
-		const target = options.proxy === undefined ? await resolveUri(uri) : await resolveProxy(options.proxy);
+		const target = options.proxy === undefined ? await resolveUri(uri, this.#options.transport) : await resolveProxy(options.proxy, this.#options.transport);
 		this.#nextLeg += 1;
 		const call = new OutgoingCall(this.#line, `out-${this.#nextLeg}`, options.codecs ?? this.#options.codecs ?? DEFAULT_CODECS);
+		call.crypto = this.#newCrypto(options.srtp);
 		this.#calls.set(call.leg, call);
 		const username = options.username ?? this.#options.username;
 		const password = options.password ?? this.#options.password;
@@ -155,9 +168,11 @@ export class Phone {
 			this.#driver = await SipDriver.open({
 				host: this.#host,
 				port,
+				transport: this.#options.transport ?? "UDP",
+				tls: this.#options.tls ?? {},
 				address: this.#address,
 				user: this.#options.username ?? "phone",
-				allow: ["REFER"],
+				allow: ["REFER", "NOTIFY"],
 				onEvent: (event) => this.#onSip(event),
 				trace: (line) => this.#options.log?.(line),
 			});
@@ -193,18 +208,28 @@ export class Phone {
 		}
 		const parties = { from: userOf(parseNameAddr(header(request, "from") ?? "")?.uri), to: userOf(request.uri) };
 		const call = new IncomingCall(this.#line, leg, this.#options.codecs ?? DEFAULT_CODECS, request, parties);
+		call.crypto = this.#newCrypto();
 		this.#calls.set(leg, call);
 		this.#onIncoming(call);
 	}
 
 	#asked(call: PhoneCall, transaction: string, request: SipRequest): void {
-		// REFER is all that the endpoint lets through
+		if (request.method === "NOTIFY") {
+			const progress = readReferNotify(request);
+			this.#driver.feed({ kind: "respond", transaction, status: progress === undefined ? 489 : 200 });
+			if (progress !== undefined) call.emit("referral", progress);
+			return;
+		}
 		const referral = new Referral(call, transaction, request, {
 			feed: (input) => this.#driver.feed(input),
 			call: (uri, options) => this.call(uri, options),
 		});
 		if (this.#onReferral === undefined || this.#closing !== undefined) referral.reject();
 		else this.#onReferral(referral);
+	}
+
+	#newCrypto(srtp: PhoneSrtp | undefined = this.#options.srtp): LocalCrypto | undefined {
+		return srtp === undefined ? undefined : newCrypto(srtp);
 	}
 
 	async #openMedia(call: PhoneCall): Promise<CallMedia> {
@@ -214,6 +239,7 @@ export class Phone {
 			...(rtpPortRange && { ports: rtpPortRange }),
 			record: record ?? true,
 			maxRecordMs: maxRecordMs ?? DEFAULT_RECORD_MS,
+			wrongKey: this.#options.srtp?.wrongKey === true,
 			listener: {
 				onDtmf: (event) => {
 					if (event.type !== "start") return;
@@ -231,8 +257,13 @@ export class Phone {
 		return text;
 	}
 
+	#transportParameter(): string {
+		const { transport } = this.#options;
+		return transport === undefined || transport === "UDP" ? "" : `;transport=${transport.toLowerCase()}`;
+	}
+
 	#uriOf(user: string): string {
-		const uri = `sip:${encodeURIComponent(user).replaceAll("%2B", "+")}@${isIPv6(this.#address) ? `[${this.#address}]` : this.#address}:${this.port}`;
+		const uri = `sip:${encodeURIComponent(user).replaceAll("%2B", "+")}@${isIPv6(this.#address) ? `[${this.#address}]` : this.#address}:${this.port}${this.#transportParameter()}`;
 		if (parseUri(uri) === undefined) throw new PhoneError(`"${user}" cannot be a SIP user`);
 		return uri;
 	}

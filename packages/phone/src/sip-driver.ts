@@ -1,10 +1,14 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import { type Address, type EndpointStats, SipEndpoint, type SipEvent, type SipInput } from "@trunkline/sip";
+import { type Address, type EndpointStats, SipEndpoint, type SipEvent, type SipInput, type SipTransport } from "@trunkline/sip";
+import { type PhoneTls, Streams } from "./streams.ts";
 import { openUdp, type UdpSocket } from "./udp.ts";
 
 export interface SipDriverOptions {
 	host: string;
 	port: number;
+	/** what the phone is called by; over TLS only with a certificate. UDP is always there, and TCP and TLS to call by. */
+	transport?: SipTransport;
+	tls?: PhoneTls;
 	/** what Contact and Via say; default `host` */
 	address: string;
 	user: string;
@@ -18,32 +22,56 @@ export interface SipDriverOptions {
 /** setTimeout counts in 31 bits; woken early, the endpoint has nothing to do and is asked again. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Runs the SIP endpoint over one UDP socket: bytes and time in, bytes and events out, one timer. */
+/** A free port of UDP may be taken in TCP. */
+const PORT_TRIES = 20;
+
+/** Runs the SIP endpoint over one UDP socket and its connections: bytes and time in, bytes and events out, one timer. */
 export class SipDriver {
 	readonly port: number;
 	readonly #options: SipDriverOptions;
 	readonly #endpoint: SipEndpoint;
 	readonly #socket: UdpSocket;
+	readonly #streams: Streams;
 	#timer: NodeJS.Timeout | undefined;
 	#draining = false;
 	#closed = false;
 
 	static async open(options: SipDriverOptions): Promise<SipDriver> {
 		let driver: SipDriver | undefined;
-		const socket = await openUdp(options.host, options.port, (bytes, host, port) =>
-			driver?.feed({ kind: "received", bytes, remote: { host, port, transport: "UDP" } }, bytes),
-		);
-		driver = new SipDriver(options, socket);
-		return driver;
+		const received = (bytes: Uint8Array, remote: Address): void => driver?.feed({ kind: "received", bytes, remote }, bytes);
+		for (let left = PORT_TRIES; ; left--) {
+			const streams = new Streams(
+				{
+					onMessage: received,
+					onUnreachable: (remote, message) => driver?.feed({ kind: "transport-error", remote, message }),
+				},
+				options.tls ?? {},
+			);
+			// Over TLS the port is the one of TLS, and UDP has any.
+			const isTls = options.transport === "TLS";
+			const socket = await openUdp(options.host, isTls ? 0 : options.port, (bytes, host, port) =>
+				received(bytes, { host, port, transport: "UDP" }),
+			);
+			try {
+				const listens = options.transport === "TCP" || (isTls && options.tls?.cert !== undefined);
+				const port = listens ? await streams.listen(isTls ? "TLS" : "TCP", options.host, isTls ? options.port : socket.port) : socket.port;
+				driver = new SipDriver(options, socket, streams, port);
+				return driver;
+			} catch (error) {
+				await socket.close();
+				if (options.port !== 0 || left === 0 || (error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+			}
+		}
 	}
 
-	private constructor(options: SipDriverOptions, socket: UdpSocket) {
+	private constructor(options: SipDriverOptions, socket: UdpSocket, streams: Streams, port: number) {
 		this.#options = options;
 		this.#socket = socket;
-		this.port = socket.port;
+		this.#streams = streams;
+		this.port = port;
 		this.#endpoint = new SipEndpoint({
 			userAgent: "Trunkline phone",
-			contact: { host: options.address, port: socket.port, user: options.user },
+			contact: { host: options.address, port: socket.port, tlsPort: port, user: options.user },
 			random: (n) => randomBytes(n),
 			hashes: {
 				md5: (data) => createHash("md5").update(data).digest(),
@@ -69,7 +97,12 @@ export class SipDriver {
 	async close(): Promise<void> {
 		this.#closed = true;
 		clearTimeout(this.#timer);
-		await this.#socket.close();
+		await Promise.all([this.#socket.close(), this.#streams.close()]);
+	}
+
+	/** Breaks the connections, as a network does. */
+	cutConnections(): void {
+		this.#streams.cut();
 	}
 
 	#drain(): void {
@@ -89,6 +122,10 @@ export class SipDriver {
 
 	#transmit(bytes: Uint8Array, to: Address): void {
 		this.#trace("→", bytes, to);
+		if (to.transport !== "UDP") {
+			this.#streams.send(bytes, to);
+			return;
+		}
 		this.#socket.send(bytes, to.port, to.host, (error) => this.feed({ kind: "transport-error", remote: to, message: error.message }));
 	}
 

@@ -23,6 +23,7 @@ export async function dial(uri: string, options: CliOptions): Promise<number> {
 		...(port !== undefined && { port }),
 		...(username !== undefined && { username }),
 		...(password !== undefined && { password }),
+		...(options.srtp === true && { srtp: {} }),
 		...(verbose === true && { log: say }),
 	});
 	const signal = stopSignal();

@@ -24,6 +24,7 @@ export async function listen(port: number, options: CliOptions): Promise<number>
 		record: options.record !== undefined,
 		maxRecordMs: 24 * 3_600_000,
 		...(options.username !== undefined && { username: options.username }),
+		...(options.srtp === true && { srtp: {} }),
 		...(options.verbose === true && { log: say }),
 	});
 	const signal = stopSignal();

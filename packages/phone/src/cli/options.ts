@@ -29,6 +29,8 @@ export interface CliOptions {
 	proxy?: string;
 	headers: HeaderInput[];
 	codecs: AudioCodec[];
+	/** encrypts with SRTP and takes no call in the clear */
+	srtp?: boolean;
 	verbose?: boolean;
 }
 
@@ -73,6 +75,7 @@ export function readCommandLine(argv: readonly string[]): { uri: string | undefi
 		.option("--password <password>", "the same; the variable SIP_PASSWORD does not show in lists of processes")
 		.option("--header <line>", 'SIP header to add, "X-Name: value"; may be given again', header)
 		.option("--codec <list>", "codecs in order of preference (PCMU,PCMA)", codecs)
+		.option("--srtp", "encrypt the audio (SRTP), and take no call in the clear")
 		.option("--proxy <host[:port]>", "send the call there instead of where the URI leads to")
 		.option("--host <address>", "address of this machine to use", address)
 		.option("--port <port>", "our own SIP port (any free one by default)", port)

@@ -1,0 +1,62 @@
+import { randomBytes } from "node:crypto";
+import { type CryptoSuite, type LocalCrypto, type NegotiatedCrypto, suiteKeyBytes } from "@trunkline/sdp";
+import { SrtpReceiver, SrtpSender } from "@trunkline/srtp";
+import { nodeCrypto } from "@trunkline/srtp/node";
+
+/** SRTP with keys in the SDP (RFC 4568). */
+export interface PhoneSrtp {
+	/** in order of preference; default AES_CM_128_HMAC_SHA1_80 */
+	suites?: readonly CryptoSuite[];
+	/** false: calls in the clear are taken, too; default true */
+	required?: boolean;
+	/** sends under another key than the SDP says, to see what the far side makes of it */
+	wrongKey?: boolean;
+}
+
+/** New keys. */
+export function newCrypto({ suites = ["AES_CM_128_HMAC_SHA1_80"], required = true }: PhoneSrtp): LocalCrypto {
+	return { required, keys: suites.map((suite) => ({ suite, key: new Uint8Array(randomBytes(suiteKeyBytes(suite))) })) };
+}
+
+/** What a call in progress sends and receives, or nothing where it is in the clear. */
+export class Encryption {
+	readonly #wrongKey: boolean;
+	#keys: NegotiatedCrypto | undefined;
+	#sender: SrtpSender | undefined;
+	#receiver: SrtpReceiver | undefined;
+	/** packets that could not be opened */
+	errors = 0;
+
+	constructor(wrongKey: boolean) {
+		this.#wrongKey = wrongKey;
+	}
+
+	/** The same key goes on with its context. */
+	use(keys: NegotiatedCrypto | undefined): void {
+		const before = this.#keys;
+		this.#keys = keys;
+		if (keys === undefined) {
+			this.#sender = this.#receiver = undefined;
+			return;
+		}
+		const { suite, send, receive } = keys;
+		const same = before?.suite === suite;
+		if (!same || !Buffer.from(before.send).equals(send)) {
+			const key = this.#wrongKey ? send.map((byte) => byte ^ 0xff) : send;
+			this.#sender = new SrtpSender(nodeCrypto, suite, key);
+		}
+		if (!same || !Buffer.from(before.receive).equals(receive)) this.#receiver = new SrtpReceiver(nodeCrypto, suite, receive);
+	}
+
+	/** In place; gives the new length, 0 = not to be sent. */
+	protect(packet: Uint8Array, length: number): number {
+		return this.#sender === undefined ? length : this.#sender.protectRtp(packet, length);
+	}
+
+	unprotect(packet: Uint8Array): Uint8Array | undefined {
+		if (this.#receiver === undefined) return packet;
+		const plain = this.#receiver.unprotectRtp(packet);
+		if (plain === undefined) this.errors += 1;
+		return plain;
+	}
+}
