@@ -16,7 +16,9 @@ import type { LiveCall, RoomConnector } from "./call/ports.ts";
 import type { CallDeps, CallLog } from "./call/runner.ts";
 import type { Decision } from "./call/state.ts";
 import { secondLegs } from "./call/second-leg.ts";
+import { TrunkLimits } from "./call/trunk-limits.ts";
 import { systemClock } from "./health/clock.ts";
+import { Lateness } from "./health/lateness.ts";
 import { RtpMediaPort } from "./media/media-port.ts";
 import { LiveKitRoomConnector } from "./room/livekit-room-connector.ts";
 import { joinToken } from "./room/token.ts";
@@ -89,6 +91,8 @@ export interface MediaNodeOptions {
 	strictDispatch: boolean;
 	/** calls at a time; above it new ones get 503 */
 	maxCalls: number;
+	/** new calls get 503 while half of the event loop's turns are later than this; default 100 */
+	overloadMs?: number;
 	mediaTimeoutMs?: { first: number; later: number };
 	/** asked at each digit that a caller presses; unset: digits are on no record */
 	recordsDigits?: (projectId: string) => Promise<boolean>;
@@ -108,12 +112,17 @@ export interface NodeStats {
 	rtpPorts: number;
 }
 
+/** Five packets late: more than jitter buffers make up for, and more than a machine that others share is late now and then. */
+const OVERLOAD_MS = 100;
+
 /** One media node: SIP, RTP, rooms and the calls between them. Built here and nowhere else. */
 export class MediaNode {
 	readonly nodeId: string;
 	readonly #options: MediaNodeOptions;
 	readonly #calls = new Map<string, LiveCall>();
 	readonly #identities = new Identities();
+	readonly #trunkLimits = new TrunkLimits();
+	readonly #lateness: Lateness;
 	readonly #media: RtpMediaPort;
 	readonly #userAgent: SipUserAgent;
 	readonly #resolver: SipResolver;
@@ -166,6 +175,7 @@ export class MediaNode {
 	private constructor(options: MediaNodeOptions, transport: SipTransport) {
 		this.nodeId = options.nodeId ?? newId("ND_", randomBytes);
 		this.#options = options;
+		this.#lateness = new Lateness(options.overloadMs ?? OVERLOAD_MS);
 		this.#transport = transport;
 		this.#media = new RtpMediaPort({
 			bindHost: options.rtp.bindHost,
@@ -202,6 +212,7 @@ export class MediaNode {
 			mediaTimeoutMs: options.mediaTimeoutMs ?? { first: 30_000, later: 15_000 },
 			random: randomBytes,
 			mayCall,
+			trunkLimits: this.#trunkLimits,
 			log,
 			onTransfer: (transferIds, outcome) => this.#transfers.settle(transferIds, outcome),
 			onOver: (callId) => this.#onOver(callId),
@@ -216,6 +227,7 @@ export class MediaNode {
 			random: randomBytes,
 			now: clock.now,
 			identities: this.#identities,
+			trunkLimits: this.#trunkLimits,
 			log,
 		});
 		this.#sources = new AllowedSources({ trunks: inboundTrunksFor(options), log });
@@ -258,7 +270,7 @@ export class MediaNode {
 				const call = new InboundCall(newId("SCL_", randomBytes), deps, invite, leg, async (given, callId) => {
 					const outcome = await decide(given, request, callId);
 					// Cancelled meanwhile: nobody would release it later.
-					if (!this.#calls.has(callId)) this.#identities.release(callId);
+					if (!this.#calls.has(callId)) this.#release(callId);
 					const strike = strikeFor(outcome.decision);
 					if (strike !== undefined) this.#guard.strike(given.source.address, strike);
 					return outcome;
@@ -281,7 +293,7 @@ export class MediaNode {
 			calls: options.callStore,
 			nodeId: this.nodeId,
 			region: options.region,
-			room: () => (this.#draining ? 0 : options.maxCalls - this.#calls.size),
+			room: () => (this.#draining || this.#overloaded() ? 0 : this.#free()),
 			run: (record, dialled) => this.#run(new OutboundCall(deps, record, outboundPlan(record, log), this.#userAgent, dialled)),
 			now: clock.now,
 			sleep: pause,
@@ -356,6 +368,7 @@ export class MediaNode {
 		// Until here, so that a call that goes on during a drain can still be hung up.
 		await Promise.race([Promise.all([intake, this.#commands?.stop(), this.#transfers.settled()]), delay(500, undefined, { ref: false })]);
 		this.#sources.stop();
+		this.#lateness.stop();
 		this.#userAgent.close();
 		this.#resolver.close();
 		await this.#transport.close();
@@ -392,14 +405,31 @@ export class MediaNode {
 
 	#onOver(callId: string): void {
 		this.#calls.delete(callId);
-		this.#identities.release(callId);
+		this.#release(callId);
 		if (this.#calls.size > 0) return;
 		for (const emptied of this.#whenEmpty) emptied();
 	}
 
+	/** how many more calls the node takes; those that it is about to dial have their places already */
+	#free(): number {
+		return this.#options.maxCalls - this.#calls.size - this.#intake.claiming;
+	}
+
+	#overloaded(): boolean {
+		return this.#calls.size > 0 && this.#lateness.overloaded;
+	}
+
+	/** What a call has of the node's. */
+	#release(callId: string): void {
+		this.#identities.release(callId);
+		this.#trunkLimits.release(callId);
+	}
+
 	#refusal(): { reason: string; retryAfterSeconds: number } | undefined {
 		if (this.#draining) return { reason: "Shutting Down", retryAfterSeconds: 30 };
-		if (this.#calls.size >= this.#options.maxCalls) return { reason: "At Capacity", retryAfterSeconds: 10 };
+		if (this.#free() <= 0) return { reason: "At Capacity", retryAfterSeconds: 10 };
+		// Before the calls that there are suffer for one more.
+		if (this.#overloaded()) return { reason: "Overloaded", retryAfterSeconds: 5 };
 		return undefined;
 	}
 }

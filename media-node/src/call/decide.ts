@@ -26,6 +26,7 @@ import type { TermsInput } from "./media-terms.ts";
 import { sendableHeaders } from "./sendable-headers.ts";
 import type { Decision } from "./state.ts";
 import { allowHeaders } from "./transfer-state.ts";
+import type { TrunkLimits, TrunkRefusal } from "./trunk-limits.ts";
 import { UsedAnswers } from "./used-answers.ts";
 
 export interface DecideOptions {
@@ -40,6 +41,8 @@ export interface DecideOptions {
 	now(): number;
 	/** of the calls that this node has; whoever runs the call releases it */
 	identities: Identities;
+	/** `settings.limits` of trunks; whoever runs the call releases its slot */
+	trunkLimits?: TrunkLimits;
 	log: { warn(fields: Record<string, unknown>, message: string): void };
 }
 
@@ -65,6 +68,8 @@ export function decideWith(
 		if (trunk !== undefined) {
 			const unauthorized = authorize(options, used, trunk, request, invite.sipCallId);
 			if (unauthorized !== undefined) return refused(unauthorized);
+			const full = options.trunkLimits?.admit(trunk.trunkId, callId, trunk.settings?.limits, options.now());
+			if (full !== undefined) return refused(beyondLimits(full));
 		}
 		const to = trunkNumberOf(trunk, called);
 		const rules = await configStore.rulesFor(projectId, trunk?.trunkId, to);
@@ -86,6 +91,15 @@ export function decideWith(
 		};
 	};
 }
+
+/** 503 and never 486: carriers then try another route, or later (RFC 3261 §21.5.4), in the place of telling the caller that somebody is busy. */
+const beyondLimits = ({ message, retryAfterSeconds }: TrunkRefusal): Decision => ({
+	kind: "reject",
+	status: 503,
+	reason: "Trunk At Capacity",
+	end: { by: "node", reason: "rejected", message },
+	headers: [["Retry-After", String(retryAfterSeconds)]],
+});
 
 const nobodysNumber: Decision = {
 	kind: "reject",

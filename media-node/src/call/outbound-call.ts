@@ -147,6 +147,8 @@ export class OutboundCall extends CallRunner {
 			);
 			return this.dispatch({ type: "forbidden", message: forbidden });
 		}
+		const full = this.deps.trunkLimits?.admit(request.trunkId, this.callId, request.settings?.limits, clock.now());
+		if (full !== undefined) return this.dispatch({ type: "forbidden", message: full.message, sipStatus: 503 });
 		const ours = await this.records.decide(["claimed", "joining"], "dialing", clock.now(), "dialing");
 		this.#dialled();
 		if (!ours) return this.dispatch({ type: "dial-lost" });
@@ -178,7 +180,7 @@ export class OutboundCall extends CallRunner {
 			routing: inviteRouting(request, async (targets) => this.deps.mayCall?.(this.#projectId, targets)),
 			sdp: this.#offer,
 			reliable: effectiveSettings(request.settings).reliableProvisional !== "off",
-			...(request.settings?.tls === undefined ? {} : { tls: request.settings.tls }),
+			tls: effectiveSettings(request.settings).tls,
 			...(request.authUsername === "" ? {} : { auth: { username: request.authUsername, password: request.authPassword } }),
 		};
 	}

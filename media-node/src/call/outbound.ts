@@ -98,7 +98,7 @@ function dialing(state: CallState, event: CallEvent, now: number): Step {
 		case "unreachable":
 			return finish(state, "over", { by: "node", reason: "unreachable", message: event.message }, now);
 		case "forbidden":
-			return finish(state, "over", { by: "node", reason: "rejected", message: event.message }, now);
+			return finish(state, "over", forbiddenEnd(event), now);
 		case "attempt":
 			return step(state, {}, attemptRecord(event));
 		case "provisional":
@@ -194,6 +194,10 @@ function abortEnd(state: CallState, event: CallEvent): CallEnd | undefined {
 		default:
 			return undefined;
 	}
+}
+
+function forbiddenEnd({ message, sipStatus }: Extract<CallEvent, { type: "forbidden" }>): CallEnd {
+	return { by: "node", reason: "rejected", message, ...(sipStatus === undefined ? {} : { sipStatus, sipReason: "Service Unavailable" }) };
 }
 
 function failureEnd(event: Extract<CallEvent, { type: "failed" }>): CallEnd {

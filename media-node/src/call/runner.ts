@@ -30,6 +30,7 @@ import { CallRooms } from "./call-rooms.ts";
 import { Moves } from "./moves.ts";
 import { type RoomLink, within } from "./room-link.ts";
 import type { DialSecondLeg } from "./second-leg-types.ts";
+import type { TrunkLimits } from "./trunk-limits.ts";
 import type { CallEvent, CallState, Effect, Step, TimerName } from "./state.ts";
 
 export type { RoomIdentity };
@@ -61,6 +62,8 @@ export interface CallDeps {
 	log: CallLog;
 	/** asked before an INVITE of ours leaves: why the project may not call that; unset: the API has seen to it */
 	mayCall?: MayCall | undefined;
+	/** `settings.limits` of trunks; `onOver` releases the slot */
+	trunkLimits?: TrunkLimits | undefined;
 	/** what came of transfers; called once for each */
 	onTransfer(transferIds: readonly string[], outcome: TransferOutcome): void;
 	/** the call is gone; nothing of it is left */

@@ -119,8 +119,8 @@ export type CallEvent =
 	/** the conditional write to `dialing` found that the call is not ours any more (cancelled, or taken) */
 	| { type: "dial-lost" }
 	| { type: "unreachable"; message: string }
-	/** the project's policy is against the call */
-	| { type: "forbidden"; message: string }
+	/** the project's policy is against the call, or the trunk's limits (503) */
+	| { type: "forbidden"; message: string; sipStatus?: 503 }
 	/** one of several targets of our INVITE did not take it, or did after others */
 	| { type: "attempt"; target: string; outcome: string }
 	| { type: "provisional"; status: number }

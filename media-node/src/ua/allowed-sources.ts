@@ -1,11 +1,9 @@
 import type { InboundTrunk } from "@trunkline/contracts";
-import { type Network, networkContains, parseAddress, parseNetwork } from "@trunkline/domain";
+import { type Network, networkContains, parseAddress, parseNetwork, sourceNetworks } from "@trunkline/domain";
 
 export interface AllowedSourcesOptions {
 	/** of all projects that this node takes calls for, up to `most`; undefined = more than that */
-	trunks(most: number): Promise<readonly Pick<InboundTrunk, "allowedAddresses">[] | undefined>;
-	/** other addresses of the parties of trunks, such as a provider's ranges */
-	networksOf?(trunk: Pick<InboundTrunk, "allowedAddresses">): readonly string[];
+	trunks(most: number): Promise<readonly InboundTrunk[] | undefined>;
 	log: { warn(fields: Record<string, unknown>, message: string): void };
 }
 
@@ -70,10 +68,9 @@ export class AllowedSources {
 	async refresh(): Promise<void> {
 		try {
 			const trunks = await this.#options.trunks(MOST_TRUNKS);
-			this.#trunks = (trunks ?? []).map((trunk) =>
-				[...trunk.allowedAddresses, ...(this.#options.networksOf?.(trunk) ?? [])].flatMap((entry) => parseNetwork(entry) ?? []),
-			);
-			this.#closed = trunks !== undefined && trunks.length > 0 && trunks.every(({ allowedAddresses }) => allowedAddresses.length > 0);
+			const sources = trunks?.map(sourceNetworks) ?? [];
+			this.#trunks = sources.map((entries) => entries.flatMap((entry) => parseNetwork(entry) ?? []));
+			this.#closed = sources.length > 0 && sources.every((entries) => entries.length > 0);
 			this.#known = new Map();
 		} catch (error) {
 			this.#options.log.warn({ err: error }, "the trunks' addresses could not be read; the last list holds");

@@ -26,11 +26,18 @@ export class Intake {
 	readonly #options: IntakeOptions;
 	readonly #stop = new AbortController();
 	#running: Promise<void> = Promise.resolve();
+	/** calls that are being claimed: a slot each, so that a node is never over its limit however many messages come at once */
+	readonly #claiming = new Set<string>();
 	/** calls that this node is claiming, or runs without having acknowledged their message yet */
 	readonly #taken = new Set<string>();
 
 	constructor(options: IntakeOptions) {
 		this.#options = options;
+	}
+
+	/** Calls that are about to start: they count against the node's limit. */
+	get claiming(): number {
+		return this.#claiming.size;
 	}
 
 	start(): void {
@@ -73,7 +80,14 @@ export class Intake {
 				log.error({ callId, messageRegion: received.message.region, region }, "a dial request of another region is in this region's queue");
 				return;
 			}
-			await this.#claim(received);
+			// Others may have come while the queue was asked. Another node has room, or this one will have when the message comes back.
+			if (this.#options.room() <= 0) return await received.release();
+			this.#claiming.add(callId);
+			try {
+				await this.#claim(received);
+			} finally {
+				this.#claiming.delete(callId);
+			}
 		} catch (error) {
 			log.error({ callId, err: error }, "claiming a call failed; the queue delivers it again");
 		}
@@ -127,6 +141,8 @@ export class Intake {
 			await received.release();
 			return false;
 		}
+		// From here on it is counted as a call.
+		this.#claiming.delete(callId);
 		try {
 			run(record, () => {
 				this.#taken.delete(callId);
