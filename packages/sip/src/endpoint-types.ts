@@ -108,6 +108,11 @@ export type SipInput =
 			headers?: readonly HeaderInput[];
 			body?: Body;
 			auth?: Credentials;
+			/**
+			 * The INVITE has no body and asks for an offer (RFC 3261 §13.2.1). When `answered` has it, the command `ack` must bring the answer; when a reliable
+			 * 1xx has it, `prack`.
+			 */
+			delayedOffer?: boolean;
 			/** Supported: 100rel and 199: provisional responses are acknowledged by PRACK (RFC 3262) */
 			reliable?: boolean;
 			sessionTimer?: SessionTimerOptions;
@@ -117,6 +122,8 @@ export type SipInput =
 	 * requires it all are.
 	 */
 	| { kind: "ring"; leg: LegId; status: number; reason?: string; headers?: readonly HeaderInput[]; body?: Body; reliable?: boolean }
+	/** ACK with the answer to the offer in the 2xx, of a leg with `delayedOffer` */
+	| { kind: "ack"; leg: LegId; body?: Body }
 	/** the answer to the offer of a reliable 1xx, whose event named it */
 	| { kind: "prack"; leg: LegId; prack: string; headers?: readonly HeaderInput[]; body?: Body }
 	/** 200 to the INVITE, or to the re-INVITE named by `transaction`; retransmitted until the ACK */

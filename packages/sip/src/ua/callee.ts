@@ -84,6 +84,7 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 				return;
 			case "cancel":
 			case "prack":
+			case "ack":
 			case "call":
 				return;
 		}

@@ -33,6 +33,8 @@ export class CallerLeg implements Leg, SessionOwner {
 	readonly #early = new Map<string, Session>();
 	/** To tags of early dialogs that a 199 ended */
 	readonly #terminated = new Set<string>();
+	/** To tag of the 2xx whose offer has no answer yet: its ACK waits for it */
+	#unansweredOffer: string | undefined;
 	/** offers in reliable 1xx that the driver has not answered */
 	readonly #offers = new Map<
 		string,
@@ -72,11 +74,16 @@ export class CallerLeg implements Leg, SessionOwner {
 				if (input.abandon === true) this.#transaction?.stopRepeating();
 				return;
 			case "bye":
+				// The peer repeats its 2xx until an ACK comes, whatever is in it.
+				this.#answerOffer(undefined);
 				if (this.#session === undefined) this.#onCancel(input.headers, now);
 				else this.#session.bye(input.headers, now);
 				return;
 			case "request":
 				this.#request(input, now);
+				return;
+			case "ack":
+				this.#answerOffer(input.body);
 				return;
 			case "prack":
 				this.#offers.get(input.prack)?.(input, now);
@@ -224,7 +231,12 @@ export class CallerLeg implements Leg, SessionOwner {
 		if (this.#invite === undefined || this.#acks.size >= MAX_FORKS) return;
 		// The route set of an early dialog is computed anew from the 2xx (§13.2.2.4).
 		const dialog = this.#dialog(this.#invite, response);
-		this.#acks.set(tag, acknowledge(this.#core, dialog, this.#invite));
+		const early = this.#early.get(tag);
+		const taken = this.#state === "calling" && this.#cancel === undefined;
+		// §13.2.2.4: "If the 2xx contains an offer (…) the ACK MUST carry an answer": the driver's, when it goes on with this dialog.
+		const offers = taken && this.#call.delayedOffer === true && hasSdp(response) && early?.exchange.responded("theirs") !== "repeated";
+		if (offers) this.#unansweredOffer = tag;
+		this.#acks.set(tag, offers ? () => {} : acknowledge(this.#core, dialog, this.#invite));
 		if (this.#state !== "calling" || this.#cancel !== undefined) {
 			// Another fork, or an answer that crossed our CANCEL: acknowledged and hung up.
 			byeAtOnce(this.#core, dialog, this.#digest, now);
@@ -232,7 +244,6 @@ export class CallerLeg implements Leg, SessionOwner {
 			return;
 		}
 		this.#state = "answered";
-		const early = this.#early.get(tag);
 		this.#early.delete(tag);
 		this.#closeEarly(now);
 		if (early !== undefined) early.confirm(dialog);
@@ -242,6 +253,14 @@ export class CallerLeg implements Leg, SessionOwner {
 		this.#session.refresh.keep(this.#call.body);
 		this.#session.refresh.answered(response, now);
 		this.#core.emit({ type: "answered", leg: this.id, response });
+	}
+
+	#answerOffer(body: Body | undefined): void {
+		const tag = this.#unansweredOffer;
+		if (tag === undefined || this.#session === undefined || this.#invite === undefined) return;
+		this.#unansweredOffer = undefined;
+		this.#session.exchange.settled();
+		this.#acks.set(tag, acknowledge(this.#core, this.#session.dialog, this.#invite, body));
 	}
 
 	#onCancel(headers: readonly HeaderInput[] | undefined, now: Millis): void {

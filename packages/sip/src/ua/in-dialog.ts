@@ -16,15 +16,15 @@ export interface OutgoingRequest {
 	body?: Body | undefined;
 }
 
-/** ACK to a 2xx in a dialog; sent now, and again by the function it gives. */
-export function acknowledge(core: Core, dialog: Dialog, invite: SipRequest): () => void {
+/** ACK to a 2xx in a dialog; sent now, and again by the function it gives. `body`: the answer, when the 2xx had the offer. */
+export function acknowledge(core: Core, dialog: Dialog, invite: SipRequest, body?: Body): () => void {
 	// §13.2.2.4: "The ACK MUST contain the same credentials as the INVITE"
 	const fields = invite.headers.filter(({ key }) => key === "authorization" || key === "proxy-authorization");
 	const cseq = Number.parseInt(invite.headers.find(({ key }) => key === "cseq")?.value ?? "0", 10);
 	const { uri, routes, nextHop: hop } = routing(dialog);
 	const to = nextHop(hop, dialog.peer);
 	const { callId, local, remote } = dialog;
-	const { request } = buildRequest(core, { method: "ACK", uri, from: local, to: remote, callId, cseq, routes, fields }, to);
+	const { request } = buildRequest(core, { method: "ACK", uri, from: local, to: remote, callId, cseq, routes, fields, body }, to);
 	const bytes = writeMessage(request);
 	const send = (): void => core.layer.transmit(bytes, to);
 	send();

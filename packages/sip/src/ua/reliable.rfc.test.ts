@@ -489,6 +489,42 @@ describe("RFC 3311, UPDATE", () => {
 });
 
 describe("delayed offer (RFC 3261 §13.2.1, RFC 3262 §5)", () => {
+	const { body: _, ...withoutBody } = call({ delayedOffer: true }) as Extract<SipInput, { kind: "call" }>;
+
+	it("caller: the ACK MUST carry the answer to the offer in the 2xx, and waits for it", () => {
+		const { host, sent, answer, of } = alone();
+		host.handle(withoutBody);
+		const [invite] = sent();
+		expect(invite?.body).toHaveLength(0);
+		answer(invite, "180 Ringing", "bob");
+		answer(invite, "200 OK", "bob", "", "their offer");
+		answer(invite, "200 OK", "bob", "", "their offer");
+		expect(of("ACK")).toEqual([]);
+		expect(text(host.of("answered")[0]?.response)).toBe("their offer");
+		host.handle({ kind: "ack", leg: "out", body: sdp("our answer") });
+		host.handle({ kind: "ack", leg: "out", body: sdp("another") });
+		answer(invite, "200 OK", "bob", "", "their offer");
+		expect(of("ACK").map(text)).toEqual(["our answer", "our answer"]);
+	});
+
+	it("caller: without SDP in the 2xx, or when the exchange is over, the ACK leaves at once", () => {
+		const { host, sent, answer, of } = alone();
+		host.handle(withoutBody);
+		answer(sent()[0], "183 Session Progress", "bob", "Require: 100rel\nRSeq: 1\n", "their offer");
+		host.handle({ kind: "prack", leg: "out", prack: host.of("provisional")[0]?.prack ?? "", body: sdp("our answer") });
+		answer(sent()[0], "200 OK", "bob", "", "their offer");
+		expect(of("ACK")).toHaveLength(1);
+		expect(of("ACK")[0]?.body).toHaveLength(0);
+	});
+
+	it("caller: hung up instead of answered: ACK, then BYE", () => {
+		const { host, sent, answer } = alone();
+		host.handle(withoutBody);
+		answer(sent()[0], "200 OK", "bob", "", "their offer");
+		host.handle({ kind: "bye", leg: "out" });
+		expect(sent().map(what)).toEqual(["INVITE", "ACK", "BYE"]);
+	});
+
 	it("offer in a reliable 183, answer in the PRACK, 200 without SDP", () => {
 		const { host, leg, prack, rseq, statuses, last } = called("Require: 100rel\n", "");
 		host.handle(ring(leg, { status: 183, body: sdp("our offer") }));
