@@ -4,6 +4,7 @@ import {
 	type Body,
 	header,
 	type HeaderInput,
+	parseSessionExpires,
 	type ReferProgress,
 	type SipEvent,
 	type SipInput,
@@ -170,6 +171,9 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 		return this.digits;
 	}
 
+	/** session interval that was agreed upon (RFC 4028), in seconds; unset = none, or the call is not answered by the far side */
+	sessionSeconds: number | undefined;
+
 	/** Sends digits (0-9 * # A-D, w = half a second of nothing) as telephone-event, each held for `toneMs` (default 160). */
 	sendDtmf(digits: string, toneMs?: number): void {
 		if (this.#state !== "answered") throw new PhoneError("digits can be sent in an answered call only");
@@ -247,7 +251,7 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 		}
 		const media = this.requireMedia();
 		const local = this.describe(media);
-		const response = await this.request("INVITE", { body: sdpBody(createOffer(local)) });
+		const response = await this.ask("INVITE", { body: sdpBody(createOffer(local)) });
 		const answer = response?.status === 200 ? readAnswer(sdpOf(response) ?? "", local) : undefined;
 		if (answer?.ok === true) {
 			this.connected(answer.negotiated);
@@ -260,7 +264,7 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 	}
 
 	/** Any request inside the call; gives its final response, undefined when there is none. */
-	request(method: string, parts: { headers?: readonly HeaderInput[]; body?: Body } = {}): Promise<SipResponse | undefined> {
+	ask(method: string, parts: { headers?: readonly HeaderInput[]; body?: Body } = {}): Promise<SipResponse | undefined> {
 		const transaction = `${method}-${randomInt(2 ** 31)}`;
 		return new Promise((resolve) => {
 			this.#requests.set(transaction, resolve);
@@ -272,6 +276,7 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 	onSip(event: Exclude<SipEvent, { type: "incoming" } | { type: "out-of-dialog" }>): void {
 		switch (event.type) {
 			case "provisional":
+				this.onEarly(event);
 				return this.#onProvisional(event.response);
 			case "answered":
 				return this.onAnswered(event.response);
@@ -291,7 +296,11 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 				this.#requests.get(event.transaction)?.(event.response);
 				this.#requests.delete(event.transaction);
 				return undefined;
+			case "update":
+				return this.#onUpdate(event.transaction, event.request);
 			case "ack-timeout":
+			case "pracked":
+			case "refreshed":
 				return undefined;
 		}
 	}
@@ -302,6 +311,8 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 	}
 
 	protected onAcked(_request: SipRequest): void {}
+
+	protected onEarly(_event: Extract<SipEvent, { type: "provisional" }>): void {}
 
 	protected onAnswered(_response: SipResponse): void {}
 
@@ -389,6 +400,12 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 		this.finish({ answered: this.timing.answeredAt !== undefined, by: event.by, cause: event.cause, reason });
 	}
 
+	/** UPDATE (RFC 3311): like a re-INVITE, or without SDP to keep the session alive. */
+	#onUpdate(transaction: string, request: SipRequest): void {
+		if (sdpOf(request) === undefined) this.line.feed({ kind: "respond", transaction, status: 200 });
+		else this.#onReinvite(transaction, request);
+	}
+
 	/** The far side changes something: hold, another address (RFC 3261 §14.2). */
 	#onReinvite(transaction: string, request: SipRequest): void {
 		const offer = sdpOf(request);
@@ -405,14 +422,18 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 
 export class OutgoingCall extends PhoneCall {
 	readonly direction = "outgoing";
+	#delayedOffer = false;
+	/** what a 183 with SDP has settled already */
+	#early: Negotiated | undefined;
 
 	/** @internal */
 	async dial(invite: Omit<Extract<SipInput, { kind: "call" }>, "kind" | "leg" | "body">, timeoutMs: number | undefined): Promise<void> {
 		const media = await this.openMedia();
-		const body = sdpBody(createOffer(this.describe(media)));
+		this.#delayedOffer = invite.delayedOffer === true;
+		const body = this.#delayedOffer ? {} : { body: sdpBody(createOffer(this.describe(media))) };
 		this.timing.startedAt = performance.now();
 		if (timeoutMs !== undefined) this.giveUpAfter(timeoutMs);
-		this.line.feed({ kind: "call", leg: this.leg, ...invite, body });
+		this.line.feed({ kind: "call", leg: this.leg, ...invite, ...body });
 	}
 
 	/** Takes the call back before it is answered (after that, hangs up). */
@@ -426,11 +447,32 @@ export class OutgoingCall extends PhoneCall {
 	protected override onAnswered(response: SipResponse): void {
 		const [localTag, remoteTag] = [tagOf(response, "from"), tagOf(response, "to")];
 		this.dialog = { callId: header(response, "call-id") ?? "", localTag, remoteTag };
+		this.sessionSeconds = parseSessionExpires(header(response, "session-expires"))?.seconds;
 		const sdp = sdpOf(response);
+		if (this.#delayedOffer && this.#early === undefined) return this.#answerOffer(sdp ?? "", (body) => ({ kind: "ack", leg: this.leg, ...(body && { body }) }));
+		if (sdp === undefined && this.#early !== undefined) return this.connected(this.#early);
 		const answer = this.local === undefined ? undefined : readAnswer(sdp ?? "", this.local);
 		if (answer === undefined) return;
 		if (answer.ok) this.connected(answer.negotiated);
 		else this.endForMedia(answer);
+	}
+
+	/** The answer to our offer in a reliable 1xx holds for the 200 too; an offer in one is answered by PRACK (RFC 3262 §5). */
+	protected override onEarly({ response, reliable, prack }: Extract<SipEvent, { type: "provisional" }>): void {
+		const sdp = sdpOf(response);
+		if (!reliable || sdp === undefined) return;
+		if (prack !== undefined) return this.#answerOffer(sdp, (body) => ({ kind: "prack", leg: this.leg, prack, ...(body && { body }) }));
+		const answer = this.local === undefined ? undefined : readAnswer(sdp, this.local);
+		if (answer?.ok === true) this.#early = answer.negotiated;
+	}
+
+	#answerOffer(offer: string, command: (body: Body | undefined) => Extract<SipInput, { kind: "ack" | "prack" }>): void {
+		const answer = answerOffer(offer, this.describe(this.requireMedia()));
+		const sent = command(answer.ok ? sdpBody(answer.answerSdp) : undefined);
+		this.line.feed(sent);
+		if (!answer.ok) this.endForMedia(answer);
+		else if (sent.kind === "prack") this.#early = answer.negotiated;
+		else this.connected(answer.negotiated);
 	}
 }
 
@@ -441,6 +483,8 @@ export class IncomingCall extends PhoneCall {
 	readonly from: string;
 	readonly to: string;
 	#answering = false;
+	/** what our 183 said */
+	#early: { sdp: string; negotiated: Negotiated } | undefined;
 
 	constructor(line: CallLine, leg: string, codecs: readonly AudioCodec[], request: SipRequest, parties: { from: string; to: string }) {
 		super(line, leg, codecs);
@@ -456,6 +500,19 @@ export class IncomingCall extends PhoneCall {
 		this.ringsNow();
 	}
 
+	/** 183 with our answer: the caller hears us before we answer. `reliably`: where the caller can (RFC 3262). */
+	async earlyMedia(options: { reliably?: boolean } = {}): Promise<void> {
+		const offer = sdpOf(this.request);
+		if (offer === undefined || this.#answering || this.state === "answered" || this.state === "ended") return;
+		const media = await this.openMedia();
+		if (this.#isOver()) return media.close();
+		const answer = answerOffer(offer, this.describe(media));
+		if (!answer.ok) throw new PhoneError(`there is no early media: ${answer.reason}`);
+		this.#early = { sdp: answer.answerSdp, negotiated: answer.negotiated };
+		this.line.feed({ kind: "ring", leg: this.leg, status: 183, body: sdpBody(answer.answerSdp), reliable: options.reliably === true });
+		media.start(answer.negotiated);
+	}
+
 	/** 200 OK, audio flows. Without a codec in common the call is refused with 488, and this rejects with PhoneError. */
 	async answer(options: { codecs?: readonly AudioCodec[]; headers?: readonly HeaderInput[] } = {}): Promise<void> {
 		if (this.#answering || this.state === "answered" || this.state === "ended") return;
@@ -463,9 +520,13 @@ export class IncomingCall extends PhoneCall {
 		this.codecs = options.codecs ?? this.codecs;
 		const media = await this.openMedia();
 		if (this.#isOver()) return media.close(); // the caller gave up meanwhile
+		const headers = options.headers ?? [];
+		if (this.#early !== undefined) {
+			this.line.feed({ kind: "accept", leg: this.leg, headers, body: sdpBody(this.#early.sdp) });
+			return this.connected(this.#early.negotiated);
+		}
 		const local = this.describe(media);
 		const offer = sdpOf(this.request);
-		const headers = options.headers ?? [];
 		if (offer === undefined) {
 			// RFC 3261 §13.2.1: no offer in the INVITE: ours goes into the 200, the answer comes with the ACK
 			this.line.feed({ kind: "accept", leg: this.leg, headers, body: sdpBody(createOffer(local)) });

@@ -145,6 +145,9 @@ export class Phone {
 			to: { uri },
 			target,
 			...(options.headers && { headers: options.headers }),
+			...(options.delayedOffer && { delayedOffer: true }),
+			...(options.reliable && { reliable: true }),
+			...(options.sessionTimer && { sessionTimer: options.sessionTimer }),
 			...(username !== undefined && password !== undefined && { auth: { username, password } }),
 		};
 		try {
@@ -173,6 +176,7 @@ export class Phone {
 				address: this.#address,
 				user: this.#options.username ?? "phone",
 				allow: ["REFER", "NOTIFY"],
+				supported: ["100rel"],
 				onEvent: (event) => this.#onSip(event),
 				trace: (line) => this.#options.log?.(line),
 			});
