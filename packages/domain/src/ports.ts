@@ -42,6 +42,8 @@ export interface ConfigStore {
 	inboundTrunksFor(projectId: string, calledNumber: string): Promise<InboundTrunk[]>;
 	/** Trunks that have this number (normalised) to call from, and those that have "*". */
 	outboundTrunksFor(projectId: string, number: string): Promise<OutboundTrunk[]>;
+	/** Outbound trunks of all projects whose settings turn registration on, at most 1000: what a node has to register. */
+	registeringTrunks(): Promise<{ projectId: string; trunk: OutboundTrunk }[]>;
 
 	createRule(projectId: string, rule: DispatchRule): Promise<void>;
 	getRule(projectId: string, ruleId: string): Promise<DispatchRule | undefined>;
@@ -294,3 +296,36 @@ export type CommandPort<Command extends CallCommand = CallCommand> = (
 	command: Command,
 	signal?: AbortSignalLike,
 ) => Promise<TransferOutcome>;
+
+/** A trunk's registration in one region, as the node that holds it says. Times in ms since the epoch. */
+export interface RegistrationRecord {
+	projectId: string;
+	trunkId: string;
+	nodeId: string;
+	/** after it another node may take it over */
+	leaseUntil: number;
+	state: "registering" | "registered" | "failed";
+	/** host, or host and port */
+	registrar: string;
+	/** where the registrar sends calls */
+	contact?: string;
+	/** until then the registrar keeps the binding, as far as is known */
+	registeredUntil?: number;
+	/** of the last failure, in words */
+	message?: string;
+	sipStatus?: number;
+	/** when it is tried again */
+	retryAt?: number;
+	updatedAt: number;
+	/** seconds since the epoch: DynamoDB TTL */
+	expiresAtSeconds: number;
+}
+
+/** Who registers which trunk, in one region: a lease for each, so that exactly one node does. */
+export interface RegistrationStore {
+	getRegistration(projectId: string, trunkId: string): Promise<RegistrationRecord | undefined>;
+	/** Takes or renews the lease and says how it goes. False, and nothing is written: another node has it until after `now`. */
+	holdRegistration(record: RegistrationRecord, now: number): Promise<boolean>;
+	/** Gives the lease up; nothing happens when another node has it. */
+	releaseRegistration(projectId: string, trunkId: string, nodeId: string): Promise<void>;
+}

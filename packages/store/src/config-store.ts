@@ -16,6 +16,8 @@ import * as keys from "./keys.ts";
 import type { Owned } from "./owned.ts";
 import { isPending, OwnedItems } from "./owned-items.ts";
 
+const MAX_REGISTERING = 1_000;
+
 /** Trunks and dispatch rules in DynamoDB; keys.ts says where each is. Throws DomainError only. */
 export class DynamoConfigStore implements ConfigStore {
 	readonly #client: DynamoDBClient;
@@ -82,6 +84,17 @@ export class DynamoConfigStore implements ConfigStore {
 		const numbers = new Set([normalizeNumber(number), "*"]);
 		const pointers = [...numbers].map((one) => ({ pk: keys.outboundTrunksOfNumber(projectId, one) }));
 		return this.#pointedTo<OutboundTrunk>(pointers, keys.outboundTrunks(projectId));
+	}
+
+	async registeringTrunks(): Promise<{ projectId: string; trunk: OutboundTrunk }[]> {
+		return this.#reachable(async () => {
+			const found = await this.#query({ pk: keys.REGISTERING_TRUNKS, limit: MAX_REGISTERING, only: "pk, sk" });
+			const owners = found.map(({ sk }) => keys.trunkOfRegistering(String(sk)));
+			const items = await getItems(this.#client, this.#table, owners);
+			return items
+				.filter((item) => !isPending(item) && ownedOf(item).pointers.some(({ pk }) => pk === keys.REGISTERING_TRUNKS))
+				.map((item) => ({ projectId: String(item["projectId"]), trunk: entityOf<OutboundTrunk>(item) }));
+		});
 	}
 
 	async createRule(projectId: string, rule: DispatchRule): Promise<void> {
@@ -221,6 +234,7 @@ function ownedTrunk(projectId: string, trunk: Trunk): Owned {
 	const numbers = trunk.kind === "inbound" ? calledForms(trunk) : new Set(trunk.numbers.map(normalizeNumber));
 	if (trunk.kind === "outbound") {
 		const pointers = [...numbers].map((number) => ({ pk: keys.outboundTrunksOfNumber(projectId, number), sk: trunk.trunkId }));
+		if (trunk.settings?.registration?.enabled === true) pointers.push(keys.registeringTrunk(projectId, trunk.trunkId));
 		return { ...common, key: { pk: keys.outboundTrunks(projectId), sk: trunk.trunkId }, claims: [], pointers };
 	}
 	const pointedFrom =

@@ -2,12 +2,14 @@ import { startEmbeddedDynamo } from "@trunkline/emulators";
 import { callStoreContract } from "@trunkline/testkit/contract/call-store";
 import { configStoreContract } from "@trunkline/testkit/contract/config-store";
 import { eventOutboxContract } from "@trunkline/testkit/contract/event-outbox";
+import { registrationStoreContract } from "@trunkline/testkit/contract/registration-store";
 import { ministackMissing, startMinistack } from "@trunkline/testkit/ministack";
 import { describe } from "vitest";
 import { DynamoCallStore } from "./call-store.ts";
 import { createDynamoClient } from "./client.ts";
 import { DynamoConfigStore } from "./config-store.ts";
 import { DynamoEventOutbox } from "./event-outbox.ts";
+import { DynamoRegistrationStore } from "./registration-store.ts";
 import { createTables } from "./tables.ts";
 
 const names = { config: "trunkline-config", calls: "trunkline-calls" };
@@ -28,6 +30,10 @@ function storeContracts(name: string, start: () => Promise<{ endpoint: string; c
 	configStoreContract(name, async () => {
 		const { client, close } = await tables();
 		return { store: new DynamoConfigStore({ client, table: names.config }), close };
+	});
+	registrationStoreContract(name, async () => {
+		const { client, close } = await tables();
+		return { store: new DynamoRegistrationStore({ client, table: names.calls }), close };
 	});
 	callStoreContract(name, async (now) => {
 		const { client, close } = await tables();

@@ -14,6 +14,7 @@ import type { CreateTableCommandInput } from "@aws-sdk/client-dynamodb";
  * | inbound trunks for a called number  | 2 Query (number, wildcard) + 1 BatchGet  | <project>#number#<normalised>   | trunk id |
  * |                                     |                                          | <project>#wildcard              | trunk id |
  * | outbound trunks with a number       | 2 Query (number, "*") + 1 BatchGet       | <project>#outbound-number#<norm.> | trunk id |
+ * | trunks that register, all projects  | 1 Query + BatchGet                       | registering-trunks              | <project>#trunk id |
  * | trunks or rules by up to 100 ids    | 1 BatchGet                               | as by id                        | id       |
  * | rule by id                          | GetItem                                  | <project>#rule                  | rule id  |
  * | rules in id order, paged            | Query pk, sk > after_id                  | the same                        |          |
@@ -45,6 +46,7 @@ import type { CreateTableCommandInput } from "@aws-sdk/client-dynamodb";
  * | calls in a room that have not ended | Query liveInRoom, descending + BatchGet  | liveRoom = <room>, byTime (begins_with)    |
  * | calls with undelivered events       | Query outbox, ascending, on each shard   | outbox = <shard>, outboxDue                |
  * | transfer by id                      | GetItem, conditional PutItem             | pk = transfer#<transfer id>, sk = transfer |
+ * | who registers a trunk, and how it is | GetItem, conditional PutItem, DeleteItem | pk = registration#<project>#<trunk>, sk = registration |
  * | a project's call slots and minutes  | GetItem, conditional PutItem             | pk = usage#<project>, sk = usage           |
  *
  * Lists are for a range of byTime; what else they ask (state, direction, a second key) is tested on the calls that were read, a bounded number a page.
@@ -96,6 +98,23 @@ export function trunksOfNumber(projectId: string, number: string): string {
 /** `number` is normalised; "*" is a number like any other here. */
 export function outboundTrunksOfNumber(projectId: string, number: string): string {
 	return `${project(projectId)}#outbound-number#${segment(number)}`;
+}
+
+/** Sparse: pointers to outbound trunks of all projects whose settings turn registration on. */
+export const REGISTERING_TRUNKS = "registering-trunks";
+
+export function registeringTrunk(projectId: string, trunkId: string): Key {
+	return { pk: REGISTERING_TRUNKS, sk: `${project(projectId)}#${trunkId}` };
+}
+
+/** The trunk that such a pointer is for. */
+export function trunkOfRegistering(sk: string): Key {
+	const end = sk.lastIndexOf("#");
+	return { pk: `${sk.slice(0, end)}#outbound-trunk`, sk: sk.slice(end + 1) };
+}
+
+export function registrationKey(projectId: string, trunkId: string): Key {
+	return { pk: `registration#${project(projectId)}#${segment(trunkId)}`, sk: "registration" };
 }
 
 export function rulesOfTrunk(projectId: string, trunkId: string): string {

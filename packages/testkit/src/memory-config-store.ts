@@ -75,6 +75,10 @@ export class MemoryConfigStore implements ConfigStore {
 		return this.#project(projectId).outbound.found([numbered(number), numbered("*")]);
 	}
 
+	async registeringTrunks(): Promise<{ projectId: string; trunk: OutboundTrunk }[]> {
+		return [...this.#projects].flatMap(([projectId, { outbound }]) => outbound.found([REGISTERING]).map((trunk) => ({ projectId, trunk })));
+	}
+
 	async createRule(projectId: string, rule: DispatchRule): Promise<void> {
 		const { rules } = this.#project(projectId);
 		if (rules.get(rule.ruleId)) throw new DomainError("already_exists", `Dispatch rule ${rule.ruleId} exists already`);
@@ -130,7 +134,10 @@ export class MemoryConfigStore implements ConfigStore {
 				outbound: new IndexedItems<OutboundTrunk>({
 					idOf: ({ trunkId }) => trunkId,
 					claimsOf: () => [],
-					pointersOf: ({ numbers }) => numbers.map(numbered),
+					pointersOf: ({ numbers, settings }) => [
+						...numbers.map(numbered),
+						...(settings?.registration?.enabled === true ? [REGISTERING] : []),
+					],
 				}),
 				rules: new IndexedItems<DispatchRule>({
 					idOf: ({ ruleId }) => ruleId,
@@ -147,6 +154,8 @@ export class MemoryConfigStore implements ConfigStore {
 		return project;
 	}
 }
+
+const REGISTERING = "registering";
 
 /** where items are that name no number or trunk; no number and no id is empty */
 const ANY = "";

@@ -151,6 +151,7 @@ export class SimHost<M extends Machine<SipInput, SipOutput> = Machine<SipInput, 
 
 export const nodeHashes: Hashes = {
 	md5: (data) => createHash("md5").update(data).digest(),
+	sha512t256: (data) => createHash("sha512-256").update(data).digest(),
 	sha256: (data) => createHash("sha256").update(data).digest(),
 	hmacSha256: (key, data) => createHmac("sha256", key).update(data).digest(),
 };

@@ -58,6 +58,41 @@ export function configUpdatesContract(tested: () => Tested): void {
 			expect(await idsFor("+15550102")).toEqual(["ST_o"]);
 		});
 
+		it("turn registration on and off: those that register are found in all projects", async () => {
+			const { store, project } = tested();
+			const registering = async (): Promise<string[]> =>
+				(await store.registeringTrunks()).filter(({ projectId }) => projectId === project).map(({ trunk }) => trunk.trunkId);
+			const trunk = outboundTrunk({ trunkId: "ST_r", numbers: ["+15550100"], authUsername: "u", authPassword: "p" });
+			await store.createTrunk(project, trunk);
+			await store.createTrunk(project, outboundTrunk({ trunkId: "ST_s", settings: { registration: { enabled: true } } }));
+			expect(await registering()).toEqual(["ST_s"]);
+			const on = next(trunk, { settings: { registration: { enabled: true, user: "line" } } });
+			expect(await update(trunk, on)).toBe(true);
+			expect((await store.registeringTrunks()).find((one) => one.projectId === project && one.trunk.trunkId === "ST_r")).toStrictEqual({
+				projectId: project,
+				trunk: on,
+			});
+			expect(await update(on, next(on, { settings: { registration: { enabled: false } } }))).toBe(true);
+			expect(await registering()).toEqual(["ST_s"]);
+			await store.deleteTrunk(project, "ST_s");
+			expect(await registering()).toEqual([]);
+		});
+
+		it("change what a trunk may be called and who may call it, when its provider does", async () => {
+			const trunk = await created({ trunkId: "ST_a", numbers: ["+12025550123"] });
+			await created({ trunkId: "ST_t", numbers: ["+12025550123"], settings: { provider: "twilio" } });
+			const telnyx = next(trunk, { settings: { provider: "telnyx", earlyMedia: { toRoom: true } } });
+			expect(await update(trunk, telnyx)).toBe(true);
+			expect(await stored("ST_a")).toStrictEqual(telnyx);
+			// numbers in national form, as Telnyx may send them
+			expect(await trunkIdsFor("2025550123")).toEqual(["ST_a"]);
+			expect(await trunkIdsFor("+12025550123")).toEqual(["ST_a", "ST_t"]);
+			const twilio = next(telnyx, { settings: { provider: "twilio" } });
+			expect((await refusal(update(telnyx, twilio))).message).toContain('"ST_t"');
+			expect(await update(telnyx, next(telnyx, { settings: { provider: "exotel" } }))).toBe(true);
+			expect(await trunkIdsFor("2025550123")).toEqual([]);
+		});
+
 		it("hold for the version they were made from, and for nothing that is gone", async () => {
 			const trunk = await created({ trunkId: "ST_a", numbers: ["+15550100"] });
 			const second = next(trunk, { numbers: ["+15550101"] });
