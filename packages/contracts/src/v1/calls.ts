@@ -39,6 +39,13 @@ const callFields = {
 	from: z.string().meta({ description: "the caller's number or SIP user" }),
 	to: z.string().meta({ description: "the called number or SIP user" }),
 	sipCallId: z.string().meta({ description: "Call-ID header" }),
+	media: z
+		.object({
+			codec: z.string().meta({ description: "PCMU, PCMA or G722" }),
+			srtp: z.string().optional().meta({ description: "SRTP suite; absent: in the clear", examples: ["AES_CM_128_HMAC_SHA1_80"] }),
+		})
+		.optional()
+		.meta({ description: "audio as agreed with the telephone; absent: not agreed" }),
 	bridgedWith: callIdSchema.optional().meta({ description: "the call that this one was joined to, telephone to telephone, by a transfer" }),
 	createdAt: millisecondsSchema,
 	answeredAt: millisecondsSchema.optional(),

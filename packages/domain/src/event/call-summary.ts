@@ -17,6 +17,7 @@ export function callSummary(record: CallRecord): CallSummary {
 		from: record.from,
 		to: record.to,
 		sipCallId: record.sipCallId,
+		...(record.media === undefined ? {} : { media: record.media }),
 		...(record.bridgedWith === undefined ? {} : { bridgedWith: record.bridgedWith }),
 		createdAt: record.createdAt,
 		...(record.answeredAt === undefined ? {} : { answeredAt: record.answeredAt }),
