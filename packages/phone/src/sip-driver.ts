@@ -14,6 +14,8 @@ export interface SipDriverOptions {
 	user: string;
 	/** methods inside calls that come as events, beside what the endpoint answers by itself */
 	allow: readonly string[];
+	/** option tags that we know (RFC 3261 §19.2) */
+	supported?: readonly string[];
 	onEvent(event: SipEvent): void;
 	/** one line per message: direction, method or status, peer */
 	trace(line: string): void;
@@ -79,6 +81,7 @@ export class SipDriver {
 				hmacSha256: (key, data) => createHmac("sha256", key).update(data).digest(),
 			},
 			allow: options.allow,
+			...(options.supported && { supported: options.supported }),
 			answerOptions: true,
 		});
 	}
