@@ -227,6 +227,13 @@ export class MediaNode {
 			random: randomBytes,
 			now: clock.now,
 			identities: this.#identities,
+			replaceable: (replaces) => {
+				for (const call of this.#calls.values()) {
+					const replaceable = call.replaceable(replaces);
+					if (replaceable !== undefined) return replaceable;
+				}
+				return undefined;
+			},
 			trunkLimits: this.#trunkLimits,
 			log,
 		});
@@ -260,7 +267,7 @@ export class MediaNode {
 				allow: ["NOTIFY", "UPDATE", "INFO"],
 				// In the Allow of those calls alone whose trunk has REFER followed.
 				unlisted: ["REFER"],
-				supported: ["100rel", "norefersub", "timer"],
+				supported: ["100rel", "norefersub", "replaces", "timer"],
 				sessionTimer: DEFAULT_SESSION_TIMER,
 			},
 			clock,
@@ -453,6 +460,7 @@ function strikeFor(decision: Decision): Strike | undefined {
 
 const hashes: Hashes = {
 	md5: (bytes) => createHash("md5").update(bytes).digest(),
+	sha512t256: (bytes) => createHash("sha512-256").update(bytes).digest(),
 	sha256: (bytes) => createHash("sha256").update(bytes).digest(),
 	hmacSha256: (key, bytes) => createHmac("sha256", key).update(bytes).digest(),
 };

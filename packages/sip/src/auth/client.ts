@@ -3,7 +3,7 @@ import { type AuthField, parseAuthField, writeAuthField } from "../grammar/chall
 import { hex } from "../grammar/text.ts";
 import { field, headers } from "../message/headers.ts";
 import type { HeaderField, SipResponse } from "../message/message.ts";
-import { type DigestAlgorithm, digestResponse, parseAlgorithm } from "./digest.ts";
+import { type DigestAlgorithm, digestResponse, isStronger, parseAlgorithm } from "./digest.ts";
 import type { Hashes } from "./hashes.ts";
 
 /** More rounds than any honest chain of proxies asks for. */
@@ -18,7 +18,7 @@ interface Accepted {
 	session: boolean;
 	/** as the challenge named it; unset when it named none */
 	algorithmName: string | undefined;
-	qop: "auth" | undefined;
+	qop: "auth" | "auth-int" | undefined;
 	nc: number;
 }
 
@@ -49,7 +49,7 @@ export class DigestClient {
 		if (this.#credentials === undefined) return "challenged, but there are no credentials";
 		if (++attempts.rounds > MAX_ROUNDS) return `challenged more than ${MAX_ROUNDS} times`;
 		const proxy = response.status === 407;
-		const best = strongestByRealm(headers(response, proxy ? "proxy-authenticate" : "www-authenticate"));
+		const best = strongestByRealm(headers(response, proxy ? "proxy-authenticate" : "www-authenticate"), this.#hashes);
 		if (best.size === 0) return "no challenge with an algorithm and qop that we have";
 		for (const [realm, challenge] of best) {
 			const header = proxy ? "Proxy-Authorization" : "Authorization";
@@ -74,14 +74,20 @@ export class DigestClient {
 		return undefined;
 	}
 
-	/** Authorization and Proxy-Authorization for a request; `uri` is its Request-URI byte for byte. None before the first challenge. */
-	headersFor(method: string, uri: string): HeaderField[] {
+	/** Authorization and Proxy-Authorization for a request; `uri` is its Request-URI byte for byte, `body` what auth-int protects. None before the first challenge. */
+	headersFor(method: string, uri: string, body?: Uint8Array): HeaderField[] {
 		const credentials = this.#credentials;
 		if (credentials === undefined) return [];
-		return [...this.#accepted.values()].map((accepted) => field(accepted.header, this.#answer(accepted, credentials, method, uri)));
+		return [...this.#accepted.values()].map((accepted) =>
+			field(accepted.header, this.#answer(accepted, credentials, { method, uri, body })),
+		);
 	}
 
-	#answer(accepted: Accepted, credentials: Credentials, method: string, uri: string): string {
+	#answer(
+		accepted: Accepted,
+		credentials: Credentials,
+		{ method, uri, body }: { method: string; uri: string; body: Uint8Array | undefined },
+	): string {
 		accepted.nc++;
 		const nc = accepted.nc.toString(16).padStart(8, "0");
 		const cnonce = hex(this.#random(8));
@@ -90,6 +96,7 @@ export class DigestClient {
 		const response = digestResponse(this.#hashes, {
 			...{ algorithm, session, username, realm, password, method, uri, nonce, nc, cnonce },
 			...(qop && { qop }),
+			...(body && { body }),
 		});
 		const params: [string, string][] = [
 			["username", username],
@@ -110,29 +117,31 @@ interface Challenge {
 	field: AuthField;
 	algorithm: DigestAlgorithm;
 	session: boolean;
-	qop: "auth" | undefined;
+	qop: "auth" | "auth-int" | undefined;
 }
 
 /** RFC 7616 §3.7: of several challenges the client picks the strongest it can; RFC 3261 §22.3: every realm wants its own credentials. */
-function strongestByRealm(values: readonly string[]): Map<string, Challenge> {
+function strongestByRealm(values: readonly string[], hashes: Hashes): Map<string, Challenge> {
 	const best = new Map<string, Challenge>();
 	for (const value of values) {
-		const challenge = usable(parseAuthField(value));
+		const challenge = usable(parseAuthField(value), hashes);
 		const realm = challenge?.field.params.get("realm");
 		if (challenge === undefined || realm === undefined) continue;
 		const other = best.get(realm);
-		if (other === undefined || (other.algorithm === "MD5" && challenge.algorithm === "SHA-256")) best.set(realm, challenge);
+		if (other === undefined || isStronger(challenge.algorithm, other.algorithm)) best.set(realm, challenge);
 	}
 	return best;
 }
 
-function usable(field: AuthField | undefined): Challenge | undefined {
+function usable(field: AuthField | undefined, hashes: Hashes): Challenge | undefined {
 	if (field?.scheme !== "digest" || !field.params.has("nonce")) return undefined;
-	const algorithm = parseAlgorithm(field.params.get("algorithm"));
+	const algorithm = parseAlgorithm(field.params.get("algorithm"), hashes);
 	// A name that we echo must not carry anything out of its parameter.
 	if (algorithm === undefined) return undefined;
 	const offered = field.params.get("qop");
 	if (offered === undefined) return { field, ...algorithm, qop: undefined };
-	const auth = offered.split(",").some((qop) => qop.trim().toLowerCase() === "auth");
-	return auth ? { field, ...algorithm, qop: "auth" } : undefined;
+	const offers = offered.split(",").map((qop) => qop.trim().toLowerCase());
+	// Without the body where there is the choice: what changes a body on its way (an ALG behind NAT) must not break the call.
+	const qop = (["auth", "auth-int"] as const).find((known) => offers.includes(known));
+	return qop === undefined ? undefined : { field, ...algorithm, qop };
 }

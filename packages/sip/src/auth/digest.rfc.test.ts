@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { nodeHashes } from "@trunkline/testkit";
 import { describe, expect, it } from "vitest";
 import { DigestClient } from "./client.ts";
 import { type DigestInput, digestResponse, parseAlgorithm } from "./digest.ts";
 import { parseAuthField } from "../grammar/challenge.ts";
+import { utf8Encode } from "../grammar/text.ts";
 import { field } from "../message/headers.ts";
 import type { SipResponse } from "../message/message.ts";
 
@@ -102,8 +104,8 @@ describe("RFC 7616 §3.7, RFC 3261 §22: the client's answer", () => {
 	it("what it cannot do it does not try", () => {
 		for (const value of [
 			"Basic realm=r",
-			'Digest realm="r", nonce="n", algorithm=SHA-512-256',
-			'Digest realm="r", nonce="n", qop="auth-int"',
+			'Digest realm="r", nonce="n", algorithm=SHA-1024',
+			'Digest realm="r", nonce="n", qop="auth-conf"',
 			"Digest",
 			"\x7f",
 		]) {
@@ -117,5 +119,52 @@ describe("RFC 7616 §3.7, RFC 3261 §22: the client's answer", () => {
 		expect(parseAlgorithm(undefined)).toEqual({ algorithm: "MD5", session: false });
 		expect(parseAlgorithm("sha-256-SESS")).toEqual({ algorithm: "SHA-256", session: true });
 		expect(parseAlgorithm("MD4")).toBeUndefined();
+	});
+});
+
+describe("RFC 8760, RFC 7616 §3.4.3: SHA-512-256 and auth-int", () => {
+	const learn = (digest: DigestClient, ...values: string[]) =>
+		digest.learn(
+			{
+				...{ kind: "response", status: 401, reason: "", body: new Uint8Array() },
+				headers: values.map((value) => field("WWW-Authenticate", value)),
+			},
+			{ rounds: 0, realms: new Set() },
+		);
+	const client = (username = "bob") => new DigestClient({ username, password: "zanzibar" }, nodeHashes, (n) => new Uint8Array(n).fill(7));
+	const answerOf = (digest: DigestClient, body?: string) =>
+		parseAuthField(digest.headersFor("INVITE", "sip:x", body === undefined ? undefined : utf8Encode(body))[0]?.value ?? "")?.params;
+	const hash = (name: string, text: string): string => createHash(name).update(text).digest("hex");
+
+	it("RFC 8760 §2.4: the strongest algorithm that we have, of those with the realm", () => {
+		const digest = client();
+		const of = (algorithm: string) => `Digest realm="r", nonce="${algorithm}", algorithm=${algorithm}, qop="auth"`;
+		expect(learn(digest, of("MD5"), of("SHA-512-256"), of("SHA-256"), of("SHA-1024"))).toBeUndefined();
+		const params = answerOf(digest);
+		expect(params?.get("algorithm")).toBe("SHA-512-256");
+		const a1 = hash("sha512-256", "bob:r:zanzibar");
+		const a2 = hash("sha512-256", "INVITE:sip:x");
+		expect(params?.get("response")).toBe(hash("sha512-256", `${a1}:SHA-512-256:00000001:0707070707070707:auth:${a2}`));
+	});
+
+	it("auth-int is answered when there is nothing else, with the hash of the body; auth where there is the choice", () => {
+		const only = client();
+		expect(learn(only, 'Digest realm="r", nonce="n", qop="auth-int"')).toBeUndefined();
+		const params = answerOf(only, "v=0");
+		expect(params?.get("qop")).toBe("auth-int");
+		const a2 = hash("md5", `INVITE:sip:x:${hash("md5", "v=0")}`);
+		expect(params?.get("response")).toBe(hash("md5", `${hash("md5", "bob:r:zanzibar")}:n:00000001:0707070707070707:auth-int:${a2}`));
+		const both = client();
+		learn(both, 'Digest realm="r", nonce="n", qop="auth-int,auth"');
+		expect(answerOf(both, "v=0")?.get("qop")).toBe("auth");
+	});
+
+	it("a name with quotes and backslashes is escaped on the wire and whole in the hash", () => {
+		const digest = client('b"o\\b');
+		learn(digest, 'Digest realm="a \\"b\\" c", nonce="n"');
+		const value = digest.headersFor("INVITE", "sip:x")[0]?.value ?? "";
+		expect(value).toContain('username="b\\"o\\\\b", realm="a \\"b\\" c"');
+		const expected = hash("md5", `${hash("md5", 'b"o\\b:a "b" c:zanzibar')}:n:${hash("md5", "INVITE:sip:x")}`);
+		expect(parseAuthField(value)?.params.get("response")).toBe(expected);
 	});
 });

@@ -119,7 +119,7 @@ export class CallerLeg implements Leg, SessionOwner {
 				cseq: this.#cseq,
 				contact: contactValue(this.#core, this.#localUser, target, isSips(requestUri)),
 				// RFC 7616 §3.4.6: uri is the Request-URI, byte for byte.
-				fields: this.#digest.headersFor("INVITE", requestUri),
+				fields: this.#digest.headersFor("INVITE", requestUri, body?.bytes),
 				headers: [...this.#timer.requestHeaders(), ...(this.#call.reliable === true ? RELIABLY : []), ...(headers ?? [])],
 				body,
 			},

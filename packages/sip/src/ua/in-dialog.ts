@@ -49,7 +49,7 @@ export function buildInDialog(
 	const to = nextHop(hop, dialog.peer);
 	const { callId, local, remote } = dialog;
 	dialog.localSeq++;
-	const fields: HeaderField[] = digest.headersFor(outgoing.method, uri);
+	const fields: HeaderField[] = digest.headersFor(outgoing.method, uri, outgoing.body?.bytes);
 	// All three refresh the dialog's target: RFC 3515 §2.2, RFC 3311 §5.1, RFC 6665 §8.2.1.
 	if (outgoing.method === "REFER" || outgoing.method === "UPDATE" || outgoing.method === "NOTIFY")
 		fields.push(field("Contact", contactValue(core, localUser, to, isSipsDialog(dialog))));
