@@ -77,7 +77,7 @@ describe("an inbound call with SRTP", () => {
 		await expectBothHear(agent, call);
 		expect(call.stats().srtpErrors).toBe(0);
 		const [participant] = (await bed.rooms.listParticipants(room)).filter(({ identity }) => identity === "sip_+15551111");
-		expect((await record(participant?.attributes["sip.callID"] ?? "")).media).toEqual({ codec: "PCMU", srtp: suite });
+		expect((await record(participant?.attributes["sip.callID"] ?? "")).media).toEqual({ codec: "PCMU", srtp: suite, keysInTheClear: true });
 		call.hangup();
 	});
 
@@ -189,7 +189,7 @@ describe("an outbound call with SRTP", () => {
 		if (call === undefined) throw new Error("no call");
 		expect(call.negotiated?.srtp?.suite).toBe("AES_CM_128_HMAC_SHA1_80");
 		await expectBothHear(agent, call, "callee");
-		expect((await record(sipCallId)).media).toEqual({ codec: "PCMU", srtp: "AES_CM_128_HMAC_SHA1_80" });
+		expect((await record(sipCallId)).media).toEqual({ codec: "PCMU", srtp: "AES_CM_128_HMAC_SHA1_80", keysInTheClear: true });
 		call.hangup();
 	});
 

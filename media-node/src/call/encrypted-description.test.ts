@@ -52,6 +52,12 @@ describe("encryption of a call", () => {
 		expect(peer.ok && "negotiated" in peer && peer.negotiated.srtp?.receive).toEqual(started[0]?.srtp?.send);
 		expect(started[0]?.srtp).toMatchObject({ suite: SUITE, receive: new Uint8Array(30).fill(200) });
 		offered(keys(200));
+		expect(agreed).toEqual([{ codec: "PCMU", srtp: SUITE, keysInTheClear: true }]);
+	});
+
+	it("keys that come by TLS are not in the clear", async () => {
+		const { offered, agreed } = await call({ encryption: "ALLOW", secureSignalling: true });
+		offered(keys(200));
 		expect(agreed).toEqual([{ codec: "PCMU", srtp: SUITE }]);
 	});
 

@@ -2,6 +2,7 @@ import type { CallEnd, CallRecord, DecisionStep, TrunkSettings } from "@trunklin
 import { effectiveSettings } from "@trunkline/domain";
 import { inbound, initialInbound } from "./inbound.ts";
 import type { HeaderList, InboundInvite, MediaSession, SipLeg, SipLegEvent } from "./ports.ts";
+import type { DialogName, ReplaceableCall } from "./replaceable.ts";
 import { preferredCodec } from "./local-description.ts";
 import type { TermsInput } from "./media-terms.ts";
 import { allowsRefer } from "./allow.ts";
@@ -36,6 +37,8 @@ export interface InboundOutcome {
 	plan?: InboundPlan;
 	/** known even for a refused call, "" otherwise */
 	trunkId: string;
+	/** the call whose telephone leg the INVITE takes the place of */
+	replaced?: ReplaceableCall;
 	/** whose call it is; unset when the called number is nobody's */
 	projectId?: string;
 }
@@ -45,7 +48,10 @@ export type Decide = (invite: InboundInvite, callId: string) => Promise<InboundO
 /** RFC 3261 §13.3: the called side of a call. */
 export class InboundCall extends CallRunner {
 	readonly #invite: InboundInvite;
-	readonly #leg: SipLeg;
+	#leg: SipLeg;
+	#peerAddress: string;
+	/** who listens to the leg since another call has it */
+	#heir: ((event: SipLegEvent) => void) | undefined;
 	readonly #decide: Decide;
 	#outcome: InboundOutcome | undefined;
 	/** our side: the answer, or the offer when the INVITE had none */
@@ -57,6 +63,7 @@ export class InboundCall extends CallRunner {
 		super(callId, deps, initialInbound, inbound);
 		this.#invite = invite;
 		this.#leg = leg;
+		this.#peerAddress = invite.source.address;
 		this.#decide = decide;
 	}
 
@@ -70,6 +77,9 @@ export class InboundCall extends CallRunner {
 				return this.#early(183);
 			case "accept":
 				return this.#accept();
+			case "hand-over":
+				this.#heir = this.#outcome?.replaced?.takeOver(this.#invite, this.#leg);
+				return;
 			case "reject":
 				return this.#leg.reject(effect.status, effect.reason, effect.headers);
 			case "bye":
@@ -81,6 +91,23 @@ export class InboundCall extends CallRunner {
 		}
 	}
 
+	override onLeg(event: SipLegEvent): void {
+		if (this.#heir === undefined) super.onLeg(event);
+		else this.#heir(event);
+	}
+
+	protected override dialog(): DialogName {
+		const { sipCallId, localTag, remoteTag } = this.#invite;
+		return { callId: sipCallId, localTag, remoteTag };
+	}
+
+	protected override changeLeg(leg: SipLeg, peerAddress: string): SipLeg {
+		const before = this.#leg;
+		this.#leg = leg;
+		this.#peerAddress = peerAddress;
+		return before;
+	}
+
 	#accept(): void {
 		const { acceptHeaders, settings } = this.#plan();
 		this.#leg.accept(this.#agreed ? undefined : this.#sdp, acceptHeaders, effectiveSettings(settings).sessionTimer);
@@ -89,7 +116,7 @@ export class InboundCall extends CallRunner {
 	async #match(): Promise<void> {
 		const outcome = await this.#decide(this.#invite, this.callId);
 		this.#outcome = outcome;
-		if (outcome.plan !== undefined) this.local.terms.set(outcome.plan.terms);
+		if (outcome.plan !== undefined) this.local.terms.set({ ...outcome.plan.terms, secureSignalling: this.#invite.source.transport === "TLS" });
 		this.dispatch({ type: "decided", decision: provisionally(outcome.decision, this.#invite) });
 	}
 
@@ -167,7 +194,7 @@ export class InboundCall extends CallRunner {
 	}
 
 	protected override peerAddress(): string {
-		return this.#invite.source.address;
+		return this.#peerAddress;
 	}
 
 	protected override onDialog(event: Extract<SipLegEvent, { type: "answered" | "in-dialog" }>): void {

@@ -7,11 +7,15 @@ export interface AgreedMedia {
 	codec: string;
 	/** SRTP suite; unset = in the clear */
 	srtp?: string;
+	/** the signalling that the keys came by is not TLS: whoever reads it can listen */
+	keysInTheClear?: true;
 }
 
 export interface TermsInput {
 	encryption: MediaEncryption;
 	media?: MediaConfig | undefined;
+	/** TLS to the next hop; unset = no */
+	secureSignalling?: boolean;
 }
 
 /** In our offers, strongest first among those that every telephone has; the ones after them are for peers that insist. */
@@ -35,6 +39,7 @@ export class MediaTerms {
 	readonly #onAgreed: (agreed: AgreedMedia) => void;
 	#encryption: MediaEncryption = "DISABLE";
 	#media: MediaConfig | undefined;
+	#secureSignalling = false;
 	#keys: readonly SuiteKey[] | undefined;
 	/** the peer's key; "none" = agreed upon audio in the clear */
 	#peerKey: Uint8Array | "none" | undefined;
@@ -46,8 +51,9 @@ export class MediaTerms {
 	}
 
 	/** Before the first offer or answer. */
-	set({ encryption, media }: TermsInput): void {
+	set({ encryption, media, secureSignalling = false }: TermsInput): void {
 		this.#encryption = encryption;
+		this.#secureSignalling = secureSignalling;
 		this.#media = media;
 	}
 
@@ -89,7 +95,9 @@ export class MediaTerms {
 		const told = `${codec.name} ${srtp?.suite}`;
 		if (told === this.#told) return;
 		this.#told = told;
-		this.#onAgreed({ codec: codec.name, ...(srtp && { srtp: srtp.suite }) });
+		// RFC 4568 §8.3: the keys are as safe as what carries them
+		const keysInTheClear = srtp !== undefined && !this.#secureSignalling;
+		this.#onAgreed({ codec: codec.name, ...(srtp && { srtp: srtp.suite }), ...(keysInTheClear && { keysInTheClear }) });
 	}
 }
 

@@ -12,6 +12,7 @@ import {
 	UnreachableError,
 	type UserAgent,
 } from "./ports.ts";
+import type { DialogName } from "./replaceable.ts";
 import { allowsRefer } from "./allow.ts";
 import { EarlyAnswers, earlyToRoom } from "./early-media.ts";
 import { type CallDeps, CallRunner, type Referrer, type RoomIdentity } from "./runner.ts";
@@ -43,6 +44,7 @@ export class OutboundCall extends CallRunner {
 	readonly #early = new EarlyAnswers();
 	/** of the 200 */
 	#answerHeaders: HeaderList = [];
+	#remoteTag = "";
 	/** "begun": the record is being written or the address resolved; nobody can tell yet whether an INVITE will leave */
 	#dialling: "not-yet" | "begun" | "done" = "not-yet";
 	/** CANCEL was wanted; before the INVITE has left it never leaves */
@@ -62,7 +64,8 @@ export class OutboundCall extends CallRunner {
 			told = true;
 		};
 		this.records.patch({ sipCallId: plan.sipCallId });
-		this.local.terms.set({ encryption: plan.request.mediaEncryption, media: plan.request.media });
+		const { mediaEncryption: encryption, media, transport } = plan.request;
+		this.local.terms.set({ encryption, media, secureSignalling: transport === "TLS" });
 	}
 
 	protected override performOwn(effect: Effect): void {
@@ -76,6 +79,17 @@ export class OutboundCall extends CallRunner {
 			default:
 				throw new Error(`an outbound call has no effect ${effect.do}`);
 		}
+	}
+
+	protected override dialog(): DialogName | undefined {
+		return this.#remoteTag === "" ? undefined : { callId: this.#plan.sipCallId, localTag: this.callId, remoteTag: this.#remoteTag };
+	}
+
+	protected override changeLeg(leg: SipLeg, peerAddress: string): SipLeg | undefined {
+		const before = this.#leg;
+		this.#leg = leg;
+		this.#peerAddress = peerAddress;
+		return before;
 	}
 
 	protected override onEnded(_end: CallEnd): void {
@@ -227,6 +241,7 @@ export class OutboundCall extends CallRunner {
 		if (!answer.ok) return this.dispatch({ type: "answer-unusable", message: `the SDP answer cannot be used: ${answer.reason}` });
 		this.#peerAddress = event.source;
 		this.#answerHeaders = event.headers;
+		this.#remoteTag = event.remoteTag;
 		this.media?.start(answer.negotiated, event.source);
 		this.dispatch({ type: "answered", sipCallId: event.sipCallId });
 		const attributes = { "sip.callIDFull": event.sipCallId, "sip.callTag": event.remoteTag, ...this.#plan.attributesFrom(event.headers) };

@@ -1,4 +1,5 @@
-import type { TrunkSettings } from "@trunkline/contracts";
+import type { Replaces } from "@trunkline/sip";
+import type { ReplaceableCall } from "./replaceable.ts";
 import type { HoldCommand, MoveCommand, TransferCommand } from "@trunkline/domain";
 import type { NegotiatedCrypto } from "@trunkline/sdp";
 import type { SessionTimerOptions } from "@trunkline/sip";
@@ -232,7 +233,7 @@ export interface OutgoingInvite {
 	sessionTimer?: SessionTimerOptions;
 	routing?: InviteRouting;
 	/** over TLS: the name that the certificate must have (unset = the host of the address), and what the trunk wants beside it */
-	tls?: NonNullable<TrunkSettings["tls"]>;
+	tls?: { serverName: string | null; minVersion: "TLSv1.2" | "TLSv1.3"; clientCertificate: string | null };
 }
 
 /** How an INVITE of ours may go on when its first target does not take it. */
@@ -347,6 +348,8 @@ export interface Clock {
 /** A call as the node's owner of it sees it. */
 export interface LiveCall {
 	readonly callId: string;
+	/** when a Replaces names its dialog */
+	replaceable(replaces: Replaces): ReplaceableCall | undefined;
 	dispatch(
 		event:
 			| { type: "start" | "shutdown" | "hang-up" }
@@ -367,7 +370,7 @@ export interface InboundInvite {
 	from: { user: string; host: string; displayName: string };
 	to: { user: string; host: string };
 	/** network source of the packet, never what a header claims */
-	source: { address: string; port: number };
+	source: { address: string; port: number; /** unset = UDP */ transport?: string };
 	headers: HeaderList;
 	/** its sender takes reliable provisional responses (RFC 3262), or takes no others; unset = "none" */
 	reliable?: "none" | "supported" | "required";

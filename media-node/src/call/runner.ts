@@ -7,12 +7,14 @@ import { farewellHeaders, peerReason } from "./farewell.ts";
 import { LocalDescription } from "./local-description.ts";
 import { MediaTerms } from "./media-terms.ts";
 import { RecordWriter } from "./record-writer.ts";
+import { type DialogName, isSameDialog, type ReplaceableCall } from "./replaceable.ts";
 import type { RoomIdentity } from "./room-identity.ts";
 import { referHeaders } from "./refer-headers.ts";
 import { Renegotiation } from "./renegotiation.ts";
 import {
 	type AudioUplink,
 	type Clock,
+	type InboundInvite,
 	type HeaderList,
 	type HoldMusic,
 	type MediaEvent,
@@ -114,13 +116,18 @@ export abstract class CallRunner {
 	#stopDialtone: (() => void) | undefined;
 	#stopMusic: (() => void) | undefined;
 	#mediaClosed = false;
+	/** the dialog that has taken the place of the first one */
+	#takenOver: DialogName | undefined;
 
 	constructor(callId: string, deps: CallDeps, initial: CallState, reduce: (state: CallState, event: CallEvent, now: number) => Step) {
 		this.callId = callId;
 		this.deps = deps;
 		this.#state = initial;
 		this.#reduce = reduce;
-		const terms = new MediaTerms(deps.random, (media) => this.records.patch({ media }));
+		const terms = new MediaTerms(deps.random, (media) => {
+			this.records.patch({ media });
+			if (media.keysInTheClear === true) deps.log.warn({ callId, srtp: media.srtp }, "the keys of encrypted audio travel in the clear: no TLS");
+		});
 		this.local = new LocalDescription(deps.random, terms);
 		this.#rooms = new CallRooms({
 			clock: deps.clock,
@@ -198,8 +205,13 @@ export abstract class CallRunner {
 		this.dispatch({ type: "fault", message: `${what}: ${error instanceof Error ? error.message : String(error)}` });
 	}
 
-	/** SIP events common to both directions; the subclasses see them first. */
+	/** Of the leg that the call began with; once another one has its place, nobody cares. */
 	onLeg(event: SipLegEvent): void {
+		if (this.#takenOver === undefined) this.onTakenLeg(event);
+	}
+
+	/** SIP events common to both directions. */
+	protected onTakenLeg(event: SipLegEvent): void {
 		switch (event.type) {
 			case "acked":
 				this.#renegotiation.onAcknowledged(event.sdp);
@@ -219,6 +231,7 @@ export abstract class CallRunner {
 			case "attempt":
 			case "refer-answered":
 			case "refer-progress":
+			case "referred":
 				return this.dispatch(event);
 			case "provisional":
 				this.dispatch({ type: "provisional", status: event.status });
@@ -262,8 +275,44 @@ export abstract class CallRunner {
 
 	/** Participant attributes that headers of the peer give, by the trunk's map. */
 	protected abstract attributesFrom(headers: HeaderList): Record<string, string>;
+	/** RFC 3891: what another INVITE may name to take the place of this call's telephone leg; undefined when it is not this dialog. */
+	replaceable(replaces: Replaces): ReplaceableCall | undefined {
+		if (!isSameDialog(this.#takenOver ?? this.dialog(), replaces)) return undefined;
+		const { ownNumber, settings } = this.referrer();
+		return {
+			...{ callId: this.callId, projectId: this.projectId(), ownNumber },
+			allowed: effectiveSettings(settings).transfer.replaces,
+			confirmed: this.#state.phase === "active",
+			takeOver: (invite, leg) => this.#takeOver(invite, leg),
+		};
+	}
+
+	#takeOver(invite: InboundInvite, leg: SipLeg): (event: SipLegEvent) => void {
+		const { media } = this;
+		const answer = media === undefined || invite.sdp === undefined ? undefined : this.local.answer(invite.sdp, media);
+		if (media === undefined || answer === undefined || !answer.ok) {
+			leg.reject(488, "Not Acceptable Here");
+			return () => {};
+		}
+		const { sipCallId, localTag, remoteTag } = invite;
+		this.#takenOver = { callId: sipCallId, localTag, remoteTag };
+		media.start(answer.negotiated, invite.source.address);
+		leg.accept(answer.sdp);
+		// RFC 3891 §3: "the UA … MUST attempt to accept the new INVITE … and shut down the … replaced dialog"
+		this.changeLeg(leg, invite.source.address)?.bye();
+		this.setAttributes({ "sip.callIDFull": sipCallId, "sip.callTag": remoteTag });
+		this.records.transition(["active"], "active", this.deps.clock.now(), "replaced", sipCallId, { sipCallId });
+		return (event) => {
+			if (this.#takenOver?.localTag === localTag) this.onTakenLeg(event);
+		};
+	}
+
 	/** network source of the telephone's signalling */
 	protected abstract peerAddress(): string;
+	/** of the first telephone leg, as soon as both sides know it */
+	protected abstract dialog(): DialogName | undefined;
+	/** Another leg takes the place of the telephone's; gives the one before. */
+	protected abstract changeLeg(leg: SipLeg, peerAddress: string): SipLeg | undefined;
 	protected abstract onDialog(event: Extract<SipLegEvent, { type: "answered" | "in-dialog" }>): void;
 	/** Only this direction's effects. */
 	protected abstract performOwn(effect: Effect): void;

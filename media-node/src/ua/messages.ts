@@ -32,7 +32,7 @@ export function inboundInvite(request: SipRequest, localTag: string, remote: Add
 		requestUri: request.uri,
 		from: { user: from.user, host: from.host, displayName: from.displayName },
 		to: { user: to.user, host: to.host },
-		source: { address: remote.host, port: remote.port },
+		source: { address: remote.host, port: remote.port, transport: remote.transport },
 		headers: headerList(request),
 		reliable: reliability(request),
 		...(sdp === undefined ? {} : { sdp }),

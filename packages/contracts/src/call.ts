@@ -121,7 +121,7 @@ export interface CallRecord {
 	/** the call that this one was joined to in place: the second leg of a transfer, and the call that was transferred */
 	bridgedWith?: string;
 	/** as agreed with the telephone; `srtp` = its suite, unset = in the clear */
-	media?: { codec: string; srtp?: string };
+	media?: { codec: string; srtp?: string; /** SRTP whose keys came by signalling without TLS */ keysInTheClear?: true };
 	timeline: TimelineEntry[];
 	/** decision trace of an inbound call: candidates and the first test that failed */
 	decision?: DecisionStep[];

@@ -43,6 +43,7 @@ const callFields = {
 		.object({
 			codec: z.string().meta({ description: "PCMU, PCMA or G722" }),
 			srtp: z.string().optional().meta({ description: "SRTP suite; absent: in the clear", examples: ["AES_CM_128_HMAC_SHA1_80"] }),
+			keysInTheClear: z.literal(true).optional().meta({ description: "the keys of SRTP came by signalling without TLS" }),
 		})
 		.optional()
 		.meta({ description: "audio as agreed with the telephone; absent: not agreed" }),
