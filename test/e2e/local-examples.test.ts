@@ -144,3 +144,21 @@ it("no packet and no look-up leaves the machine, whoever calls whom", async () =
 	expect(seen.local, "the witness sees packets at all").toBeGreaterThan(100);
 	expect(await greeter.exited, "the room is gone").toMatchObject({ code: 1 });
 });
+
+describe("examples/provider.mjs", () => {
+	it("names the provider of two trunks, and its curl line reads what it wrote", async () => {
+		const program = await start();
+		// The number of the local demo is taken.
+		const named = example("provider.mjs", program, "twilio", "+15550123", "acme.pstn.twilio.com");
+		expect(await named.exited, named.stderr).toMatchObject({ code: 0 });
+		expect(named.stdout).toMatch(/^acme\.pstn\.twilio\.com is a host of twilio\n/);
+		expect(named.stdout).toContain("accepts calls from 54.172.60.0/30, ");
+		const [, url = "", authorization = ""] = /curl (\S+) -H "Authorization: ([^"]+)"/.exec(named.stdout) ?? [];
+		const answer = await fetch(url, { headers: { authorization } });
+		expect(await answer.json()).toMatchObject({ kind: "inbound", settings: { provider: "twilio" }, accepts: { from: "provider" } });
+
+		const refused = example("provider.mjs", program, "exotel", "+15550124", "pstn.in2.exotel.com");
+		expect(await refused.exited).toMatchObject({ code: 1 });
+		expect(refused.stderr).toMatch(/cannot be the provider of ST_\w+: settings\.provider: Exotel.* takes calls over TCP \(port 5070\)/);
+	});
+});

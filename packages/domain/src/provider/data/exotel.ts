@@ -22,7 +22,7 @@ export const exotel: ProviderProfile = {
 	],
 	addresses: addresses(
 		{ use: "media", asOf: READ, source: "tcp" },
-		{ Mumbai: ["182.76.143.61", "122.15.8.184"], Karnataka: ["14.194.10.247", "61.246.82.75"] },
+		{ Mumbai: ["182.76.143.61", "122.15.8.184"], KA: ["14.194.10.247", "61.246.82.75"] },
 	),
 	signallingComplete: false,
 	mediaPorts: { from: 10_000, to: 40_000, source: "tcp" },
