@@ -55,14 +55,14 @@ export class Testbed {
 		return `sip:${user}@127.0.0.1:${this.local.sipPort}`;
 	}
 
-	async phone(options: Omit<NonNullable<Parameters<typeof Phone.open>[0]>, "host"> = {}): Promise<Phone> {
+	async phone(options: NonNullable<Parameters<typeof Phone.open>[0]> = {}): Promise<Phone> {
 		const phone = await Phone.open({ host: "127.0.0.1", ...options });
 		this.#open.push(() => phone.close());
 		return phone;
 	}
 
-	async participant(roomName: string, identity: string): Promise<Participant> {
-		const participant = await Participant.join(this.access, roomName, identity);
+	async participant(roomName: string, identity: string, kind?: "ingress"): Promise<Participant> {
+		const participant = await Participant.join(this.access, roomName, identity, kind);
 		this.#participants += 1;
 		this.#open.push(async () => {
 			this.#participants -= 1;

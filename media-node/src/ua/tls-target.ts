@@ -8,8 +8,8 @@ export function withTlsOf(target: Address, tls: OutgoingInvite["tls"]): Address 
 	const { minVersion, clientCertificate } = tls;
 	const peer: TlsPeer = {
 		...(serverName !== undefined && { serverName }),
-		...(minVersion !== undefined && { minVersion }),
-		...(clientCertificate !== undefined && { clientCertificate }),
+		minVersion,
+		...(clientCertificate !== null && { clientCertificate }),
 	};
 	return { ...target, tls: peer };
 }

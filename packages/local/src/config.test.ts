@@ -54,6 +54,7 @@ describe("settings", () => {
 			advertisedAddress: "192.0.2.7",
 			port: 0,
 			sipPort: 65_535,
+			sip: { tlsPort: 5061, tls: {}, connections: {} },
 			rtpPortRange: [1024, 65_535],
 			dataDir: "/srv/me/data",
 			livekitUrl: "wss://example.livekit.cloud",

@@ -196,8 +196,7 @@ describe("calls that come to nothing", () => {
 	it.each([
 		["15550100", /is no SIP URI; it looks like sip:/],
 		["tel:+15550100", /is no SIP URI/],
-		["sips:a@127.0.0.1", /over UDP only/],
-		["sip:a@127.0.0.1;transport=tcp", /over UDP only/],
+		["sip:a@127.0.0.1;transport=sctp", /over UDP, TCP and TLS, not over SCTP/],
 	])("%s cannot be dialled", async (uri, message) => {
 		const caller = await open();
 		await expect(caller.call(uri)).rejects.toThrow(message);
