@@ -39,8 +39,9 @@ export class Participant {
 	#speaking: Promise<void> = Promise.resolve();
 	#silent = false;
 
-	static async join(access: Access, roomName: string, identity: string): Promise<Participant> {
+	static async join(access: Access, roomName: string, identity: string, kind?: "ingress"): Promise<Participant> {
 		const token = new AccessToken(access.apiKey, access.apiSecret, { identity, ttl: 600 });
+		if (kind !== undefined) token.kind = kind;
 		token.addGrant({ roomJoin: true, room: roomName, canPublish: true, canSubscribe: true, canPublishData: true });
 		const participant = new Participant(identity);
 		await participant.room.connect(access.url.replace(/^http/, "ws"), await token.toJwt(), { autoSubscribe: true, dynacast: false });
