@@ -187,6 +187,7 @@ export class FakeLeg implements SipLeg {
 	answerSdp = "";
 	/** SDP of answers to re-INVITEs */
 	readonly responses: string[] = [];
+	readonly byeHeaders: HeaderList[] = [];
 	/** offers of re-INVITEs */
 	readonly reinvites: string[] = [];
 	/** thrown by the command of that name */
@@ -207,8 +208,9 @@ export class FakeLeg implements SipLeg {
 	cancel(): void {
 		this.#do("cancel", "cancel");
 	}
-	bye(): void {
+	bye(headers: HeaderList = []): void {
 		this.#do("bye", "bye");
+		this.byeHeaders.push(headers);
 	}
 	refer(name: string, headers: HeaderList): void {
 		this.#do("refer", `refer ${name}`);

@@ -1,4 +1,4 @@
-import { type CallEvent, type CallState, type Effect, ignore, type Step, step } from "./state.ts";
+import { type CallEvent, type CallState, type Effect, type Step, step } from "./state.ts";
 
 /** Entries of hold and resume on one record: whoever presses the key all day must not fill it. */
 const MAX_ENTRIES = 32;
@@ -11,10 +11,12 @@ export interface Hold {
 	readonly local: boolean;
 	/** what our side was last asked for; differs from `local` while the re-INVITE is under way */
 	readonly wanted: boolean;
+	/** our re-INVITE is under way, or waits to be sent again: there is one at a time (RFC 3261 §14.1) */
+	readonly asking: boolean;
 	readonly entries: number;
 }
 
-export const NO_HOLD: Hold = { remote: false, local: false, wanted: false, entries: 0 };
+export const NO_HOLD: Hold = { remote: false, local: false, wanted: false, asking: false, entries: 0 };
 
 /** Hold and resume by either side in an answered call; `rest` is what the call does otherwise. */
 export function withHold(
@@ -26,23 +28,37 @@ export function withHold(
 	const hold = state.hold ?? NO_HOLD;
 	switch (event.type) {
 		case "hold":
-			if (hold.wanted === event.on) return ignore(state);
-			return step(state, { hold: { ...hold, wanted: event.on } }, { do: "clear-timer", name: "hold" }, { do: "hold", on: event.on });
+			return wanted(state, hold, event.on);
 		case "hold-answered":
-			if (event.retryAfterMs !== undefined) return step(state, {}, { do: "timer", name: "hold", at: now + event.retryAfterMs });
-			// A telephone that refuses stays as it was (RFC 3261 §14.1); one that took what is not wanted any more is asked again.
-			if (!event.ok) return step(state, { hold: { ...hold, wanted: hold.local } });
-			return event.on === hold.wanted
-				? changed(state, { ...hold, local: event.on })
-				: step(state, { hold: { ...hold, local: event.on } }, { do: "hold", on: hold.wanted });
+			return answered(state, hold, event, now);
 		case "media-changed":
 			return changed(state, { ...hold, remote: event.heldByPeer });
 		case "timer":
-			if (event.name === "hold") return step(state, {}, { do: "hold", on: hold.wanted });
+			if (event.name === "hold") return ask(state, hold);
 			break;
 		default:
 	}
 	return rest(state, event, now);
+}
+
+function wanted(state: CallState, hold: Hold, on: boolean): Step {
+	const now = { ...hold, wanted: on };
+	return hold.asking ? step(state, { hold: now }) : ask(state, now);
+}
+
+function ask(state: CallState, hold: Hold): Step {
+	if (hold.wanted === hold.local) return step(state, { hold: { ...hold, asking: false } });
+	return step(state, { hold: { ...hold, asking: true } }, { do: "hold", on: hold.wanted });
+}
+
+function answered(state: CallState, hold: Hold, event: Extract<CallEvent, { type: "hold-answered" }>, now: number): Step {
+	if (event.retryAfterMs !== undefined) return step(state, {}, { do: "timer", name: "hold", at: now + event.retryAfterMs });
+	// A telephone that refuses stays as it was (RFC 3261 §14.1).
+	if (!event.ok) return step(state, { hold: { ...hold, asking: false, wanted: hold.local } });
+	const told = changed(state, { ...hold, asking: false, local: event.on });
+	// One that took what is not wanted any more is asked again.
+	const next = ask(told.state, told.state.hold ?? hold);
+	return { state: next.state, effects: [...told.effects, ...next.effects] };
 }
 
 function changed(state: CallState, hold: Hold): Step {

@@ -2,7 +2,7 @@ import { captureLogs, MemoryCallStore, SimClock } from "@trunkline/testkit";
 import { describe, expect, it, test } from "vitest";
 import { FakeLeg, FakeMedia, FakeRooms, gate, sdpOf, turns } from "./fakes.testkit.ts";
 import { type Decide, InboundCall, type InboundOutcome } from "./inbound-call.ts";
-import { type InboundInvite, MediaUnavailableError, RoomJoinError } from "./ports.ts";
+import { type HeaderList, type InboundInvite, MediaUnavailableError, RoomJoinError } from "./ports.ts";
 import type { CallDeps } from "./runner.ts";
 
 const START = 1_700_000_000_000;
@@ -156,6 +156,49 @@ describe("an inbound call in good order", () => {
 		call.onLeg({ type: "acked", sdp: sdpOf("PCMA", "198.51.100.9", 41_000) });
 		expect(media.one.did.slice(before)).toEqual(["start PCMA 198.51.100.9:41000 198.51.100.7"]);
 		expect(call.phase).toBe("active");
+	});
+
+	it("BYE both ways: ours says why and what the trunk maps, the telephone's is on the record and on the participant", async () => {
+		const ours = await active();
+		ours.rooms.one.own = { "sip.ruleID": "SDR_1" };
+		ours.call.dispatch({ type: "hang-up" });
+		expect(ours.leg.byeHeaders).toEqual([
+			[
+				["Reason", 'Q.850 ;cause=16 ;text="Normal call clearing"'],
+				["X-Rule", "SDR_1"],
+			],
+		]);
+		const { plan: given } = accepted();
+		if (given === undefined) throw new Error("no plan");
+		const plan = { ...given, attributesFrom: (headers: HeaderList) => ({ "last.word": headers[1]?.[1] ?? "" }) };
+		const theirs = await active({ decide: async () => ({ ...accepted(), plan }) });
+		const headers: HeaderList = [
+			["Reason", "Q.850;cause=17"],
+			["X-Last", "bye"],
+		];
+		theirs.call.onLeg({ type: "bye", headers });
+		await turns();
+		expect(theirs.rooms.one.attributeChanges.slice(-2)).toEqual([
+			{ "last.word": "bye", "sip.endReason": "Q.850 17" },
+			{ "sip.callStatus": "hangup" },
+		]);
+		expect((await theirs.record())?.end).toMatchObject({ by: "peer", reason: "hangup", message: "Q.850 17" });
+	});
+
+	it("digits in INFO reach the room like those in RTP, each press once", async () => {
+		const { call, media, rooms } = await active();
+		call.onLeg({ type: "info-digits", digits: "5#" });
+		media.one.emit({ type: "digit", code: 5, digit: "5" });
+		media.one.emit({ type: "digit", code: 1, digit: "1" });
+		expect(rooms.one.digits).toEqual(["5:5", "11:#", "1:1"]);
+	});
+
+	it("a session that nobody refreshed has ended because the telephone is gone (RFC 4028 §10)", async () => {
+		const { call, record } = await active();
+		call.onLeg({ type: "bye-done", cause: "session-expired" });
+		await turns();
+		expect((await record())?.end).toMatchObject({ by: "node", reason: "peer-gone" });
+		expect((await record())?.end?.message).toContain("refreshed the session");
 	});
 
 	it("an ACK that does not answer our offer ends the call: nobody would hear anything", async () => {
