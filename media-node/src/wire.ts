@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { RoomConfiguration } from "@livekit/protocol";
 import { newId } from "@trunkline/contracts";
-import type { CallStore, CommandQueue, ConfigStore, DialQueue, TransferStore } from "@trunkline/domain";
+import type { CallStore, CommandQueue, ConfigStore, DialQueue, RegistrationRecord, RegistrationStore, TransferStore } from "@trunkline/domain";
 import { DEFAULT_SESSION_TIMER, type DefenceCounts, type Hashes, type Strike } from "@trunkline/sip";
 import { decideWith } from "./call/decide.ts";
 import { mayCallWith, type PolicyOf } from "./call/fraud.ts";
@@ -29,6 +29,7 @@ import { AllowedSources } from "./ua/allowed-sources.ts";
 import { Guard } from "./ua/guard.ts";
 import { type InboundTrunks, inboundTrunksOf } from "./ua/inbound-trunks.ts";
 import { SipResolver } from "./ua/dns.ts";
+import { Registrations } from "./ua/registrations.ts";
 import { SipUserAgent } from "./ua/user-agent.ts";
 import { Commands } from "./worker/commands.ts";
 import { Intake } from "./worker/intake.ts";
@@ -87,6 +88,8 @@ export interface MediaNodeOptions {
 	/** this node's own; unset: its calls take no commands */
 	commandQueue?: CommandQueue;
 	transferStore: TransferStore;
+	/** unset: trunks are not registered from here */
+	registrationStore?: RegistrationStore;
 	/** false = LiveKit's behaviour: a rule without trunks takes calls that passed no trunk */
 	strictDispatch: boolean;
 	/** calls at a time; above it new ones get 503 */
@@ -110,6 +113,8 @@ export interface NodeStats {
 	dialogs: number;
 	legs: number;
 	rtpPorts: number;
+	/** trunks that are registered from here now */
+	registrations: number;
 }
 
 /** Five packets late: more than jitter buffers make up for, and more than a machine that others share is late now and then. */
@@ -132,6 +137,7 @@ export class MediaNode {
 	readonly #intake: Intake;
 	readonly #commands: Commands | undefined;
 	readonly #transfers: Transfers;
+	readonly #registrations: Registrations | undefined;
 	#draining = false;
 	/** calls that still come are hung up at once */
 	#hangingUp = false;
@@ -169,6 +175,7 @@ export class MediaNode {
 		void node.#sources.start();
 		node.#intake.start();
 		node.#commands?.start();
+		node.#registrations?.start();
 		return node;
 	}
 
@@ -180,6 +187,8 @@ export class MediaNode {
 		this.#media = new RtpMediaPort({
 			bindHost: options.rtp.bindHost,
 			advertisedAddress: options.rtp.advertisedAddress,
+			...(options.rtp.bindHost6 === undefined ? {} : { bindHost6: options.rtp.bindHost6 }),
+			...(options.rtp.advertisedAddress6 === undefined ? {} : { advertisedAddress6: options.rtp.advertisedAddress6 }),
 			portRange: options.rtp.portRange,
 		});
 		const clock = systemClock();
@@ -229,7 +238,7 @@ export class MediaNode {
 			identities: this.#identities,
 			replaceable: (replaces) => {
 				for (const call of this.#calls.values()) {
-					const replaceable = call.replaceable(replaces);
+					const replaceable = call.replaceable?.(replaces);
 					if (replaceable !== undefined) return replaceable;
 				}
 				return undefined;
@@ -285,9 +294,23 @@ export class MediaNode {
 				this.#run(call);
 				return (event) => call.onLeg(event);
 			},
+			onRegistration: (name, event) => this.#registrations?.onEvent(name, event),
 			refusal: () => this.#refusal(),
 			log,
 		});
+		const { registrationStore } = options;
+		if (registrationStore !== undefined) {
+			this.#registrations = new Registrations({
+				nodeId: this.nodeId,
+				configStore: options.configStore,
+				store: registrationStore,
+				userAgent: this.#userAgent,
+				resolve: (destination) => this.#resolver.resolve(destination),
+				now: clock.now,
+				sleep: pause,
+				log,
+			});
+		}
 		deps.dialSecondLeg = secondLegs({
 			deps,
 			userAgent: this.#userAgent,
@@ -339,7 +362,13 @@ export class MediaNode {
 	}
 
 	stats(): NodeStats {
-		return { calls: this.#calls.size, rtpPorts: this.#media.portsInUse, ...this.#userAgent.stats() };
+		const registrations = this.registrations().filter(({ state }) => state === "registered").length;
+		return { calls: this.#calls.size, rtpPorts: this.#media.portsInUse, registrations, ...this.#userAgent.stats() };
+	}
+
+	/** Outbound registrations that are this node's. */
+	registrations(): RegistrationRecord[] {
+		return this.#registrations?.list() ?? [];
 	}
 
 	/** What the defence has dropped and banned since the start. */
@@ -368,12 +397,15 @@ export class MediaNode {
 
 	async #close(withinMs: number): Promise<void> {
 		const intake = this.#stopTaking();
+		const unregistered = this.#registrations?.stop();
 		this.#hangingUp = true;
 		for (const call of [...this.#calls.values()]) call.dispatch({ type: "shutdown" });
 		if (!(await this.#emptyWithin(withinMs)))
 			this.#options.log.warn({ calls: this.#calls.size }, "calls were not over in time and are cut off");
 		// Until here, so that a call that goes on during a drain can still be hung up.
 		await Promise.race([Promise.all([intake, this.#commands?.stop(), this.#transfers.settled()]), delay(500, undefined, { ref: false })]);
+		// A name that is being looked up may take longer than people wait for the end; the registrar forgets us by itself.
+		await Promise.race([unregistered, delay(3_000, undefined, { ref: false })]);
 		this.#sources.stop();
 		this.#lateness.stop();
 		this.#userAgent.close();
@@ -383,6 +415,8 @@ export class MediaNode {
 
 	#stopTaking(): Promise<void> {
 		this.#draining = true;
+		// The registrar is to send its calls to the node that takes over.
+		void this.#registrations?.stop();
 		this.#intakeStopped ??= this.#intake.stop();
 		return this.#intakeStopped;
 	}

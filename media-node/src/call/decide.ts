@@ -8,6 +8,7 @@ import {
 	decideRule,
 	decideTrunk,
 	DEFAULT_RINGING_TIMEOUT_MS,
+	effectiveSettings,
 	headersFromAttributes,
 	identityAttributes,
 	isTrustedTrunk,
@@ -18,12 +19,13 @@ import {
 	wantsPrivacy,
 	trunkNumberOf,
 } from "@trunkline/domain";
-import { challenge, type Hashes, headers, type SipRequest, verifyAuthorization } from "@trunkline/sip";
+import { challenge, type Hashes, headers, readReplaces, type Replaces, type SipRequest, verifyAuthorization } from "@trunkline/sip";
 import type { InboundOutcome, InboundPlan } from "./inbound-call.ts";
-import type { HeaderList, InboundInvite } from "./ports.ts";
+import type { HeaderList, InboundInvite, ReplaceableCall } from "./ports.ts";
 import type { Identities } from "./identities.ts";
 import type { TermsInput } from "./media-terms.ts";
 import { sendableHeaders } from "./sendable-headers.ts";
+import { replacesRefusal } from "./replaceable.ts";
 import type { Decision } from "./state.ts";
 import { allowHeaders } from "./transfer-state.ts";
 import type { TrunkLimits, TrunkRefusal } from "./trunk-limits.ts";
@@ -39,6 +41,8 @@ export interface DecideOptions {
 	nonceSecret: Uint8Array;
 	random(length: number): Uint8Array;
 	now(): number;
+	/** the live call of this node that a Replaces names; unset: there is none */
+	replaceable?(replaces: Replaces): ReplaceableCall | undefined;
 	/** of the calls that this node has; whoever runs the call releases it */
 	identities: Identities;
 	/** `settings.limits` of trunks; whoever runs the call releases its slot */
@@ -57,8 +61,11 @@ export function decideWith(
 	return async (invite, request, callId) => {
 		const { configStore } = options;
 		const from = callerOf(invite.from.user);
-		const called = invite.to.user;
-		const projectId = await options.projectFor(called, invite.source.address);
+		const read = readReplaces(request);
+		if (!read.ok) return { decision: replacesRejected(read.status, read.reason), steps: [], trunkId: "" };
+		const replaced = read.replaces && options.replaceable?.(read.replaces);
+		const called = replaced?.ownNumber ?? invite.to.user;
+		const projectId = replaced?.projectId ?? (await options.projectFor(called, invite.source.address));
 		if (projectId === undefined) return { decision: nobodysNumber, steps: [], trunkId: "" };
 		const trunks = await configStore.inboundTrunksFor(projectId, called);
 		const { trunk, ...byTrunk } = decideTrunk(trunks, { from, to: called, sourceAddress: invite.source.address });
@@ -70,6 +77,11 @@ export function decideWith(
 			if (unauthorized !== undefined) return refused(unauthorized);
 			const full = options.trunkLimits?.admit(trunk.trunkId, callId, trunk.settings?.limits, options.now());
 			if (full !== undefined) return refused(beyondLimits(full));
+		}
+		if (read.replaces !== undefined) {
+			const refusal = replacesRefusal(read.replaces, replaced, effectiveSettings(trunk?.settings).transfer.replaces);
+			if (refusal !== undefined) return refused(replacesRejected(...refusal));
+			return { ...refused({ kind: "take-over" }), ...(replaced === undefined ? {} : { replaced }) };
 		}
 		const to = trunkNumberOf(trunk, called);
 		const rules = await configStore.rulesFor(projectId, trunk?.trunkId, to);
@@ -147,6 +159,9 @@ function authorize(
 			return reject(403, "Forbidden", { by: "node", reason: "unauthorized", message: "wrong user name or password for the trunk" });
 	}
 }
+
+const replacesRejected = (status: number, reason: string): Decision =>
+	reject(status, reason, { by: "node", reason: "rejected", message: `the call that the INVITE is to replace: ${status} ${reason}` });
 
 const reject = (status: number, reason: string, end: CallEnd): Decision => ({ kind: "reject", status, reason, end });
 

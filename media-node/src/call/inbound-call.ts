@@ -1,8 +1,10 @@
 import type { CallEnd, CallRecord, DecisionStep, TrunkSettings } from "@trunkline/contracts";
 import { effectiveSettings } from "@trunkline/domain";
 import { inbound, initialInbound } from "./inbound.ts";
-import type { HeaderList, InboundInvite, MediaSession, SipLeg, SipLegEvent } from "./ports.ts";
-import type { DialogName, ReplaceableCall } from "./replaceable.ts";
+import { withAttributes } from "./attribute-headers.ts";
+import { familyOfOffer } from "./media-family.ts";
+import type { HeaderList, InboundInvite, MediaSession, ReplaceableCall, SipLeg, SipLegEvent } from "./ports.ts";
+import type { DialogName } from "./replaceable.ts";
 import { preferredCodec } from "./local-description.ts";
 import type { TermsInput } from "./media-terms.ts";
 import { allowsRefer } from "./allow.ts";
@@ -81,7 +83,7 @@ export class InboundCall extends CallRunner {
 				this.#heir = this.#outcome?.replaced?.takeOver(this.#invite, this.#leg);
 				return;
 			case "reject":
-				return this.#leg.reject(effect.status, effect.reason, effect.headers);
+				return this.#leg.reject(effect.status, effect.reason, this.#withAttributes(effect.headers));
 			case "bye":
 				return this.#leg.bye(this.farewell());
 			case "create-record":
@@ -94,6 +96,10 @@ export class InboundCall extends CallRunner {
 	override onLeg(event: SipLegEvent): void {
 		if (this.#heir === undefined) super.onLeg(event);
 		else this.#heir(event);
+	}
+
+	protected override mediaFamily(): 4 | 6 {
+		return familyOfOffer(this.#invite.sdp, this.#invite.source.address);
 	}
 
 	protected override dialog(): DialogName {
@@ -110,13 +116,19 @@ export class InboundCall extends CallRunner {
 
 	#accept(): void {
 		const { acceptHeaders, settings } = this.#plan();
-		this.#leg.accept(this.#agreed ? undefined : this.#sdp, acceptHeaders, effectiveSettings(settings).sessionTimer);
+		this.#leg.accept(this.#agreed ? undefined : this.#sdp, this.#withAttributes(acceptHeaders), effectiveSettings(settings).sessionTimer);
+	}
+
+	/** Somebody in the room may have changed attributes since the call came. */
+	#withAttributes(headers: HeaderList = []): HeaderList {
+		return withAttributes(headers, this.room?.attributes() ?? {}, this.#outcome?.plan?.attributesToHeaders ?? {});
 	}
 
 	async #match(): Promise<void> {
 		const outcome = await this.#decide(this.#invite, this.callId);
 		this.#outcome = outcome;
-		if (outcome.plan !== undefined) this.local.terms.set({ ...outcome.plan.terms, secureSignalling: this.#invite.source.transport === "TLS" });
+		if (outcome.plan !== undefined)
+			this.local.terms.set({ ...outcome.plan.terms, secureSignalling: this.#invite.source.transport === "TLS" });
 		this.dispatch({ type: "decided", decision: provisionally(outcome.decision, this.#invite) });
 	}
 

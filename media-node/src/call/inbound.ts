@@ -81,6 +81,8 @@ function decided(state: CallState, decision: Decision, now: number): Step {
 		}
 		case "reject":
 			return refuse(state, decision.status, decision.reason, decision.end, decision.headers);
+		case "take-over":
+			return step(state, { phase: "over" }, { do: "hand-over" }, { do: "over" });
 		case "accept": {
 			const maxCallDurationMs = Math.min(decision.maxCallDurationMs, MAX_CALL_DURATION_MS);
 			return step(

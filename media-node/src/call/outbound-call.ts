@@ -3,6 +3,7 @@ import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
 import { pii } from "@trunkline/observability";
 import { inviteRouting } from "./invite-routing.ts";
 import { initialOutbound, outbound } from "./outbound.ts";
+import { familyOfAddress } from "./media-family.ts";
 import {
 	type HeaderList,
 	type MediaSession,
@@ -79,6 +80,10 @@ export class OutboundCall extends CallRunner {
 			default:
 				throw new Error(`an outbound call has no effect ${effect.do}`);
 		}
+	}
+
+	protected override mediaFamily(): 4 | 6 {
+		return familyOfAddress(this.#plan.request.address);
 	}
 
 	protected override dialog(): DialogName | undefined {

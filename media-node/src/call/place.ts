@@ -1,6 +1,6 @@
 import type { HoldCommand, MoveCommand, TransferOutcome } from "@trunkline/domain";
 import { type CallEvent, type CallState, type Effect, type Step, step } from "./state.ts";
-import { recorded } from "./transfer.ts";
+import { recorded } from "./transfer-effects.ts";
 
 /** Where the caller of an answered call is: in which room, or with music. `rest` is what the call does otherwise. */
 export function withPlace(state: CallState, event: CallEvent, rest: (state: CallState) => Step): Step {

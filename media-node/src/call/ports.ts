@@ -1,5 +1,4 @@
 import type { Replaces } from "@trunkline/sip";
-import type { ReplaceableCall } from "./replaceable.ts";
 import type { HoldCommand, MoveCommand, TransferCommand } from "@trunkline/domain";
 import type { NegotiatedCrypto } from "@trunkline/sdp";
 import type { SessionTimerOptions } from "@trunkline/sip";
@@ -193,8 +192,8 @@ export class MediaUnavailableError extends Error {
 }
 
 export interface MediaPort {
-	/** Reserves a port. Throws MediaUnavailableError when the range is used up. */
-	open(onEvent: (event: MediaEvent) => void): Promise<MediaSession>;
+	/** Reserves a port, of that IP family where the node has both. Throws MediaUnavailableError when the range is used up. */
+	open(onEvent: (event: MediaEvent) => void, family?: 4 | 6): Promise<MediaSession>;
 }
 
 export type HeaderList = readonly (readonly [name: string, value: string])[];
@@ -345,11 +344,25 @@ export interface Clock {
 	wakeAt(at: number, callback: () => void): () => void;
 }
 
+/** A live call whose telephone leg another INVITE may take the place of. */
+export interface ReplaceableCall {
+	readonly callId: string;
+	readonly projectId: string;
+	/** our number in the call: what the new INVITE is judged by, as if it had been called */
+	readonly ownNumber: string;
+	/** the trunk's `settings.transfer.replaces` */
+	readonly allowed: boolean;
+	/** answered, and in a room or joined to another telephone */
+	readonly confirmed: boolean;
+	/** The room hears the new telephone from now on, and the old one gets BYE. Answers the INVITE; gives who listens to its leg from now on. */
+	takeOver(invite: InboundInvite, leg: SipLeg): (event: SipLegEvent) => void;
+}
+
 /** A call as the node's owner of it sees it. */
 export interface LiveCall {
 	readonly callId: string;
 	/** when a Replaces names its dialog */
-	replaceable(replaces: Replaces): ReplaceableCall | undefined;
+	replaceable?(replaces: Replaces): ReplaceableCall | undefined;
 	dispatch(
 		event:
 			| { type: "start" | "shutdown" | "hang-up" }
@@ -370,7 +383,7 @@ export interface InboundInvite {
 	from: { user: string; host: string; displayName: string };
 	to: { user: string; host: string };
 	/** network source of the packet, never what a header claims */
-	source: { address: string; port: number; /** unset = UDP */ transport?: string };
+	source: { address: string; port: number /** unset = UDP */; transport?: string };
 	headers: HeaderList;
 	/** its sender takes reliable provisional responses (RFC 3262), or takes no others; unset = "none" */
 	reliable?: "none" | "supported" | "required";

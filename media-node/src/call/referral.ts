@@ -2,7 +2,7 @@ import type { CallEnd } from "@trunkline/contracts";
 import { referToOf } from "@trunkline/domain";
 import { referAcceptedHeaders, referNotifyHeaders } from "@trunkline/sip";
 import { type CallEvent, type CallState, type Effect, hangupStatus, type Referral, type Step, step } from "./state.ts";
-import { joinTarget, recorded } from "./transfer.ts";
+import { joinTarget, recorded } from "./transfer-effects.ts";
 
 /** As long as LiveKit lets a transfer ring. */
 const RINGING_TIMEOUT_MS = 30_000;

@@ -1,94 +1,37 @@
-import type { CallEnd, DialRequest, TrunkSettings } from "@trunkline/contracts";
-import type { CallStore, TransferCommand, TransferOutcome } from "@trunkline/domain";
+import type { CallEnd } from "@trunkline/contracts";
 import { dtmfCode } from "@trunkline/rtp";
-import type { MayCall } from "./fraud.ts";
+import type { Replaces } from "@trunkline/sip";
+import type { CallDeps, Referrer } from "./call-deps.ts";
+import { CallRooms } from "./call-rooms.ts";
 import { DigitMerge } from "./digit-merge.ts";
 import { farewellHeaders, peerReason } from "./farewell.ts";
 import { LocalDescription } from "./local-description.ts";
 import { MediaTerms } from "./media-terms.ts";
-import { RecordWriter } from "./record-writer.ts";
-import { type DialogName, isSameDialog, type ReplaceableCall } from "./replaceable.ts";
-import type { RoomIdentity } from "./room-identity.ts";
-import { referHeaders } from "./refer-headers.ts";
-import { Renegotiation } from "./renegotiation.ts";
 import {
 	type AudioUplink,
-	type Clock,
-	type InboundInvite,
 	type HeaderList,
-	type HoldMusic,
 	type MediaEvent,
-	type MediaPort,
 	type MediaSession,
 	MediaUnavailableError,
-	type RoomConnector,
+	type ReplaceableCall,
 	type RoomEvent,
 	RoomJoinError,
 	type RoomSession,
 	type SipLeg,
 	type SipLegEvent,
 } from "./ports.ts";
-import { CallRooms } from "./call-rooms.ts";
-import { Moves } from "./moves.ts";
+import { RecordWriter } from "./record-writer.ts";
+import { Renegotiation } from "./renegotiation.ts";
+import type { DialogName } from "./replaceable.ts";
+import type { RoomIdentity } from "./room-identity.ts";
 import { type RoomLink, within } from "./room-link.ts";
-import type { DialSecondLeg } from "./second-leg-types.ts";
-import type { TrunkLimits } from "./trunk-limits.ts";
 import type { CallEvent, CallState, Effect, Step, TimerName } from "./state.ts";
+import { TakeOver } from "./takeover.ts";
+import { Transferring } from "./transferring.ts";
 
 export type { RoomIdentity };
 
-export interface CallLog {
-	info(fields: Record<string, unknown>, message: string): void;
-	warn(fields: Record<string, unknown>, message: string): void;
-	error(fields: Record<string, unknown>, message: string): void;
-}
-
-export interface CallDeps {
-	clock: Clock;
-	media: MediaPort;
-	rooms: RoomConnector;
-	calls: CallStore;
-	projectId: string;
-	/** each project may have a LiveKit server of its own */
-	roomUrl(projectId: string): Promise<string>;
-	token(identity: RoomIdentity, projectId: string): Promise<string>;
-	nodeId: string;
-	region: string;
-	/** ms without a packet before the call is ended: before the first one, and later */
-	mediaTimeoutMs: { first: number; later: number };
-	random(length: number): Uint8Array;
-	/** Does the call's project want the digits that callers press on the records of its calls? Unset: none does. */
-	recordsDigits?: ((projectId: string) => Promise<boolean>) | undefined;
-	/** dials somebody whom a call is to be joined to; unset: calls are never joined */
-	dialSecondLeg?: DialSecondLeg | undefined;
-	log: CallLog;
-	/** asked before an INVITE of ours leaves: why the project may not call that; unset: the API has seen to it */
-	mayCall?: MayCall | undefined;
-	/** `settings.limits` of trunks; `onOver` releases the slot */
-	trunkLimits?: TrunkLimits | undefined;
-	/** what came of transfers; called once for each */
-	onTransfer(transferIds: readonly string[], outcome: TransferOutcome): void;
-	/** the call is gone; nothing of it is left */
-	onOver(callId: string): void;
-}
-
-/** What a REFER needs of the call. */
-export interface Referrer {
-	leg: SipLeg | undefined;
-	/** our address in the dialog */
-	uri: string;
-	attributesToHeaders: Readonly<Record<string, string>>;
-	/** false: the peer's Allow has no REFER */
-	allowsRefer?: boolean;
-	/** our number in the call */
-	ownNumber: string;
-	/** what was dialled; unset for a call that came in */
-	line: DialRequest | undefined;
-	/** the trunk's */
-	settings: TrunkSettings | undefined;
-	/** host of the far end's address, without port */
-	peerHost: string;
-}
+export type { CallDeps, CallLog, Referrer } from "./call-deps.ts";
 
 /**
  * Carries out the effects of a call's reducer and feeds back what happens. What differs by direction is in `inbound-call.ts` and
@@ -101,7 +44,8 @@ export abstract class CallRunner {
 	protected readonly local: LocalDescription;
 	protected media: MediaSession | undefined;
 	readonly #rooms: CallRooms;
-	readonly #moves: Moves;
+	readonly #transferring: Transferring;
+	readonly #takeOver: TakeOver;
 	readonly #renegotiation: Renegotiation;
 	readonly #digits = new DigitMerge();
 	/** why the call ends; known before its BYE leaves */
@@ -113,11 +57,7 @@ export abstract class CallRunner {
 	#faulted = false;
 	readonly #timers = new Map<TimerName, () => void>();
 	#stopRingback: (() => void) | undefined;
-	#stopDialtone: (() => void) | undefined;
-	#stopMusic: (() => void) | undefined;
 	#mediaClosed = false;
-	/** the dialog that has taken the place of the first one */
-	#takenOver: DialogName | undefined;
 
 	constructor(callId: string, deps: CallDeps, initial: CallState, reduce: (state: CallState, event: CallEvent, now: number) => Step) {
 		this.callId = callId;
@@ -126,7 +66,8 @@ export abstract class CallRunner {
 		this.#reduce = reduce;
 		const terms = new MediaTerms(deps.random, (media) => {
 			this.records.patch({ media });
-			if (media.keysInTheClear === true) deps.log.warn({ callId, srtp: media.srtp }, "the keys of encrypted audio travel in the clear: no TLS");
+			if (media.keysInTheClear === true)
+				deps.log.warn({ callId, srtp: media.srtp }, "the keys of encrypted audio travel in the clear: no TLS");
 		});
 		this.local = new LocalDescription(deps.random, terms);
 		this.#rooms = new CallRooms({
@@ -134,11 +75,18 @@ export abstract class CallRunner {
 			onEvent: (event) => this.#onRoom(event),
 			onProblem: (error, message) => deps.log.warn({ callId, err: error }, message),
 		});
-		this.#moves = new Moves({
-			rooms: this.#rooms,
+		const own = {
+			...{ callId, deps, rooms: this.#rooms, local: this.local },
 			media: () => this.media,
+			referrer: () => this.referrer(),
+			projectId: () => this.projectId(),
+			dispatch: (event: CallEvent) => this.dispatch(event),
+		};
+		this.#transferring = new Transferring({
+			...own,
+			roomIdentity: () => this.roomIdentity(),
+			bridgeTrunkId: () => this.#state.bridgeTrunkId,
 			join: (link, identity) => this.#join(link, identity),
-			dispatch: (event) => this.dispatch(event),
 			run: (what, work) => this.run(what, work),
 		});
 		this.#renegotiation = new Renegotiation({
@@ -149,6 +97,14 @@ export abstract class CallRunner {
 			dispatch: (event) => this.dispatch(event),
 		});
 		this.records = new RecordWriter(callId, deps.nodeId, deps.calls, deps.clock, deps.log);
+		this.#takeOver = new TakeOver({
+			...{ ...own, records: this.records },
+			isActive: () => this.#state.phase === "active",
+			dialog: () => this.dialog(),
+			changeLeg: (leg, peerAddress) => this.changeLeg(leg, peerAddress),
+			setAttributes: (attributes) => this.setAttributes(attributes),
+			onLeg: (event) => this.onCurrentLeg(event),
+		});
 	}
 
 	/** the room that the call is in */
@@ -207,11 +163,11 @@ export abstract class CallRunner {
 
 	/** Of the leg that the call began with; once another one has its place, nobody cares. */
 	onLeg(event: SipLegEvent): void {
-		if (this.#takenOver === undefined) this.onTakenLeg(event);
+		if (!this.#takeOver.done) this.onCurrentLeg(event);
 	}
 
 	/** SIP events common to both directions. */
-	protected onTakenLeg(event: SipLegEvent): void {
+	protected onCurrentLeg(event: SipLegEvent): void {
 		switch (event.type) {
 			case "acked":
 				this.#renegotiation.onAcknowledged(event.sdp);
@@ -275,36 +231,9 @@ export abstract class CallRunner {
 
 	/** Participant attributes that headers of the peer give, by the trunk's map. */
 	protected abstract attributesFrom(headers: HeaderList): Record<string, string>;
-	/** RFC 3891: what another INVITE may name to take the place of this call's telephone leg; undefined when it is not this dialog. */
+	/** RFC 3891: when a Replaces names the call's dialog. */
 	replaceable(replaces: Replaces): ReplaceableCall | undefined {
-		if (!isSameDialog(this.#takenOver ?? this.dialog(), replaces)) return undefined;
-		const { ownNumber, settings } = this.referrer();
-		return {
-			...{ callId: this.callId, projectId: this.projectId(), ownNumber },
-			allowed: effectiveSettings(settings).transfer.replaces,
-			confirmed: this.#state.phase === "active",
-			takeOver: (invite, leg) => this.#takeOver(invite, leg),
-		};
-	}
-
-	#takeOver(invite: InboundInvite, leg: SipLeg): (event: SipLegEvent) => void {
-		const { media } = this;
-		const answer = media === undefined || invite.sdp === undefined ? undefined : this.local.answer(invite.sdp, media);
-		if (media === undefined || answer === undefined || !answer.ok) {
-			leg.reject(488, "Not Acceptable Here");
-			return () => {};
-		}
-		const { sipCallId, localTag, remoteTag } = invite;
-		this.#takenOver = { callId: sipCallId, localTag, remoteTag };
-		media.start(answer.negotiated, invite.source.address);
-		leg.accept(answer.sdp);
-		// RFC 3891 §3: "the UA … MUST attempt to accept the new INVITE … and shut down the … replaced dialog"
-		this.changeLeg(leg, invite.source.address)?.bye();
-		this.setAttributes({ "sip.callIDFull": sipCallId, "sip.callTag": remoteTag });
-		this.records.transition(["active"], "active", this.deps.clock.now(), "replaced", sipCallId, { sipCallId });
-		return (event) => {
-			if (this.#takenOver?.localTag === localTag) this.onTakenLeg(event);
-		};
+		return this.#takeOver.replaceable(replaces);
 	}
 
 	/** network source of the telephone's signalling */
@@ -316,6 +245,7 @@ export abstract class CallRunner {
 	protected abstract onDialog(event: Extract<SipLegEvent, { type: "answered" | "in-dialog" }>): void;
 	/** Only this direction's effects. */
 	protected abstract performOwn(effect: Effect): void;
+	protected abstract mediaFamily(): 4 | 6;
 	protected abstract referrer(): Referrer;
 	protected abstract projectId(): string;
 	protected abstract roomIdentity(): RoomIdentity;
@@ -379,39 +309,13 @@ export abstract class CallRunner {
 	}
 
 	#performTransfer(effect: Effect): void {
-		switch (effect.do) {
-			case "hold":
-				return this.#renegotiation.hold(effect.on);
-			case "dialtone":
-				return this.#dialtone(effect.on);
-			case "refer":
-				return this.#refer(effect.command);
-			case "answer-notify":
-				return this.referrer().leg?.respond(effect.transaction, effect.status);
-			case "transfer-outcome":
-				return this.deps.onTransfer(effect.transferIds, effect.outcome);
-			case "dial-target":
-				return this.#dialTarget(effect);
-			case "join-target":
-				return this.#moves.joinTarget();
-			case "drop-target":
-				return this.#rooms.abandon();
-			case "move-room":
-				return this.#moveRoom(effect.roomName);
-			case "music":
-				return this.#music(effect.music);
-			case "answer-refer":
-				return this.referrer().leg?.respond(effect.transaction, effect.status, effect.reason, undefined, effect.headers);
-			case "notify-refer":
-				return this.referrer().leg?.notify(effect.headers, effect.progress);
-			default:
-				return this.performOwn(effect);
-		}
+		if (effect.do === "hold") this.#renegotiation.hold(effect.on);
+		else if (!this.#transferring.perform(effect)) this.performOwn(effect);
 	}
 
 	async #openMedia(): Promise<void> {
 		try {
-			const media = await this.deps.media.open((event) => this.#onMedia(event));
+			const media = await this.deps.media.open((event) => this.#onMedia(event), this.mediaFamily());
 			if (this.#mediaClosed) return media.close();
 			this.media = media;
 			this.onMediaOpen(media);
@@ -504,43 +408,6 @@ export abstract class CallRunner {
 		this.#stopRingback = undefined;
 		const uplink: AudioUplink | undefined = this.room?.uplink;
 		if (on && uplink !== undefined && this.media !== undefined) this.#stopRingback = this.media.playRingback(uplink);
-	}
-
-	#dialtone(on: boolean): void {
-		this.#stopDialtone?.();
-		this.#stopDialtone = on ? this.media?.ringPhone() : undefined;
-	}
-
-	#refer(command: TransferCommand): void {
-		const { leg, uri, attributesToHeaders, allowsRefer, ...dialect } = this.referrer();
-		// What RFC 3261 §20.5 lets the peer say beforehand it need not be asked for, where there is another way.
-		if (allowsRefer === false && this.#state.bridgeTrunkId !== undefined)
-			return this.dispatch({ type: "refer-answered", refer: command.transferId, status: 405, reason: "Method Not Allowed" });
-		const attributes = this.room?.attributes() ?? {};
-		const { headers, refused } = referHeaders(command, { referredBy: uri, attributes, attributesToHeaders }, dialect);
-		if (refused.length > 0) this.deps.log.warn({ callId: this.callId, refused }, "headers that cannot be sent were left out");
-		// Nothing that comes from outside may end the call for being unfit to be written.
-		if (leg === undefined || headers === undefined)
-			return this.dispatch({ type: "refer-answered", refer: command.transferId, cause: "transport" });
-		leg.refer(command.transferId, headers);
-	}
-
-	/** As the participant is now: what was told of him in this room is true in the other one. */
-	#moveRoom(roomName: string): void {
-		// A rule's room configuration (agents above all) is for the room that the rule named.
-		const { roomConfig: _, roomPreset: __, ...identity } = this.roomIdentity();
-		this.#moves.toRoom({ ...identity, attributes: { ...identity.attributes, ...this.room?.attributes() }, roomName });
-	}
-
-	#music(music: HoldMusic | undefined): void {
-		this.#stopMusic?.();
-		this.#stopMusic = music === undefined ? undefined : this.media?.holdPhone(music);
-	}
-
-	#dialTarget({ target, trunkId, headers, ringingTimeoutMs }: Extract<Effect, { do: "dial-target" }>): void {
-		const { ownNumber, line } = this.referrer();
-		const request = { callId: this.callId, projectId: this.projectId(), ownNumber, line, target, trunkId, headers, ringingTimeoutMs };
-		this.#moves.dialTarget(this.deps.dialSecondLeg, request);
 	}
 
 	async #sendDigits(digits: string, report: boolean): Promise<void> {

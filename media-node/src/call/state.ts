@@ -103,7 +103,9 @@ export type Decision =
 	| { kind: "accept"; ringingTimeoutMs: number; maxCallDurationMs: number; settings?: TrunkSettings }
 	/** not a refusal yet: the caller is asked for credentials and tries again; leaves no record */
 	| { kind: "challenge"; status: 401 | 407; headers: HeaderList }
-	| { kind: "reject"; status: number; reason: string; end: CallEnd; headers?: HeaderList };
+	| { kind: "reject"; status: number; reason: string; end: CallEnd; headers?: HeaderList }
+	/** the INVITE takes the place of the telephone leg of another call (RFC 3891): this one is no call of its own */
+	| { kind: "take-over" };
 
 export type CallEvent =
 	| { type: "start" }
@@ -166,6 +168,8 @@ export type Effect =
 	| { do: "open-media" }
 	| { do: "join-room" }
 	| { do: "ring" }
+	/** to the call whose telephone leg the INVITE takes the place of */
+	| { do: "hand-over" }
 	| { do: "accept" }
 	| { do: "reject"; status: number; reason: string; headers?: HeaderList }
 	| { do: "dial" }

@@ -2,6 +2,7 @@ import type { CallEnd } from "@trunkline/contracts";
 import type { CallCommand, TransferCommand, TransferOutcome } from "@trunkline/domain";
 import { withPlace } from "./place.ts";
 import { withReferral } from "./referral.ts";
+import { joinTarget, recorded } from "./transfer-effects.ts";
 import { type CallEvent, type CallState, type Effect, finish, hangupStatus, ignore, type Step, step, type Transfer } from "./state.ts";
 
 /** After a transfer the telephone side hangs up; when it does not, we do. LiveKit's delay. */
@@ -137,12 +138,6 @@ function joined(state: CallState, transfer: Transfer, callId: string): Step {
 	);
 }
 
-/** What both a transfer and a peer's REFER come to. */
-export const joinTarget = (target: string, callId: string): Effect[] => [
-	{ do: "join-target" },
-	{ ...recorded("transferred", target), patch: { bridgedWith: callId } },
-];
-
 function targetOutcome(end: CallEnd): TransferOutcome {
 	if (end.sipStatus !== undefined && end.by === "peer") return rejected(end.sipStatus, end.sipReason ?? "");
 	const message = failureText(end);
@@ -251,14 +246,6 @@ const TRANSFERRED = { by: "api", reason: "transferred" } as const;
 const rejected = (code: number, reason: string): TransferOutcome => ({ status: "failed", reason: "rejected", sipStatus: { code, reason } });
 
 const told = (transferIds: readonly string[], outcome: TransferOutcome): Effect => ({ do: "transfer-outcome", transferIds, outcome });
-
-export const recorded = (event: string, detail: string): Extract<Effect, { do: "record" }> => ({
-	do: "record",
-	from: ["active"],
-	to: "active",
-	event,
-	detail: detail.replace(/^<|>$/g, ""),
-});
 
 const cleared = (): Effect[] => [
 	{ do: "clear-timer", name: "transfer" },

@@ -40,6 +40,7 @@ export function errorForTransfer({ reason, sipStatus, message, refused }: Transf
 			{
 				sip_status_code: String(sipStatus.code),
 				sip_status: sipStatus.reason,
+			...(message === undefined ? {} : { transfer_detail: message }),
 			},
 		);
 	}

@@ -1,0 +1,60 @@
+import type { DialRequest, TrunkSettings } from "@trunkline/contracts";
+import type { CallStore, TransferOutcome } from "@trunkline/domain";
+import type { MayCall } from "./fraud.ts";
+import type { Clock, MediaPort, RoomConnector, SipLeg } from "./ports.ts";
+import type { RoomIdentity } from "./room-identity.ts";
+import type { DialSecondLeg } from "./second-leg-types.ts";
+import type { TrunkLimits } from "./trunk-limits.ts";
+
+export interface CallLog {
+	info(fields: Record<string, unknown>, message: string): void;
+	warn(fields: Record<string, unknown>, message: string): void;
+	error(fields: Record<string, unknown>, message: string): void;
+}
+
+export interface CallDeps {
+	clock: Clock;
+	media: MediaPort;
+	rooms: RoomConnector;
+	calls: CallStore;
+	projectId: string;
+	/** each project may have a LiveKit server of its own */
+	roomUrl(projectId: string): Promise<string>;
+	token(identity: RoomIdentity, projectId: string): Promise<string>;
+	nodeId: string;
+	region: string;
+	/** ms without a packet before the call is ended: before the first one, and later */
+	mediaTimeoutMs: { first: number; later: number };
+	random(length: number): Uint8Array;
+	/** Does the call's project want the digits that callers press on the records of its calls? Unset: none does. */
+	recordsDigits?: ((projectId: string) => Promise<boolean>) | undefined;
+	/** dials somebody whom a call is to be joined to; unset: calls are never joined */
+	dialSecondLeg?: DialSecondLeg | undefined;
+	log: CallLog;
+	/** asked before an INVITE of ours leaves: why the project may not call that; unset: the API has seen to it */
+	mayCall?: MayCall | undefined;
+	/** `settings.limits` of trunks; `onOver` releases the slot */
+	trunkLimits?: TrunkLimits | undefined;
+	/** what came of transfers; called once for each */
+	onTransfer(transferIds: readonly string[], outcome: TransferOutcome): void;
+	/** the call is gone; nothing of it is left */
+	onOver(callId: string): void;
+}
+
+/** What a REFER needs of the call. */
+export interface Referrer {
+	leg: SipLeg | undefined;
+	/** our address in the dialog */
+	uri: string;
+	attributesToHeaders: Readonly<Record<string, string>>;
+	/** false: the peer's Allow has no REFER */
+	allowsRefer?: boolean;
+	/** our number in the call */
+	ownNumber: string;
+	/** what was dialled; unset for a call that came in */
+	line: DialRequest | undefined;
+	/** the trunk's */
+	settings: TrunkSettings | undefined;
+	/** host of the far end's address, without port */
+	peerHost: string;
+}
