@@ -9,6 +9,9 @@ export interface MediaPortOptions {
 	bindHost: string;
 	/** the address that SDP advertises */
 	advertisedAddress: string;
+	/** the same for IPv6, of a node that has both; both or neither */
+	bindHost6?: string;
+	advertisedAddress6?: string;
 	/** what held callers hear, 8 kHz; unset: a tune of our own */
 	holdMusic?: Int16Array | undefined;
 	portRange: readonly [first: number, last: number];
@@ -31,11 +34,13 @@ export class RtpMediaPort implements MediaPort {
 		return this.#pool.inUse;
 	}
 
-	async open(onEvent: (event: MediaEvent) => void): Promise<MediaSession> {
+	async open(onEvent: (event: MediaEvent) => void, family?: 4 | 6): Promise<MediaSession> {
 		let port = 0;
+		const { bindHost, advertisedAddress, bindHost6, advertisedAddress6 } = this.#options;
+		const six = family === 6 && bindHost6 !== undefined && advertisedAddress6 !== undefined;
 		const session = new RtpMediaSession({
 			ticker: this.#ticker,
-			advertisedAddress: this.#options.advertisedAddress,
+			advertisedAddress: six ? advertisedAddress6 : advertisedAddress,
 			holdMusic: this.#options.holdMusic,
 			now: () => performance.now(),
 			random: randomStart,
@@ -43,20 +48,20 @@ export class RtpMediaPort implements MediaPort {
 			onClose: () => this.#pool.release(port, performance.now()),
 		});
 		const onPacket = (bytes: Uint8Array, address: string, from: number): void => session.onPacket(bytes, address, from);
-		const socket = await this.#bind(onPacket);
+		const socket = await this.#bind(six ? bindHost6 : bindHost, onPacket);
 		port = socket.port;
 		session.attach(socket);
 		return session;
 	}
 
-	async #bind(onPacket: (bytes: Uint8Array, address: string, port: number) => void): Promise<RtpSocket> {
+	async #bind(host: string, onPacket: (bytes: Uint8Array, address: string, port: number) => void): Promise<RtpSocket> {
 		const [first, last] = this.#options.portRange;
 		let lastError: unknown;
 		for (let i = 0; i < TRIES; i++) {
 			const port = this.#pool.take(performance.now());
 			if (port === undefined) break;
 			try {
-				return await openRtpSocket(this.#options.bindHost, port, onPacket);
+				return await openRtpSocket(host, port, onPacket);
 			} catch (error) {
 				lastError = error;
 				this.#pool.release(port, performance.now());

@@ -17,6 +17,8 @@ export async function openRtpSocket(
 ): Promise<RtpSocket> {
 	const socket: Socket = createSocket({
 		type: isIPv6(host) ? "udp6" : "udp4",
+		// SDP says one address: media of the other family is nobody's.
+		ipv6Only: isIPv6(host),
 		// Destinations are IP literals; without this Node asks the resolver for each packet.
 		lookup: (address, _options, callback) => callback(null, address, isIPv6(address) ? 6 : 4),
 	});
