@@ -213,6 +213,11 @@ class World {
 		},
 		"room-listens": () => this.#rooms.sessions.at(-1)?.subscribe("TR_1"),
 		audio: () => this.#media.one.emit({ type: "media-started" }),
+		"set-attribute": (assignment) => {
+			const [, name = "", value = ""] = /^([^=]+)=(.*)$/.exec(assignment) ?? [];
+			for (const session of this.#rooms.sessions) session.own = { ...session.own, [name]: value };
+		},
+		"room-deleted": () => this.#rooms.sessions.at(-1)?.emit({ type: "closed", reason: "room-deleted", message: "deleted" }),
 		"hang-up": () => this.#call?.dispatch({ type: "hang-up" }),
 		transfer: (transferTo) =>
 			this.#call?.dispatch({

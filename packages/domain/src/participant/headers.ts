@@ -23,9 +23,33 @@ const BUILT_IN: Readonly<Record<string, string>> = {
 
 /** Headers that carry telephone numbers (RFC 3261, 3325, 5806, 7044); LiveKit includes them even where the rule hides the number. */
 const NUMBER_HEADERS = new Set([
-	..."from f to t contact m reply-to via v record-route p-asserted-identity p-preferred-identity p-called-party-id".split(" "),
-	..."remote-party-id diversion history-info referred-by b call-info identity y authorization proxy-authorization".split(" "),
+	..."from to contact reply-to via record-route p-asserted-identity p-preferred-identity p-called-party-id".split(" "),
+	..."remote-party-id diversion history-info referred-by call-info identity authorization proxy-authorization".split(" "),
 ]);
+
+/** RFC 3261 §7.3.3 and §20, and what later RFCs added: one header under two names. */
+const COMPACT: Readonly<Record<string, string>> = {
+	a: "accept-contact",
+	b: "referred-by",
+	c: "content-type",
+	d: "request-disposition",
+	e: "content-encoding",
+	f: "from",
+	i: "call-id",
+	j: "reject-contact",
+	k: "supported",
+	l: "content-length",
+	m: "contact",
+	n: "identity-info",
+	o: "event",
+	r: "refer-to",
+	s: "subject",
+	t: "to",
+	u: "allow-events",
+	v: "via",
+	x: "session-expires",
+	y: "identity",
+};
 
 /** No more than this many headers of a message become attributes. */
 const MAX_ATTRIBUTES = 64;
@@ -41,7 +65,7 @@ export function attributesFromHeaders(
 ): Record<string, string> {
 	const first = new Map<string, string>();
 	for (const { name, value } of headers) {
-		const key = name.toLowerCase();
+		const key = longName(name);
 		if (!first.has(key) && first.size < MAX_ATTRIBUTES) first.set(key, value.slice(0, MAX_VALUE_LENGTH));
 	}
 	const attributes: Record<string, string> = {};
@@ -51,7 +75,7 @@ export function attributesFromHeaders(
 		if (isIncluded(name, trunk.includeHeaders, trunk.hidePhoneNumber)) attributes[`sip.h.${name}`] = value;
 	}
 	for (const [header, attribute] of Object.entries(trunk.headersToAttributes)) {
-		const value = first.get(header.toLowerCase());
+		const value = first.get(longName(header));
 		if (value !== undefined) attributes[attribute] = value;
 	}
 	return attributes;
@@ -71,6 +95,11 @@ export function headersFromAttributes(
 		if (value !== undefined && value !== "") headers.push({ name, value: oneLine(value).slice(0, MAX_VALUE_LENGTH) });
 	}
 	return headers;
+}
+
+function longName(name: string): string {
+	const key = name.toLowerCase();
+	return Object.hasOwn(COMPACT, key) ? (COMPACT[key] ?? key) : key;
 }
 
 function isIncluded(name: string, include: IncludeHeaders, hidePhoneNumber: boolean): boolean {

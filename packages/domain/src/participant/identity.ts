@@ -1,5 +1,6 @@
 import type { InboundTrunk } from "@trunkline/contracts";
 import { asksForCredentials } from "../explain/inbound.ts";
+import { sourceNetworks } from "../trunk/conflicts.ts";
 import type { SipHeader } from "./headers.ts";
 
 /** A PASSporT that is cut off proves nothing: a longer one is left out. */
@@ -13,7 +14,8 @@ const MAX_LENGTH = 1024;
 export function isTrustedTrunk(trunk: InboundTrunk | undefined): boolean {
 	if (trunk === undefined) return false;
 	if (asksForCredentials(trunk)) return true;
-	return trunk.allowedAddresses.length > 0 && !trunk.allowedAddresses.some((address) => /\/0+$/.test(address.trim()));
+	const networks = sourceNetworks(trunk);
+	return networks.length > 0 && !networks.some((address) => /\/0+$/.test(address.trim()));
 }
 
 /** The caller does not want its number told (RFC 3323 §4.2, RFC 3325 §9.3). */

@@ -127,6 +127,36 @@ describe("attributesFromHeaders", () => {
 		});
 		expect(attributes).toEqual({ "sip.twilio.callSid": "CA1", custom: "one", who: "<sip:+1@x>", sid: "CA1" });
 	});
+	test("RFC 3261 §7.3.3: a compact name is the long one", () => {
+		const compact = [
+			{ name: "s", value: "order 66" },
+			{ name: "f", value: "<sip:+15551111@a>" },
+		];
+		const trunk = { includeHeaders: "ALL", headersToAttributes: { Subject: "subject", T: "to" }, hidePhoneNumber: true } as const;
+		// From has a number whatever it is called.
+		expect(attributesFromHeaders([...compact, { name: "To", value: "x" }], trunk)).toEqual({
+			"sip.h.subject": "order 66",
+			subject: "order 66",
+			to: "x",
+		});
+	});
+
+	test.each([
+		["X-Twilio-AccountSid", "sip.twilio.accountSid"],
+		["X-Twilio-CallSid", "sip.twilio.callSid"],
+		["X-call_leg_id", "sip.telnyx.callLegID"],
+		["X-call_session_id", "sip.telnyx.callSessionID"],
+		["X-Amzn-ConnectContactId", "sip.amazon.contactId"],
+		["X-Amzn-ConnectInitialContactId", "sip.amazon.initialContactId"],
+		["X-Amzn-SourceAccount", "sip.amazon.sourceAccount"],
+		["X-Amzn-SourceArn", "sip.amazon.sourceArn"],
+		["X-Amzn-TargetArn", "sip.amazon.targetArn"],
+		["X-Lk-Test-Id", "lktest.id"],
+	])("LiveKit's built-in %s → %s", (name, attribute) => {
+		const nothing = { includeHeaders: "NO", headersToAttributes: {}, hidePhoneNumber: true } as const;
+		expect(attributesFromHeaders([{ name: name.toUpperCase(), value: "v" }], nothing)).toEqual({ [attribute]: "v" });
+	});
+
 	test("is bounded", () => {
 		const many = Array.from({ length: 1000 }, (_, index) => ({ name: `X-${index}`, value: "v".repeat(5000) }));
 		const attributes = attributesFromHeaders(many, { ...off, includeHeaders: "ALL" });
