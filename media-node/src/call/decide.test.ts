@@ -90,6 +90,50 @@ const planOf = ({ plan }: InboundOutcome) => {
 	return plan;
 };
 
+describe("what carriers say of a call", () => {
+	const headers = [
+		"P-Asserted-Identity: <sip:+15559876@carrier.example;verstat=TN-Validation-Passed>",
+		"Diversion: <sip:+15550000@a.example>",
+	];
+	const attributesOf = async (call: Call) => planOf(await decide(call)).room.attributes;
+
+	it("is on the participant, where the trunk knows who says it", async () => {
+		await trunk({ allowedAddresses: ["198.51.100.0/24"] });
+		await rule();
+		expect(await attributesOf({ headers })).toMatchObject({
+			"sip.assertedIdentity": "sip:+15559876@carrier.example;verstat=TN-Validation-Passed",
+			"sip.verstat": "TN-Validation-Passed",
+			"sip.diversion": "<sip:+15550000@a.example>",
+			"sip.phoneNumber": "+15551111",
+		});
+	});
+
+	it("a trunk that anybody may call asserts nothing", async () => {
+		await trunk();
+		await rule();
+		const attributes = await attributesOf({ headers });
+		expect(attributes["sip.diversion"]).toBe("<sip:+15550000@a.example>");
+		expect([attributes["sip.assertedIdentity"], attributes["sip.verstat"]]).toEqual([undefined, undefined]);
+	});
+
+	it("RFC 3325 §9.3: Privacy: id hides the number as the rule could", async () => {
+		await trunk({ allowedAddresses: ["198.51.100.0/24"] });
+		await rule();
+		const plan = planOf(await decide({ headers: [...headers, "Privacy: id"] }));
+		expect(JSON.stringify(plan.room)).not.toMatch(/15551111|15559876|15550000/);
+		expect(plan.room.name).toBe("Phone 1111");
+	});
+
+	it("RFC 4028 §9: a session interval too short for the trunk → 422 with its Min-SE", async () => {
+		await trunk({ settings: { sessionTimer: { minSeconds: 300 } } });
+		await rule();
+		const short = await decide({ headers: ["Supported: timer", "Session-Expires: 120"] });
+		expect(short.decision).toMatchObject({ kind: "reject", status: 422, headers: [["Min-SE", "300"]] });
+		expect((await decide({ headers: ["Supported: timer", "Session-Expires: 300"] })).decision.kind).toBe("accept");
+		expect((await decide({ headers: ["Session-Expires: 120"] })).decision.kind).toBe("accept");
+	});
+});
+
 describe("trunk and rule", () => {
 	it("accepts with the trunk's limits, and says which candidates there were", async () => {
 		await trunk({ ringingTimeoutMs: 20_000, maxCallDurationMs: 600_000 });

@@ -19,7 +19,16 @@ import {
 	wantsPrivacy,
 	trunkNumberOf,
 } from "@trunkline/domain";
-import { challenge, type Hashes, headers, readReplaces, type Replaces, type SipRequest, verifyAuthorization } from "@trunkline/sip";
+import {
+	challenge,
+	type Hashes,
+	headers,
+	readReplaces,
+	type Replaces,
+	type SipRequest,
+	verifyAuthorization,
+	tooSmall,
+} from "@trunkline/sip";
 import type { InboundOutcome, InboundPlan } from "./inbound-call.ts";
 import type { HeaderList, InboundInvite, ReplaceableCall } from "./ports.ts";
 import type { Identities } from "./identities.ts";
@@ -75,6 +84,8 @@ export function decideWith(
 		if (trunk !== undefined) {
 			const unauthorized = authorize(options, used, trunk, request, invite.sipCallId);
 			if (unauthorized !== undefined) return refused(unauthorized);
+			const short = shortSession(request, trunk);
+			if (short !== undefined) return refused(short);
 			const full = options.trunkLimits?.admit(trunk.trunkId, callId, trunk.settings?.limits, options.now());
 			if (full !== undefined) return refused(beyondLimits(full));
 		}
@@ -162,6 +173,18 @@ function authorize(
 
 const replacesRejected = (status: number, reason: string): Decision =>
 	reject(status, reason, { by: "node", reason: "rejected", message: `the call that the INVITE is to replace: ${status} ${reason}` });
+
+/** A session interval that is too short for the trunk (RFC 4028 §9): the caller learns what would do, and calls again with that. */
+function shortSession(request: SipRequest, trunk: InboundTrunk): Decision | undefined {
+	const short = tooSmall(request, effectiveSettings(trunk.settings).sessionTimer);
+	if (short === undefined) return undefined;
+	const end: CallEnd = {
+		by: "node",
+		reason: "rejected",
+		message: "the session interval that the caller asks for is too short for the trunk",
+	};
+	return { kind: "reject", status: short.status, reason: "Session Interval Too Small", end, headers: short.headers };
+}
 
 const reject = (status: number, reason: string, end: CallEnd): Decision => ({ kind: "reject", status, reason, end });
 

@@ -318,6 +318,29 @@ describe("answers", () => {
 	});
 });
 
+describe("the trunk's settings", () => {
+	it("identity, number dialect and session timer are in the INVITE; headers of the request stand for ours", async () => {
+		const settings = {
+			identity: { fromUser: "acme", assertedIdentity: "number" },
+			uri: { numbers: "without-plus", userPhone: true },
+			sessionTimer: { mode: "always", expiresSeconds: 600 },
+		} as const;
+		const plain = await world({ settings, callTo: "+15559999", from: "+15550100", fromHost: "acme.example" });
+		plain.call.dispatch({ type: "start" });
+		await turns();
+		expect(plain.userAgent.invites[0]?.invite).toMatchObject({
+			requestUri: expect.stringMatching(/^sip:15559999@.*;user=phone$/),
+			from: { uri: "sip:acme@acme.example" },
+			headers: [["P-Asserted-Identity", "<sip:15550100@acme.example;user=phone>"]],
+			sessionTimer: { mode: "always", expiresSeconds: 600, minSeconds: 90 },
+		});
+		const own = await world({ settings, from: "+15550100", headers: { "p-asserted-identity": "<sip:desk@acme.example>" } });
+		own.call.dispatch({ type: "start" });
+		await turns();
+		expect(own.userAgent.invites[0]?.invite.headers).toEqual([["p-asserted-identity", "<sip:desk@acme.example>"]]);
+	});
+});
+
 describe("outboundPlan", () => {
 	it("headers that would break the message are left out, and named in the log", () => {
 		const log = captureLogs();

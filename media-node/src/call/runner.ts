@@ -201,6 +201,7 @@ export abstract class CallRunner {
 					...(event.reason === undefined ? {} : { reason: event.reason }),
 				});
 			case "reinvite":
+				this.#mapHeaders(event.headers);
 				return this.#renegotiation.onReinvite(event);
 			case "reinvite-answered":
 				return this.#renegotiation.onAnswered(event);
@@ -212,6 +213,13 @@ export abstract class CallRunner {
 			case "in-dialog":
 				return this.onDialog(event);
 		}
+	}
+
+	/** What headers of the peer's later messages say by the trunk's map, as far as it is new. */
+	#mapHeaders(headers: HeaderList = []): void {
+		const known = this.room?.attributes() ?? {};
+		const changed = Object.entries(this.attributesFrom(headers)).filter(([name, value]) => known[name] !== value);
+		if (changed.length > 0) this.setAttributes(Object.fromEntries(changed));
 	}
 
 	#onBye(headers: HeaderList): void {

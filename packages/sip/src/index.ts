@@ -37,12 +37,27 @@ export { parseReplaces, type ReadReplaces, readReplaces, type Replaces, writeRep
 export { reliability } from "./ua/reliable.ts";
 export { readReferNotify, type ReferProgress } from "./refer/notify.ts";
 export { parseSipfrag, sipfragBody, type SipfragStatus } from "./refer/sipfrag.ts";
-export { DEFAULT_SESSION_TIMER, parseMinSe, parseSessionExpires, type Refresher, type SessionTimerOptions } from "./ua/session-timer.ts";
+export {
+	DEFAULT_SESSION_TIMER,
+	parseMinSe,
+	parseSessionExpires,
+	type Refresher,
+	type SessionTimerOptions,
+	tooSmall,
+} from "./ua/session-timer.ts";
 export { type StreamFault, StreamFramer, type StreamItem, type StreamResult } from "./stream/framer.ts";
 export { STREAM_LIMITS } from "./stream/limits.ts";
 export { dtmfRelay, type InfoRead, readInfo } from "./ua/info.ts";
 export { DeadTargets, targetName } from "./resolve/dead-targets.ts";
 export { type Destination, destinationOf, destinationOfUri } from "./resolve/destination.ts";
-export { AnswerCache, type DnsAnswer, type DnsQuestion, type DnsType, type NaptrRecord, questionKey, type SrvRecord } from "./resolve/dns.ts";
+export {
+	AnswerCache,
+	type DnsAnswer,
+	type DnsQuestion,
+	type DnsType,
+	type NaptrRecord,
+	questionKey,
+	type SrvRecord,
+} from "./resolve/dns.ts";
 export { type RedirectContact, redirectContacts } from "./resolve/redirect.ts";
 export { Resolution, type ResolutionOptions, type ResolutionOutput } from "./resolve/resolution.ts";
