@@ -7,6 +7,7 @@ import {
 	DynamoCallStore,
 	DynamoConfigStore,
 	DynamoEventOutbox,
+	DynamoRegistrationStore,
 	DynamoTransferStore,
 	DynamoWebhookStore,
 } from "@trunkline/store";
@@ -91,6 +92,7 @@ export function apiFromEnvironment(environment: Environment): ApiDeps {
 		command: transferBy({ transfers, commandQueue, clock: Date.now, sleep, log }),
 		v1: {
 			webhookStore: new DynamoWebhookStore({ client: dynamo, table: given.CONFIG_TABLE }),
+			registrationStore: new DynamoRegistrationStore({ client: dynamo, table: given.CALLS_TABLE }),
 			commandQueue,
 			strictDispatch: given.STRICT_DISPATCH === "true",
 			webhookTargets: targets(given.WEBHOOK_TARGETS),

@@ -11,6 +11,7 @@ import {
 	DynamoConfigStore,
 	DynamoNumberOwnerStore,
 	DynamoProjectStore,
+	DynamoRegistrationStore,
 	DynamoTransferStore,
 	DynamoWebhookStore,
 } from "@trunkline/store";
@@ -86,6 +87,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			configStore: stores.configStore,
 			...withProjects(config, dynamo, stores, log),
 			transferStore: new DynamoTransferStore({ client: dynamo, table: config.callsTable }),
+			registrationStore: new DynamoRegistrationStore({ client: dynamo, table: config.callsTable }),
 			dialQueue: new SqsDialQueue(sqs, { url, log, ...(dialDeadLetterUrl === undefined ? {} : { deadLetterUrl: dialDeadLetterUrl }) }),
 			...(commandUrl === undefined ? {} : { commandQueue: new SqsCommandQueue(sqs, { url: commandUrl, log }) }),
 			recordsDigits: async (projectId) => wantsDigits(await webhooks.getWebhooks(projectId)),

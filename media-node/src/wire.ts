@@ -4,7 +4,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { RoomConfiguration } from "@livekit/protocol";
 import { newId } from "@trunkline/contracts";
-import type { CallStore, CommandQueue, ConfigStore, DialQueue, RegistrationRecord, RegistrationStore, TransferStore } from "@trunkline/domain";
+import type {
+	CallStore,
+	CommandQueue,
+	ConfigStore,
+	DialQueue,
+	RegistrationRecord,
+	RegistrationStore,
+	TransferStore,
+} from "@trunkline/domain";
 import { DEFAULT_SESSION_TIMER, type DefenceCounts, type Hashes, type Strike } from "@trunkline/sip";
 import { decideWith } from "./call/decide.ts";
 import { mayCallWith, type PolicyOf } from "./call/fraud.ts";

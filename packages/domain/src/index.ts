@@ -38,7 +38,7 @@ export * from "./provider/numbers.ts";
 export * from "./provider/profiles.ts";
 export * from "./provider/refer.ts";
 export * from "./provider/view.ts";
-export type { UriChoice } from "./sip-uri.ts";
+export { escapeUser, type UriChoice } from "./sip-uri.ts";
 export * from "./trunk/conflicts.ts";
 export * from "./trunk/match.ts";
 export * from "./trunk/update.ts";

@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { newId } from "@trunkline/contracts";
 import { wantsDigits } from "@trunkline/domain";
-import type { CallStore, CommandQueue, WebhookStore, ConfigStore, TransferStore } from "@trunkline/domain";
+import type { CallStore, CommandQueue, WebhookStore, ConfigStore, RegistrationStore, TransferStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, MOVE_PATH, transferBy, withProjects } from "@trunkline/functions";
 import { ipv6Of, MediaNode, type MediaNodeOptions, type NodeStats, TlsFileError } from "@trunkline/media-node";
@@ -19,6 +19,7 @@ import {
 	DynamoEventOutbox,
 	DynamoNumberOwnerStore,
 	DynamoProjectStore,
+	DynamoRegistrationStore,
 	DynamoTransferStore,
 	DynamoWebhookStore,
 	openSecretBox,
@@ -101,6 +102,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const nodeId = newId("ND_", randomBytes);
 	const commandQueue = new SqsCommandQueue(sqsClient, { url: await createCommandQueue(sqsClient, `trunkline-commands-${nodeId}`), log });
 	const transferStore = new DynamoTransferStore({ client: dynamoClient, table: tables.calls });
+	const registrationStore = new DynamoRegistrationStore({ client: dynamoClient, table: tables.calls });
 	const dialQueue = new SqsDialQueue(sqsClient, { url: queues.url, deadLetterUrl: queues.deadLetterUrl, log });
 
 	const rooms = config.livekitUrl === undefined ? embeddedRooms(config, log) : undefined;
@@ -121,6 +123,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		command: transferBy({ transfers: transferStore, commandQueue: () => commandQueue, clock: Date.now, sleep, log }),
 		v1: {
 			webhookStore: events.webhookStore,
+			registrationStore,
 			commandQueue: () => commandQueue,
 			strictDispatch: config.strictDispatch,
 			webhookTargets: LOCAL_TARGETS,
@@ -146,6 +149,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		dialQueue,
 		commandQueue,
 		transferStore,
+		registrationStore,
 		log,
 		roomUrl,
 		...(nodeProjects === undefined ? {} : { projects: nodeProjects }),
@@ -208,6 +212,7 @@ interface NodeParts {
 	commandQueue: CommandQueue;
 	webhooks: WebhookStore;
 	transferStore: TransferStore;
+	registrationStore: RegistrationStore;
 	log: Logger;
 	roomUrl: string;
 	projects?: MediaNodeOptions["projects"];
@@ -234,6 +239,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			commandQueue: parts.commandQueue,
 			recordsDigits: async (projectId) => wantsDigits(await parts.webhooks.getWebhooks(projectId)),
 			transferStore: parts.transferStore,
+			registrationStore: parts.registrationStore,
 			strictDispatch: config.strictDispatch,
 			maxCalls: config.maxCalls,
 			...(config.mediaTimeoutMs === undefined ? {} : { mediaTimeoutMs: config.mediaTimeoutMs }),

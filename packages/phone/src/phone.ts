@@ -199,7 +199,7 @@ export class Phone {
 		try {
 			if (event.type === "incoming") this.#incoming(event);
 			else if (event.type === "out-of-dialog") this.#driver.feed({ kind: "respond", transaction: event.transaction, status: 405 });
-			else this.#calls.get(event.leg)?.onSip(event);
+			else if (event.type !== "registration") this.#calls.get(event.leg)?.onSip(event);
 		} catch (error) {
 			this.#options.log?.(`a handler of "${event.type}" failed: ${(error as Error).stack}`);
 		}

@@ -1,9 +1,11 @@
-import type { CommandQueue, WebhookStore } from "@trunkline/domain";
+import type { CommandQueue, RegistrationStore, WebhookStore } from "@trunkline/domain";
 import type { TargetPolicy } from "../../consumers/webhook-target.ts";
 
 /** What `/v1` needs from outside beside what the whole API needs. */
 export interface V1Deps {
 	webhookStore: WebhookStore;
+	/** of this region */
+	registrationStore: RegistrationStore;
 	/** the queue of the node that has a call */
 	commandQueue(nodeId: string): CommandQueue;
 	/** as the media nodes have it: does a rule without trunks refuse a call that passed no trunk? */

@@ -5,6 +5,7 @@ import {
 	MemoryCallStore,
 	MemoryConfigStore,
 	MemoryDialQueue,
+	MemoryRegistrationStore,
 	MemoryNumberOwnerStore,
 	MemoryProjectStore,
 	MemoryWebhookStore,
@@ -38,6 +39,7 @@ const { deps } = testApi(
 			commandQueue: () => ({ send: async () => {}, receive: async () => [] }),
 			strictDispatch: true,
 			webhookTargets: { loopback: false, private: false },
+			registrationStore: new MemoryRegistrationStore(),
 		},
 	},
 );

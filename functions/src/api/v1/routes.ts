@@ -1,6 +1,7 @@
 import { getCall, hangUpCall, holdCall, listCalls } from "./calls.ts";
 import { explain } from "./explain.ts";
 import { getProvider, listProviders } from "./providers.ts";
+import { getTrunkRegistration } from "./registration.ts";
 import type { V1Route } from "./route.ts";
 import { deleteTrunkSettings, getTrunkSettings, putTrunkSettings } from "./trunk-settings.ts";
 import { getWebhooks, putWebhooks } from "./webhooks.ts";
@@ -17,6 +18,7 @@ export const V1_ROUTES: readonly V1Route[] = [
 	getTrunkSettings,
 	putTrunkSettings,
 	deleteTrunkSettings,
+	getTrunkRegistration,
 	listProviders,
 	getProvider,
 ];

@@ -5,6 +5,7 @@ import {
 	MemoryCallStore,
 	MemoryConfigStore,
 	MemoryDialQueue,
+	MemoryRegistrationStore,
 	MemoryWebhookStore,
 	outboundTrunk,
 } from "@trunkline/testkit";
@@ -28,6 +29,7 @@ beforeEach(async () => {
 				commandQueue: () => ({ send: async () => {}, receive: async () => [] }),
 				strictDispatch: true,
 				webhookTargets: { loopback: false, private: false },
+				registrationStore: new MemoryRegistrationStore(),
 			},
 		},
 	);

@@ -7,6 +7,7 @@ import {
 	MemoryCallStore,
 	MemoryConfigStore,
 	MemoryDialQueue,
+	MemoryRegistrationStore,
 	MemoryWebhookStore,
 } from "@trunkline/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -32,6 +33,7 @@ function start(over: Partial<ApiDeps> = {}): TestApi {
 				commandQueue: () => ({ send: async (message) => void commands.push(message), receive: async () => [] }),
 				strictDispatch: true,
 				webhookTargets: { loopback: false, private: false },
+				registrationStore: new MemoryRegistrationStore(),
 			},
 			...over,
 		},

@@ -22,7 +22,9 @@ export class Registrations {
 		const { registration: name } = input;
 		const known = this.#registrations.get(name);
 		if (input.kind === "unregister") {
-			known?.unregister(now);
+			// Whoever waits for the end of one that never began gets it too.
+			if (known === undefined) this.#core.emit({ type: "registration", registration: name, state: "unregistered" });
+			else known.unregister(now);
 			return;
 		}
 		if (known !== undefined) {
