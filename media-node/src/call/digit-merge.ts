@@ -1,3 +1,6 @@
+import { dtmfCode } from "@trunkline/rtp";
+import type { MediaEvent } from "./ports.ts";
+
 /** The second report of a key press comes within this of the first, ms. */
 const WINDOW_MS = 2_000;
 const MAX_WAITING = 64;
@@ -22,5 +25,29 @@ export class DigitMerge {
 		}
 		if (this.#waiting.length < MAX_WAITING) this.#waiting.push({ way, digit, until: now + WINDOW_MS });
 		return true;
+	}
+}
+
+/** Digits of a call, whichever way they come; told once each. */
+export class IncomingDigits {
+	readonly #merge = new DigitMerge();
+	readonly #now: () => number;
+	readonly #tell: (event: MediaEvent) => void;
+
+	constructor(now: () => number, tell: (event: MediaEvent) => void) {
+		this.#now = now;
+		this.#tell = tell;
+	}
+
+	/** What the media session tells; digits among it. */
+	onMedia(event: MediaEvent): void {
+		if (event.type !== "digit" || this.#merge.accept("rtp", event.digit, this.#now())) this.#tell(event);
+	}
+
+	onInfo(digits: string): void {
+		for (const digit of digits) {
+			const code = dtmfCode(digit);
+			if (code !== undefined && this.#merge.accept("info", digit, this.#now())) this.#tell({ type: "digit", code, digit });
+		}
 	}
 }

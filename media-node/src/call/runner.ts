@@ -1,16 +1,14 @@
 import type { CallEnd } from "@trunkline/contracts";
-import { dtmfCode } from "@trunkline/rtp";
 import type { Replaces } from "@trunkline/sip";
 import type { CallDeps, Referrer } from "./call-deps.ts";
 import { CallRooms } from "./call-rooms.ts";
-import { DigitMerge } from "./digit-merge.ts";
+import { IncomingDigits } from "./digit-merge.ts";
 import { farewellHeaders, peerReason } from "./farewell.ts";
 import { LocalDescription } from "./local-description.ts";
 import { MediaTerms } from "./media-terms.ts";
 import {
 	type AudioUplink,
 	type HeaderList,
-	type MediaEvent,
 	type MediaSession,
 	MediaUnavailableError,
 	type ReplaceableCall,
@@ -47,7 +45,10 @@ export abstract class CallRunner {
 	readonly #transferring: Transferring;
 	readonly #takeOver: TakeOver;
 	readonly #renegotiation: Renegotiation;
-	readonly #digits = new DigitMerge();
+	readonly #digits = new IncomingDigits(
+		() => this.deps.clock.now(),
+		(event) => this.dispatch(event),
+	);
 	/** why the call ends; known before its BYE leaves */
 	#end: CallEnd | undefined;
 	#state: CallState;
@@ -171,15 +172,12 @@ export abstract class CallRunner {
 		switch (event.type) {
 			case "acked":
 				this.#renegotiation.onAcknowledged(event.sdp);
+				this.media?.proven?.();
 				return this.dispatch({ type: "acked" });
 			case "ack-timeout":
 				return this.dispatch({ type: event.type });
 			case "cancelled":
 				return this.dispatch(event);
-			case "update":
-				return this.#renegotiation.onUpdate(event);
-			case "pracked":
-				return this.#renegotiation.onPracked(event);
 			case "bye-done":
 				return this.dispatch(event);
 			case "bye":
@@ -200,6 +198,23 @@ export abstract class CallRunner {
 					...(event.status === undefined ? {} : { status: event.status }),
 					...(event.reason === undefined ? {} : { reason: event.reason }),
 				});
+			case "info-digits":
+				return this.#digits.onInfo(event.digits);
+			case "answered":
+			case "in-dialog":
+				return this.onDialog(event);
+			default:
+				return this.#renegotiate(event);
+		}
+	}
+
+	/** Offers and answers once the call stands, or nearly. */
+	#renegotiate(event: Extract<SipLegEvent, { type: "update" | "pracked" | "reinvite" | "reinvite-answered" | "refreshed" }>): void {
+		switch (event.type) {
+			case "update":
+				return this.#renegotiation.onUpdate(event);
+			case "pracked":
+				return this.#renegotiation.onPracked(event);
 			case "reinvite":
 				this.#mapHeaders(event.headers);
 				return this.#renegotiation.onReinvite(event);
@@ -207,11 +222,6 @@ export abstract class CallRunner {
 				return this.#renegotiation.onAnswered(event);
 			case "refreshed":
 				return this.#renegotiation.onRefreshed(event.sdp);
-			case "info-digits":
-				return this.#onInfoDigits(event.digits);
-			case "answered":
-			case "in-dialog":
-				return this.onDialog(event);
 		}
 	}
 
@@ -323,7 +333,7 @@ export abstract class CallRunner {
 
 	async #openMedia(): Promise<void> {
 		try {
-			const media = await this.deps.media.open((event) => this.#onMedia(event), this.mediaFamily());
+			const media = await this.deps.media.open((event) => this.#digits.onMedia(event), this.mediaFamily());
 			if (this.#mediaClosed) return media.close();
 			this.media = media;
 			this.onMediaOpen(media);
@@ -332,17 +342,6 @@ export abstract class CallRunner {
 			this.deps.log.warn({ callId: this.callId, err: error }, "no RTP port for the call");
 			const end: CallEnd = { by: "node", reason: "internal-error", message: error.message };
 			this.dispatch({ type: "media-failed", status: 503, reason: "Service Unavailable", end });
-		}
-	}
-
-	#onMedia(event: MediaEvent): void {
-		if (event.type !== "digit" || this.#digits.accept("rtp", event.digit, this.deps.clock.now())) this.dispatch(event);
-	}
-
-	#onInfoDigits(digits: string): void {
-		for (const digit of digits) {
-			const code = dtmfCode(digit);
-			if (code !== undefined && this.#digits.accept("info", digit, this.deps.clock.now())) this.dispatch({ type: "digit", code, digit });
 		}
 	}
 
