@@ -1,5 +1,6 @@
 export { ALAW_SILENCE, decodeG711, encodeG711, g711Silence, transcodeG711, ULAW_SILENCE } from "./g711.ts";
 export type { G711 } from "./g711.ts";
+export { G722Decoder, G722Encoder } from "./g722.ts";
 export { audioLevelG711, audioLevelPcm, rmsDbov } from "./level.ts";
 export { Resampler } from "./resample.ts";
 export { mix, mixMinus, softLimit } from "./mix.ts";
