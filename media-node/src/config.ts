@@ -1,9 +1,8 @@
-import { isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { LOG_LEVELS, type LogLevel } from "@trunkline/observability";
 import * as z from "zod";
 import { SIP_FIELDS, sipOptions } from "./sip-config.ts";
-import type { SipOptions } from "./wire.ts";
+import type { SipOptions } from "./sip-options.ts";
 
 /** A setting that is missing or cannot be used; the message is the one line that whoever started the node sees. */
 export class SettingError extends Error {
@@ -37,8 +36,6 @@ export interface NodeConfig {
 	/** TLS, limits of connections, IPv6 beside IPv4 */
 	sip: Partial<SipOptions>;
 	rtpPortRange: readonly [first: number, last: number];
-	/** name servers for SIP (RFC 3263), `ip` or `ip:port`; unset = the system's */
-	dnsServers?: readonly string[];
 	maxCalls: number;
 	strictDispatch: boolean;
 	/** see MediaNodeOptions.unknownSources */
@@ -79,12 +76,6 @@ const portRange = z
 	})
 	.refine(([first, last]) => first >= 1024 && last <= 65_535 && last > first, RANGE);
 
-/** As node:dns takes them: 192.0.2.1, 192.0.2.1:5353, 2001:db8::1, [2001:db8::1]:5353. */
-function isNameServer(text: string): boolean {
-	const [, bracketed, plain] = /^(?:\[([^\]]+)\](?::\d{1,5})?|([\d.]+)(?::\d{1,5})?)$/.exec(text) ?? [];
-	return isIP(bracketed ?? plain ?? text) !== 0;
-}
-
 const address = z.union([z.ipv4(), z.ipv6()], { error: "must be an IP address" });
 
 const schema = z.object({
@@ -112,11 +103,6 @@ const schema = z.object({
 	ADVERTISED_ADDRESS: address.optional(),
 	RTP_PORT_RANGE: portRange,
 	...SIP_FIELDS,
-	SIP_DNS_SERVERS: z
-		.string()
-		.transform((text) => text.split(",").map((server) => server.trim()))
-		.refine((servers) => servers.every(isNameServer), "must be name servers, ip or ip:port, with commas between")
-		.optional(),
 	MAX_CALLS: count(500, 1, 99_999),
 	STRICT_DISPATCH: z.enum(["true", "false"], { error: "must be true or false" }).default("true"),
 	SIP_UNKNOWN_SOURCES: z.enum(["auto", "answer", "drop"], { error: "must be auto, answer or drop" }).default("auto"),
@@ -161,7 +147,6 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		advertisedAddress: settings.ADVERTISED_ADDRESS ?? advertisedFor(settings.SIP_HOST),
 		sip: sip.options,
 		rtpPortRange: settings.RTP_PORT_RANGE,
-		...(settings.SIP_DNS_SERVERS === undefined ? {} : { dnsServers: settings.SIP_DNS_SERVERS }),
 		maxCalls: settings.MAX_CALLS,
 		strictDispatch: settings.STRICT_DISPATCH === "true",
 		unknownSources: settings.SIP_UNKNOWN_SOURCES,

@@ -1,3 +1,4 @@
 export { ipv6Of, SIP_FIELDS, sipOptions } from "./sip-config.ts";
+export type { SipOptions } from "./sip-options.ts";
 export { TlsFileError } from "./transport/tls-files.ts";
-export { MediaNode, type MediaNodeOptions, type NodeStats, type SipOptions } from "./wire.ts";
+export { MediaNode, type MediaNodeOptions, type NodeStats } from "./wire.ts";

@@ -1,5 +1,6 @@
+import { isIP } from "node:net";
 import * as z from "zod";
-import type { SipOptions } from "./wire.ts";
+import type { SipOptions } from "./sip-options.ts";
 
 const port = z
 	.string()
@@ -15,8 +16,20 @@ const atMost = (most: number) =>
 		.pipe(z.number().max(most, `must be at most ${most}`))
 		.optional();
 
+/** As node:dns takes them: 192.0.2.1, 192.0.2.1:5353, 2001:db8::1, [2001:db8::1]:5353. */
+function isNameServer(text: string): boolean {
+	const [, bracketed, plain] = /^(?:\[([^\]]+)\](?::\d{1,5})?|([\d.]+)(?::\d{1,5})?)$/.exec(text) ?? [];
+	return isIP(bracketed ?? plain ?? text) !== 0;
+}
+
 /** Settings of SIP over connections and IPv6, the same for a node in a container and on a laptop. */
 export const SIP_FIELDS = {
+	/** name servers for RFC 3263, with commas between; unset = the system's */
+	SIP_DNS_SERVERS: z
+		.string()
+		.transform((text) => text.split(",").map((server) => server.trim()))
+		.refine((servers) => servers.every(isNameServer), "must be name servers, ip or ip:port, with commas between")
+		.optional(),
 	ADVERTISED_ADDRESS_6: z.ipv6({ error: "must be an IPv6 address that others reach this machine at" }).optional(),
 	SIP_TLS_PORT: port,
 	SIP_TLS_CERT_FILE: z.string().optional(),
@@ -34,6 +47,7 @@ type SipSettings = z.infer<z.ZodObject<typeof SIP_FIELDS>>;
 export function sipOptions(settings: SipSettings, host: string): { options: Partial<SipOptions>; wrong?: string } {
 	const { SIP_TLS_CERT_FILE: certFile, SIP_TLS_KEY_FILE: keyFile, ADVERTISED_ADDRESS_6: advertisedHost6 } = settings;
 	const options: Partial<SipOptions> = {
+		...(settings.SIP_DNS_SERVERS !== undefined && { dnsServers: settings.SIP_DNS_SERVERS }),
 		tlsPort: settings.SIP_TLS_PORT,
 		tls: {
 			...(certFile !== undefined && { certFile }),

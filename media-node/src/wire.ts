@@ -1,5 +1,4 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import { isIPv6 } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { RoomConfiguration } from "@livekit/protocol";
@@ -30,9 +29,8 @@ import { Lateness } from "./health/lateness.ts";
 import { RtpMediaPort } from "./media/media-port.ts";
 import { LiveKitRoomConnector } from "./room/livekit-room-connector.ts";
 import { joinToken } from "./room/token.ts";
-import type { ConnectionLimits } from "./transport/connection-limits.ts";
-import { SipTransport } from "./transport/sip-transport.ts";
-import type { TlsFiles } from "./transport/tls-files.ts";
+import { contactOf, familiesOf, openSip, type SipOptions } from "./sip-options.ts";
+import type { SipTransport } from "./transport/sip-transport.ts";
 import { AllowedSources } from "./ua/allowed-sources.ts";
 import { Guard } from "./ua/guard.ts";
 import { type InboundTrunks, inboundTrunksOf } from "./ua/inbound-trunks.ts";
@@ -47,22 +45,6 @@ export interface LiveKitAccess {
 	url: string;
 	apiKey: string;
 	apiSecret: string;
-}
-
-export interface SipOptions {
-	bindHost: string;
-	/** UDP and TCP; 0 = any free one */
-	port: number;
-	advertisedHost: string;
-	/** of IPv6, where `bindHost` is of IPv4; both or neither */
-	bindHost6?: string;
-	advertisedHost6?: string;
-	/** 0 = any free one; used where `tls` has a certificate */
-	tlsPort?: number;
-	tls?: TlsFiles;
-	connections?: Partial<ConnectionLimits>;
-	/** `ip` or `ip:port`; unset = the system's */
-	dnsServers?: readonly string[];
 }
 
 export interface MediaNodeOptions {
@@ -98,6 +80,8 @@ export interface MediaNodeOptions {
 	transferStore: TransferStore;
 	/** unset: trunks are not registered from here */
 	registrationStore?: RegistrationStore;
+	/** how often the trunks that register are looked at; default 15,000 */
+	registrationPollMs?: number;
 	/** false = LiveKit's behaviour: a rule without trunks takes calls that passed no trunk */
 	strictDispatch: boolean;
 	/** calls at a time; above it new ones get 503 */
@@ -156,23 +140,7 @@ export class MediaNode {
 	/** Binds the SIP ports; rejects with the system's error when one cannot be had, with a message for people when a TLS file is of no use. */
 	static async start(options: MediaNodeOptions): Promise<MediaNode> {
 		let node: MediaNode | undefined;
-		const { bindHost, bindHost6, port, tlsPort, tls, connections } = options.sip;
-		const transport = await SipTransport.open({
-			hosts: bindHost6 === undefined ? [bindHost] : [bindHost, bindHost6],
-			port,
-			tlsPort: tlsPort ?? 5061,
-			...(tls === undefined ? {} : { tls }),
-			...(connections === undefined ? {} : { limits: connections }),
-			clock: systemClock(),
-			log: options.log,
-			isNeeded: (remote) => node !== undefined && node.#userAgent.hasLegWith(remote.host),
-			onMessage: (bytes, remote) => {
-				if (node !== undefined) node.#userAgent.received(bytes, remote);
-			},
-			onUnreachable: (remote, message) => {
-				if (node !== undefined) node.#userAgent.unreachable(remote, message);
-			},
-		});
+		const transport = await openSip(options.sip, systemClock(), options.log, () => (node === undefined ? undefined : node.#userAgent));
 		try {
 			node = new MediaNode(options, transport);
 		} catch (error) {
@@ -192,13 +160,7 @@ export class MediaNode {
 		this.#options = options;
 		this.#lateness = new Lateness(options.overloadMs ?? OVERLOAD_MS);
 		this.#transport = transport;
-		this.#media = new RtpMediaPort({
-			bindHost: options.rtp.bindHost,
-			advertisedAddress: options.rtp.advertisedAddress,
-			...(options.rtp.bindHost6 === undefined ? {} : { bindHost6: options.rtp.bindHost6 }),
-			...(options.rtp.advertisedAddress6 === undefined ? {} : { advertisedAddress6: options.rtp.advertisedAddress6 }),
-			portRange: options.rtp.portRange,
-		});
+		this.#media = new RtpMediaPort(options.rtp);
 		const clock = systemClock();
 		const { log } = options;
 		const livekitOf = async (projectId: string): Promise<LiveKitAccess> => (await options.projects?.livekit(projectId)) ?? options.livekit;
@@ -264,7 +226,7 @@ export class MediaNode {
 		});
 		this.#resolver = new SipResolver({
 			...(options.sip.dnsServers === undefined ? {} : { servers: options.sip.dnsServers }),
-			families: options.sip.bindHost6 === undefined ? [isIPv6(options.sip.bindHost) ? 6 : 4] : [4, 6],
+			families: familiesOf(options.sip),
 			transports: () => ["UDP", "TCP", "TLS"],
 			now: clock.now,
 			random: Math.random,
@@ -273,12 +235,7 @@ export class MediaNode {
 			guard: this.#guard,
 			endpoint: {
 				userAgent: "Trunkline",
-				contact: {
-					host: options.sip.advertisedHost,
-					port: transport.port,
-					...(transport.tlsPort === undefined ? {} : { tlsPort: transport.tlsPort }),
-					...(options.sip.advertisedHost6 === undefined ? {} : { host6: options.sip.advertisedHost6 }),
-				},
+				contact: contactOf(options.sip, transport),
 				random: randomBytes,
 				hashes,
 				allow: ["NOTIFY", "UPDATE", "INFO"],
@@ -316,6 +273,7 @@ export class MediaNode {
 				resolve: (destination) => this.#resolver.resolve(destination),
 				now: clock.now,
 				sleep: pause,
+				...(options.registrationPollMs === undefined ? {} : { pollMs: options.registrationPollMs }),
 				log,
 			});
 		}

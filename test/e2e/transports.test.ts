@@ -197,6 +197,7 @@ describe("a connection that is cut in the middle of a call", () => {
 		await settle(50);
 		call.hangup();
 		await until(async () => (await bed.rooms.listParticipants(room)).length === 1, "the telephone to leave the room");
+		expect(call.end).toMatchObject({ by: "local" });
 	});
 });
 

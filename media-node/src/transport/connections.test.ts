@@ -41,7 +41,7 @@ function fakeSocket(): FakeSocket {
 	};
 }
 
-function connections(limits: Partial<ConnectionLimits> = {}): Connections {
+function connections(limits: Partial<ConnectionLimits> = {}, admits = (_host: string): boolean => true): Connections {
 	return new Connections({
 		clock,
 		dial: (to, events) => {
@@ -50,6 +50,7 @@ function connections(limits: Partial<ConnectionLimits> = {}): Connections {
 			return socket;
 		},
 		limits,
+		admits,
 		onMessage: (data, remote) => heard.push({ text: new TextDecoder().decode(data), remote }),
 		onUnreachable: (to, message) => unreachable.push({ to, message }),
 	});
@@ -201,6 +202,13 @@ describe("limits on who connects", () => {
 		come({ ...PEER, host: "2001:db8:0:1::1" });
 		expect(table.accept({ ...PEER, host: "192.0.2.200" }, fakeSocket())).toBeUndefined();
 		expect(table.stats()).toMatchObject({ inbound: 4, refused: 3 });
+	});
+
+	it("and not from an address that is banned", () => {
+		table = connections({}, (host) => host !== PEER.host);
+		expect(table.accept(PEER, fakeSocket())).toBeUndefined();
+		come({ ...PEER, host: "192.0.2.200" });
+		expect(table.stats()).toMatchObject({ inbound: 1, refused: 1 });
 	});
 
 	it("a connection that says nothing is closed", () => {

@@ -8,6 +8,8 @@ export interface ConnectionsOptions {
 	clock: Clock;
 	dial: Dial;
 	limits?: Partial<ConnectionLimits>;
+	/** false: connections of this address are closed at once */
+	admits?(host: string): boolean;
 	/** a call is up with whoever is there: the connection is kept alive, as by `hold` */
 	isNeeded?(remote: Address): boolean;
 	onMessage(bytes: Uint8Array, remote: Address): void;
@@ -57,7 +59,8 @@ export class Connections {
 	accept(remote: Address, socket: StreamSocket): StreamSocketEvents | undefined {
 		const source = sourceOf(remote.host);
 		const ofSource = this.#perSource.get(source) ?? 0;
-		if (this.#closed || this.#inbound >= this.#limits.inbound || ofSource >= this.#limits.perSource) {
+		const full = this.#inbound >= this.#limits.inbound || ofSource >= this.#limits.perSource;
+		if (this.#closed || full || this.#options.admits?.(remote.host) === false) {
 			this.#refused++;
 			return undefined;
 		}

@@ -19,6 +19,8 @@ export interface SipTransportOptions {
 	limits?: Partial<ConnectionLimits>;
 	clock: Clock;
 	log: TlsLog;
+	/** false: connections of this address are closed at once */
+	admits?(host: string): boolean;
 	/** a call is up with whoever is there: the connection is kept alive, as by `hold` */
 	isNeeded?(remote: Address): boolean;
 	onMessage(bytes: Uint8Array, remote: Address): void;
@@ -48,6 +50,7 @@ export class SipTransport {
 			clock: options.clock,
 			dial: (to, events) => (to.transport === "TLS" ? dialTls(to, events, certificates) : dialTcp(to, events)),
 			...(options.limits === undefined ? {} : { limits: options.limits }),
+			...(options.admits === undefined ? {} : { admits: options.admits }),
 			...(options.isNeeded === undefined ? {} : { isNeeded: options.isNeeded }),
 			onMessage: options.onMessage,
 			onUnreachable: options.onUnreachable,

@@ -101,6 +101,11 @@ export class SipUserAgent implements UserAgent {
 		this.#guard("unreachable", () => this.#feed({ kind: "transport-error", remote, message }));
 	}
 
+	/** May this address connect at all? */
+	admitsConnection(host: string): boolean {
+		return this.#options.guard?.admitsConnection(host) !== false;
+	}
+
 	/** Is there a call with this address? */
 	hasLegWith(host: string): boolean {
 		for (const [leg, { target, trusted }] of this.#legs)
