@@ -12,12 +12,14 @@ const PEER: Address = { host: "192.0.2.2", port: 5060, transport: "UDP" };
 
 /** One thing that happens to an endpoint: a command of its driver, a message of a peer that knows all tags, or time. */
 type Step =
-	| { do: "command"; kind: "ring" | "accept" | "reject" | "cancel" | "bye" | "info" | "reinvite" | "respond"; pick: number; status: number }
-	| { do: "call"; auth: boolean }
-	| { do: "request"; method: string; branch: number; cseq: number; tagged: boolean; pick: number }
-	| { do: "answer"; status: number; tag: number; pick: number; challenge: boolean }
+	| { do: "command"; kind: (typeof COMMANDS)[number]; pick: number; status: number; sdp: boolean }
+	| { do: "call"; auth: boolean; sdp: boolean; reliable: boolean }
+	| { do: "request"; method: string; branch: number; cseq: number; tagged: boolean; pick: number; sdp: boolean; reliable: boolean }
+	| { do: "answer"; status: number; tag: number; pick: number; challenge: boolean; sdp: boolean; rseq: number }
 	| { do: "transport-error" }
 	| { do: "wait"; ms: number };
+
+const COMMANDS = ["ring", "accept", "reject", "cancel", "bye", "info", "reinvite", "update", "respond", "prack", "ack"] as const;
 
 /** index from the end: mostly what happened last, so that steps follow from each other */
 const recent = fc.constantFrom(0, 0, 0, 0, 1, 1, 1, 2, 3);
@@ -25,19 +27,22 @@ const recent = fc.constantFrom(0, 0, 0, 0, 1, 1, 1, 2, 3);
 const step: fc.Arbitrary<Step> = fc.oneof(
 	fc.record({
 		do: fc.constant("command" as const),
-		kind: fc.constantFrom("ring", "accept", "reject", "cancel", "bye", "info", "reinvite", "respond"),
+		kind: fc.constantFrom(...COMMANDS),
+		sdp: fc.boolean(),
 		pick: recent,
 		status: fc.constantFrom(200, 302, 404, 487, 500),
 	}),
-	fc.record({ do: fc.constant("call" as const), auth: fc.boolean() }),
+	fc.record({ do: fc.constant("call" as const), auth: fc.boolean(), sdp: fc.boolean(), reliable: fc.boolean() }),
 	fc.record({
 		do: fc.constant("request" as const),
-		method: fc.constantFrom("INVITE", "ACK", "CANCEL", "BYE", "INFO", "OPTIONS", "UPDATE"),
+		method: fc.constantFrom("INVITE", "ACK", "CANCEL", "BYE", "INFO", "OPTIONS", "UPDATE", "PRACK"),
+		...{ sdp: fc.boolean(), reliable: fc.boolean() },
 		...{ branch: fc.nat(5), cseq: fc.nat(6), tagged: fc.boolean(), pick: recent },
 	}),
 	fc.record({
 		do: fc.constant("answer" as const),
-		status: fc.constantFrom(100, 180, 183, 200, 200, 302, 401, 407, 481, 486, 487, 491, 503, 603),
+		...{ sdp: fc.boolean(), rseq: fc.nat(3) },
+		status: fc.constantFrom(100, 180, 183, 183, 199, 200, 200, 302, 401, 407, 481, 486, 487, 491, 503, 603),
 		...{ tag: fc.nat(2), pick: recent, challenge: fc.boolean() },
 	}),
 	fc.constant({ do: "transport-error" as const }),
@@ -50,10 +55,12 @@ function message(bytes: Uint8Array): SipMessage {
 	return parsed.message;
 }
 
+const sdpPart = (sdp: boolean): string => (sdp ? "Content-Type: application/sdp\nContent-Length: 3\n\nv=0" : "\n");
+
 function world() {
 	const clock = new SimClock();
 	const net = new SimNet(clock, { delay: [0, 0] });
-	const host = simEndpoint(clock, net, US, { allow: ["INFO", "UPDATE"] });
+	const host = simEndpoint(clock, net, US, { allow: ["INFO", "UPDATE"], supported: ["100rel"] });
 	let calls = 0;
 	const sent = (): SipMessage[] => net.sent.map(({ bytes }) => message(bytes));
 	const receive = (text: string): void => host.handle({ kind: "received", bytes: utf8Encode(text.replaceAll("\n", "\r\n")), remote: PEER });
@@ -65,14 +72,19 @@ function world() {
 		const waiting = host.events.flatMap((event) =>
 			"transaction" in event && event.type !== "in-dialog-response" ? [event.transaction] : [],
 		);
+		const body = one.sdp ? { body: { contentType: "application/sdp", bytes: utf8Encode("v=0") } } : {};
+		const offers = host.of("provisional").flatMap(({ prack }) => (prack === undefined ? [] : [prack]));
 		const inputs: Record<typeof one.kind, SipInput> = {
-			ring: { kind: "ring", leg, status: 180 },
-			accept: { kind: "accept", leg },
+			ring: { kind: "ring", leg, status: 180, reliable: true, ...body },
+			accept: { kind: "accept", leg, ...body },
 			reject: { kind: "reject", leg, status: Math.max(one.status, 300) },
 			cancel: { kind: "cancel", leg },
 			bye: { kind: "bye", leg },
 			info: { kind: "request", leg, transaction: "t", method: "INFO" },
-			reinvite: { kind: "request", leg, transaction: "t", method: "INVITE" },
+			reinvite: { kind: "request", leg, transaction: "t", method: "INVITE", ...body },
+			update: { kind: "request", leg, transaction: "t", method: "UPDATE", ...body },
+			prack: { kind: "prack", leg, prack: at(offers, one.pick) ?? "none", ...body },
+			ack: { kind: "ack", leg, ...body },
 			respond: { kind: "respond", transaction: at(waiting, one.pick) ?? "none", status: one.status },
 		};
 		host.handle(inputs[one.kind]);
@@ -80,8 +92,13 @@ function world() {
 	const request = (one: Extract<Step, { do: "request" }>): void => {
 		const tag = one.tagged ? `;tag=${at(host.of("incoming"), one.pick)?.localTag ?? "none"}` : "";
 		receive(
-			`${one.method} sip:us@192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK${one.branch}\nFrom: <sip:p@h>;tag=peer\nTo: <sip:us@h>${tag}\nCall-ID: in\nCSeq: ${one.cseq} ${one.method}\nContact: <sip:p@192.0.2.2>\n\n`,
+			`${one.method} sip:us@192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK${one.branch}\nFrom: <sip:p@h>;tag=peer\nTo: <sip:us@h>${tag}\nCall-ID: in\nCSeq: ${one.cseq} ${one.method}\nContact: <sip:p@192.0.2.2>\n${one.reliable ? "Require: 100rel\n" : "Supported: 100rel\n"}${rack()}${sdpPart(one.sdp)}`,
 		);
+	};
+	/** of the latest reliable response of ours */
+	const rack = (): string => {
+		const reliable = sent().findLast((candidate) => header(candidate, "rseq") !== undefined);
+		return reliable === undefined ? "" : `RAck: ${header(reliable, "rseq")} ${header(reliable, "cseq")}\n`;
 	};
 	const answer = (one: Extract<Step, { do: "answer" }>): void => {
 		const target = at(
@@ -94,7 +111,7 @@ function world() {
 		const name = one.status === 407 ? "Proxy-Authenticate" : "WWW-Authenticate";
 		const challenge = one.challenge ? `${name}: Digest realm="r", nonce="n${one.tag}", stale=${one.tag > 0}\n` : "";
 		receive(
-			`SIP/2.0 ${one.status} X\n${lines}\nTo: ${to.includes("tag=") ? to : `${to};tag=p${one.tag}`}\nContact: <sip:p@192.0.2.2>\n${challenge}\n`,
+			`SIP/2.0 ${one.status} X\n${lines}\nTo: ${to.includes("tag=") ? to : `${to};tag=p${one.tag}`}\nContact: <sip:p@192.0.2.2>\n${challenge}${one.rseq > 0 ? `Require: 100rel\nRSeq: ${one.rseq}\n` : ""}${sdpPart(one.sdp)}`,
 		);
 	};
 	const apply = (one: Step): void => {
@@ -120,6 +137,8 @@ function world() {
 						target: PEER,
 					},
 					...(one.auth && { auth: { username: "u", password: "p" } }),
+					...(one.sdp ? { body: { contentType: "application/sdp", bytes: utf8Encode("v=0") } } : { delayedOffer: true }),
+					reliable: one.reliable,
 				});
 		}
 	};

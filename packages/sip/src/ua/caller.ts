@@ -31,6 +31,8 @@ export class CallerLeg implements Leg, SessionOwner {
 	readonly #timer: SessionTimer;
 	/** dialogs that 1xx responses made, by To tag; the 2xx leaves one */
 	readonly #early = new Map<string, Session>();
+	/** CSeq numbers that early dialogs which are over have used, by To tag: their 2xx may still come */
+	readonly #sequences = new Map<string, number>();
 	/** To tags of early dialogs that a 199 ended */
 	readonly #terminated = new Set<string>();
 	/** To tag of the 2xx whose offer has no answer yet: its ACK waits for it */
@@ -99,7 +101,7 @@ export class CallerLeg implements Leg, SessionOwner {
 
 	onSessionEnd(by: "remote" | "local", cause: EndCause, request: SipRequest | undefined, now: Millis): void {
 		// Only an answered dialog counts; an early one that goes leaves the INVITE to its final response.
-		for (const [tag, session] of this.#early) if (session.state === "ended") this.#early.delete(tag);
+		for (const [tag, session] of this.#early) if (session.state === "ended") this.#closeOne(tag, session, now);
 		if (this.#state !== "answered") return;
 		this.#leave(now);
 		this.#core.emit({ type: "ended", leg: this.id, by, cause, ...(request && { request }) });
@@ -185,8 +187,7 @@ export class CallerLeg implements Leg, SessionOwner {
 		// RFC 6228 §4: "the early dialog is considered terminated"
 		if (response.status === 199 && session !== undefined) {
 			this.#terminated.add(tagOf(response, "to"));
-			session.close(now);
-			this.#early.delete(tagOf(response, "to"));
+			this.#closeOne(tagOf(response, "to"), session, now);
 		}
 		// RFC 3261 §9.1: "the client MUST wait for the arrival of a provisional response before sending the [CANCEL]"
 		if (this.#cancel?.sent === false) this.#sendCancel(now);
@@ -307,12 +308,21 @@ export class CallerLeg implements Leg, SessionOwner {
 	}
 
 	#closeEarly(now: Millis): void {
-		for (const session of this.#early.values()) session.close(now);
-		this.#early.clear();
+		for (const [tag, session] of this.#early) this.#closeOne(tag, session, now);
+	}
+
+	#closeOne(tag: string, session: Session, now: Millis): void {
+		if (this.#sequences.size < MAX_SEQUENCES) this.#sequences.set(tag, session.dialog.localSeq);
+		session.close(now);
+		this.#early.delete(tag);
 	}
 
 	#dialog(invite: SipRequest, response: SipResponse): Dialog {
-		return dialogOfCaller(invite, response, this.#call.target);
+		const dialog = dialogOfCaller(invite, response, this.#call.target);
+		const tag = dialog.remoteTag;
+		// §12.2.1.1: numbers go up within a dialog; PRACKs and UPDATEs have used some.
+		dialog.localSeq = Math.max(dialog.localSeq, this.#early.get(tag)?.dialog.localSeq ?? this.#sequences.get(tag) ?? 0);
+		return dialog;
 	}
 
 	#newSession(dialog: Dialog): Session {
@@ -324,5 +334,8 @@ export class CallerLeg implements Leg, SessionOwner {
 
 /** Dialogs that one INVITE may make; a peer that invents more gets no more memory. */
 const MAX_FORKS = 16;
+
+/** A peer can end early dialogs and make others as often as it likes. */
+const MAX_SEQUENCES = 64;
 
 const RELIABLY: readonly HeaderInput[] = [["Supported", "100rel, 199"]];

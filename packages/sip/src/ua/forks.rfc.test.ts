@@ -107,6 +107,15 @@ describe("an INVITE that forks (RFC 3261 §12.1.2, §13.2.2.4)", () => {
 		expect(to("BYE")).toEqual(["one", "two"]);
 	});
 
+	it("§12.2.1.1: numbers of requests go up within each dialog, also in the BYE to a fork that nobody wants", () => {
+		const { answer, of } = calling();
+		for (const rseq of [1, 2, 3]) answer("183 Session Progress", "one", `Require: 100rel\nRSeq: ${rseq}\n`);
+		answer("200 OK", "two");
+		answer("200 OK", "one");
+		expect(of("PRACK").map((one) => header(one, "cseq"))).toEqual(["2 PRACK", "3 PRACK", "4 PRACK"]);
+		expect(of("BYE").map((one) => header(one, "cseq"))).toEqual(["5 BYE"]);
+	});
+
 	it("the route set and target of the 2xx replace those of its early dialog", () => {
 		const { host, answer, of } = calling();
 		answer("180 Ringing", "one", "Record-Route: <sip:192.0.2.50;lr>\n");

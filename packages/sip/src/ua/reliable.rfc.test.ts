@@ -349,6 +349,18 @@ describe("RFC 3262 §4, the calling side", () => {
 		expect(of("PRACK").map(text)).toEqual(["our answer"]);
 	});
 
+	it("a PRACK that a later request has overtaken (500) is sent again with a number of its own, a few times", () => {
+		const { answer, invite, of } = calling();
+		answer(invite, "180 Ringing", "bob", RELIABLE(7));
+		for (let i = 0; i < 10; i++) answer(of("PRACK").at(-1), "500 Out Of Order", "bob");
+		expect(of("PRACK").map((one) => `${header(one, "cseq")} ${header(one, "rack")}`)).toEqual([
+			"2 PRACK 7 1 INVITE",
+			"3 PRACK 7 1 INVITE",
+			"4 PRACK 7 1 INVITE",
+			"5 PRACK 7 1 INVITE",
+		]);
+	});
+
 	it("a PRACK that is refused does not end the call", () => {
 		const { host, answer, invite, of } = calling();
 		answer(invite, "180 Ringing", "bob", RELIABLE(1));

@@ -36,6 +36,9 @@ interface Unacknowledged {
 /** Requests of one peer in one dialog that are remembered at a time: each is for 32 s, and quick fingers on SIP INFO make a few a second. */
 const MAX_SERVED = 128;
 
+/** A PRACK is tried again so many times. */
+const MOST_PRACKS = 3;
+
 /** One dialog and what happens inside it, for either side: requests both ways, 2xx until ACK, BYE. */
 export class Session implements DialogOwner {
 	state: "early" | "confirmed" | "ending" | "ended" = "early";
@@ -130,7 +133,13 @@ export class Session implements DialogOwner {
 	/** PRACK: nobody hears of its answer, which says nothing about the dialog. */
 	acknowledgeReliably(outgoing: OutgoingRequest, now: Millis): void {
 		if (bodyHasSdp(outgoing.body)) this.exchange.acknowledged("ours");
-		this.#send(outgoing, newAttempts(), () => {}, now);
+		let left = MOST_PRACKS;
+		const send = (from: Millis): void => this.#send(outgoing, newAttempts(), again, from);
+		const again = ({ response }: Outcome, at: Millis): void => {
+			// A later request of ours has overtaken it (RFC 3261 §12.2.2): with a number of its own it is in order.
+			if (response?.status === 500 && left-- > 0 && (this.state === "early" || this.state === "confirmed")) send(at);
+		};
+		send(now);
 	}
 
 	/** A request of the driver. */
