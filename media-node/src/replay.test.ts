@@ -87,6 +87,7 @@ class World {
 	#read = 0;
 	#call: CallRunner | undefined;
 	#over = 0;
+	#endMessage = "";
 	#peer: Address;
 	/** where requests of ours go, one after the other */
 	#targets: Address[];
@@ -193,6 +194,7 @@ class World {
 	}
 
 	async #act(command: string): Promise<string[]> {
+		this.#endMessage = (await this.#calls.getCall(CALL_ID))?.end?.message ?? "";
 		const [, verb = "", rest = ""] = /^(\S+)\s*(.*)$/.exec(command) ?? [];
 		const found = this.#facts[verb]?.(rest);
 		if (found !== undefined) return found === rest ? [] : [`${verb} is ${found}, not ${rest}`];
@@ -229,6 +231,7 @@ class World {
 	/** in the form in which the dialogue has them */
 	readonly #facts: Readonly<Record<string, (wanted: string) => string>> = {
 		phase: () => String(this.#call?.phase),
+		"end-message": () => this.#endMessage,
 		media: () => String(this.#media.one.did.findLast((what) => what.startsWith("start"))).replace("start ", ""),
 		outcome: () => {
 			const last = this.#outcomes.at(-1);

@@ -19,6 +19,7 @@ import { EarlyAnswers, earlyToRoom } from "./early-media.ts";
 import { type CallDeps, CallRunner, type Referrer, type RoomIdentity } from "./runner.ts";
 import type { Effect } from "./state.ts";
 import { withIdentity } from "./sendable-headers.ts";
+import { withMeaning } from "./status-meaning.ts";
 import { unserved } from "./unserved.ts";
 
 export interface OutboundPlan {
@@ -176,7 +177,13 @@ export class OutboundCall extends CallRunner {
 		try {
 			const outgoing = this.#outgoing();
 			this.#ownUri = outgoing.from.uri;
-			this.#leg = await this.#userAgent.invite(request.address, request.transport, outgoing, (event) => this.onLeg(event), signal);
+			this.#leg = await this.#userAgent.invite(
+				request.address,
+				request.transport,
+				outgoing,
+				(event) => this.onLeg(withMeaning(event, request.settings)),
+				signal,
+			);
 		} catch (error) {
 			if (signal.aborted) return;
 			if (!(error instanceof UnreachableError)) throw error;

@@ -104,6 +104,8 @@ export const providerProfileSchema = z
 			/** their final answers after which we try another address of theirs */
 			ours: statuses.min(1),
 		}),
+		/** final answers of theirs that mean something of their own */
+		statuses: z.array(z.object({ status: z.int().min(300).max(699), meaning: z.string(), ...about })),
 		limits: z.array(z.object({ what: z.string(), value: z.string(), ...about })),
 		/** shortest time between two OPTIONS requests, milliseconds */
 		optionsIntervalMs: z.int().optional(),

@@ -69,6 +69,7 @@ function facts(profile: ProviderProfile): string {
 			`- transfer: ${profile.referNotes.targets}${profile.referNotes.note === undefined ? "" : `; ${profile.referNotes.note}`}`,
 			profile.referNotes,
 		),
+		...profile.statuses.map((one) => sure(`- status ${one.status}: ${one.meaning}`, one)),
 		...limits,
 		...headers,
 		...notes,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { effectiveSettings, failoverStatuses } from "./effective.ts";
+import { effectiveSettings, failoverStatuses, statusMeaning } from "./effective.ts";
 
 describe("effective settings", () => {
 	it("without settings nothing is assumed of the peer", () => {
@@ -32,5 +32,16 @@ describe("effective settings", () => {
 	it("RFC 3263 §4.3: a 503 sends a call to the next target, a busy callee does not", () => {
 		expect(failoverStatuses(undefined)).toContain(503);
 		for (const final of [404, 486, 600, 603]) expect(failoverStatuses({ provider: "generic" })).not.toContain(final);
+	});
+});
+
+describe("what a status means", () => {
+	it("is the provider's own, told as unsure where it is", () => {
+		expect(statusMeaning({ provider: "wavix" }, 603)).toBe(
+			"with Wavix this means, as far as is known: the rate is above the account's cap, or there is no active registration",
+		);
+		expect(statusMeaning({ provider: "exotel" }, 403)).toMatch(/^with Exotel.* this means: the calling number/);
+		expect(statusMeaning({ provider: "wavix" }, 486)).toBeUndefined();
+		expect(statusMeaning(undefined, 603)).toBeUndefined();
 	});
 });

@@ -77,6 +77,14 @@ export function failoverStatuses(settings: TrunkSettings | undefined): readonly 
 	return providerProfile(settings?.provider ?? "generic").failover.ours;
 }
 
+/** What a final answer means with this provider beyond the RFCs; undefined when it means nothing of its own. */
+export function statusMeaning(settings: TrunkSettings | undefined, status: number): string | undefined {
+	const { name, statuses } = providerProfile(settings?.provider ?? "generic");
+	const found = statuses.find((one) => one.status === status);
+	if (found === undefined) return undefined;
+	return `with ${name} this means${found.unsure === true ? ", as far as is known" : ""}: ${found.meaning}`;
+}
+
 function merged<T extends object>(base: T, layers: readonly (Partial<T> | undefined)[]): T {
 	const result: T = { ...base };
 	for (const layer of layers) {

@@ -80,6 +80,7 @@ export const exotel: ProviderProfile = {
 		final: { statuses: [], source: "undocumented", unsure: true },
 		ours: [503],
 	},
+	statuses: [{ status: 403, meaning: "the calling number is no registered Exophone of the account", source: "tcp" }],
 	limits: [{ what: "new calls a minute over one trunk", value: "200", source: "tcp" }],
 	settings: { uri: { numbers: "e164" } },
 	notes: [

@@ -35,6 +35,7 @@ export const generic: ProviderProfile = {
 		// RFC 3263 §4.3: after a 503 the next target is tried; a busy or unwilling callee is so at every target.
 		ours: [503],
 	},
+	statuses: [],
 	limits: [],
 	settings: {},
 	notes: [],

@@ -50,7 +50,7 @@ export const plivo: ProviderProfile = {
 	registration: { support: "no", source: "specification", note: "REGISTER is not among the methods" },
 	numbers: {
 		inbound: ["e164"],
-		outbound: "e164",
+		outbound: "as-given",
 		callerId: "a Plivo number; anything else ends as unknown_caller_id",
 		source: "specification",
 	},
@@ -72,6 +72,7 @@ export const plivo: ProviderProfile = {
 		final: { statuses: [], source: "undocumented", unsure: true },
 		ours: [503],
 	},
+	statuses: [],
 	limits: [
 		{
 			what: "new calls a second of an account",
@@ -84,7 +85,7 @@ export const plivo: ProviderProfile = {
 		{ what: "short calls", value: "surcharge when more than 20 % of calls last 0 s, or 6 s and less", source: "specification" },
 	],
 	optionsIntervalMs: 15_000,
-	settings: { uri: { numbers: "e164" } },
+	settings: {},
 	notes: [
 		{
 			text: "Methods: INVITE ACK BYE CANCEL OPTIONS UPDATE REFER; not INFO, MESSAGE, PRACK, PUBLISH, REGISTER, SUBSCRIBE.",

@@ -116,7 +116,7 @@ export const telnyx: ProviderProfile = {
 	registration: { support: "yes", source: "settings", note: "with credentials" },
 	numbers: {
 		inbound: ["e164", "without-plus", "national"],
-		outbound: "e164",
+		outbound: "as-given",
 		callerId: "a number of the account",
 		source: "livekitdocs",
 		note: "the form of the called number is a setting of the connection: all three are matched",
@@ -144,11 +144,12 @@ export const telnyx: ProviderProfile = {
 		final: { statuses: [404, 486, 603], source: "failover" },
 		ours: [503],
 	},
+	statuses: [],
 	limits: [
 		{ what: "new calls a second from one address", value: "50", source: "sip" },
 		{ what: "account", value: "LiveKit needs a paid one", source: "livekitdocs" },
 	],
-	settings: { uri: { numbers: "e164" } },
+	settings: {},
 	notes: [
 		{ text: "A gives the primary address alone; SRV and NAPTR give both and the transports.", source: "sip" },
 		{ text: "The region of the host is where signalling goes; where media goes is the connection's anchorsite.", source: "sip" },

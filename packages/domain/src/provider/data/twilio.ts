@@ -120,6 +120,7 @@ export const twilio: ProviderProfile = {
 		final: { statuses: [], source: "undocumented", unsure: true },
 		ours: [503],
 	},
+	statuses: [],
 	limits: [
 		{ what: "new calls a second", value: "1, up to 15 on request", source: "limits" },
 		{ what: "new calls a second to one pair of addresses", value: "30", source: "practices" },

@@ -58,7 +58,7 @@ export const wavix: ProviderProfile = {
 	},
 	numbers: {
 		inbound: ["e164", "without-plus"],
-		outbound: "e164",
+		outbound: "as-given",
 		callerId: "a number of the account",
 		source: "trunks",
 		note: "full international, + or not; 0, 00 and 011 in front have to go",
@@ -74,15 +74,17 @@ export const wavix: ProviderProfile = {
 		final: { statuses: [], source: "undocumented", unsure: true },
 		ours: [503],
 	},
+	statuses: [
+		{ status: 603, meaning: "the rate is above the account's cap, or there is no active registration", source: "trunks", unsure: true },
+	],
 	limits: [{ what: "call length, calls at a time, cost of a call", value: "set in their console", source: "trunks" }],
-	settings: { uri: { numbers: "e164" } },
+	settings: {},
 	notes: [
 		{
 			text: "Addresses of sg.wavix.net and au.wavix.net are in their console only: calls of this profile are let in from anywhere unless the trunk names allowed_addresses.",
 			source: "livekit",
 			unsure: true,
 		},
-		{ text: "603 means: rate above the account's cap, or no active registration.", source: "trunks", unsure: true },
 		{ text: "A number is sent to [did]@host;transport=tcp.", source: "livekitdocs" },
 	],
 };
