@@ -1,7 +1,6 @@
 import type { CallEnd, DecisionStep, DispatchRule, InboundTrunk } from "@trunkline/contracts";
 import {
 	asksForCredentials,
-	attributesFromHeaders,
 	callerOf,
 	type CallStore,
 	type ConfigStore,
@@ -10,13 +9,10 @@ import {
 	DEFAULT_RINGING_TIMEOUT_MS,
 	effectiveSettings,
 	headersFromAttributes,
-	identityAttributes,
-	isTrustedTrunk,
 	MAX_CALL_DURATION_MS,
 	mergeMedia,
 	participantForInbound,
 	roomForCall,
-	wantsPrivacy,
 	trunkNumberOf,
 } from "@trunkline/domain";
 import {
@@ -29,6 +25,7 @@ import {
 	verifyAuthorization,
 	tooSmall,
 } from "@trunkline/sip";
+import { callerWords, ruleForCaller } from "./caller-words.ts";
 import type { InboundOutcome, InboundPlan } from "./inbound-call.ts";
 import type { HeaderList, InboundInvite, ReplaceableCall } from "./ports.ts";
 import type { Identities } from "./identities.ts";
@@ -196,9 +193,7 @@ async function planFor(
 	call: { trunk: InboundTrunk | undefined; rule: DispatchRule; from: string; to: string },
 ): Promise<InboundPlan> {
 	const { trunk, from, to } = call;
-	const given = invite.headers.map(([name, value]) => ({ name, value }));
-	// RFC 3325 §9.3: a caller who asked for privacy is shown to the room as one whose number the rule hides.
-	const rule = wantsPrivacy(given) ? { ...call.rule, hidePhoneNumber: true } : call.rule;
+	const rule = ruleForCaller(call.rule, invite.headers);
 	const roomName = roomForCall(rule, { from, to, random: options.random });
 	const facts = {
 		callId,
@@ -216,13 +211,8 @@ async function planFor(
 	if (elsewhere || !options.identities.take(callId, roomName, participant.identity)) {
 		participant = participantForInbound(rule, { ...facts, identityTaken: true }, "ringing");
 	}
-	const mapping = {
-		includeHeaders: trunk?.includeHeaders ?? "NO",
-		headersToAttributes: trunk?.headersToAttributes ?? {},
-		hidePhoneNumber: rule.hidePhoneNumber,
-	} as const;
-	const identity = identityAttributes(given, { trusted: isTrustedTrunk(trunk), hidden: rule.hidePhoneNumber });
-	const attributes = { ...participant.attributes, ...identity, ...attributesFromHeaders(given, mapping) };
+	const words = callerWords(invite.headers, trunk, rule);
+	const attributes = { ...participant.attributes, ...words.attributes };
 	const fixed = Object.entries(trunk?.headers ?? {});
 	const fromAttributes = headersFromAttributes(attributes, trunk?.attributesToHeaders ?? {}).map(
 		({ name, value }) => [name, value] as const,
@@ -245,11 +235,7 @@ async function planFor(
 		to,
 		acceptHeaders,
 		attributesToHeaders: trunk?.attributesToHeaders ?? {},
-		attributesFrom: (later) =>
-			attributesFromHeaders(
-				later.map(([name, value]) => ({ name, value })),
-				mapping,
-			),
+		attributesFrom: words.attributesFrom,
 		terms: termsOf(trunk, rule),
 		...(trunk?.settings === undefined ? {} : { settings: trunk.settings }),
 	};
