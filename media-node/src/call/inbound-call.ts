@@ -189,6 +189,8 @@ export class InboundCall extends CallRunner {
 			return this.dispatch({ type: "media-failed", status: 488, reason: "Not Acceptable Here", end });
 		}
 		this.#sdp = answer.sdp;
+		// A trunk that lets the room be heard before the answer (183) wants it to be: there is no ACK yet that could prove anything.
+		if (effectiveSettings(this.#outcome?.plan?.settings).earlyMedia.fromRoom !== true) media.awaitProof?.();
 		media.start(answer.negotiated, this.#invite.source.address);
 		this.dispatch({ type: "media-opened" });
 	}

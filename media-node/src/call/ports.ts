@@ -181,6 +181,13 @@ export interface MediaSession {
 	holdPhone(music: HoldMusic): () => void;
 	/** Plays ETSI ringback into the room until stopped; gives the stop. */
 	playRingback(uplink: AudioUplink): () => void;
+	/**
+	 * Until `proven`, packets are sent only once some have come from the peer: the address in the SDP of an INVITE that anybody could have sent may be
+	 * somebody else's, who must not get half a minute of audio for one forged packet.
+	 */
+	awaitProof?(): void;
+	/** The peer has acknowledged our answer: it gets what is sent to the address that it gave. */
+	proven?(): void;
 	/** Watch for silence on the wire: ms until the first packet, ms between packets later. */
 	watch(firstPacketMs: number, laterMs: number): void;
 	stats(): MediaStats;

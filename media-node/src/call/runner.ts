@@ -380,7 +380,7 @@ export abstract class CallRunner {
 				if (event.participant.kind === "sip") this.dispatch({ type: "room-occupied" });
 				return;
 			case "track-subscribed":
-				return this.dispatch({ type: "room-occupied", hears: this.#canHear(event.track.participantIdentity) });
+				return this.dispatch({ type: "room-occupied", hears: canHear(this.room, event.track.participantIdentity) });
 			case "participant-left":
 			case "track-unsubscribed":
 			case "track-muted":
@@ -390,12 +390,6 @@ export abstract class CallRunner {
 			case "closed":
 				return this.dispatch({ type: "room-closed", reason: event.reason, message: event.message });
 		}
-	}
-
-	/** An ingress or egress has audio without anybody who listens. */
-	#canHear(identity: string): boolean {
-		const kind = this.room?.participants().find((other) => other.identity === identity)?.kind;
-		return kind !== "ingress" && kind !== "egress";
 	}
 
 	#early(to: "listen" | "speak"): void {

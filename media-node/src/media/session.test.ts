@@ -73,3 +73,18 @@ it.each(["connect", "sendDigits"] as const)("nothing is sent before the call is 
 	expect(new Set(sent)).toEqual(new Set([`${PEER}:4000`]));
 	session.close();
 });
+
+it.each(["ack", "packet"] as const)("nothing is sent to an address that only an INVITE names, until there is proof: %s", (proof) => {
+	vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+	const { session, audio, sent, connect } = opened();
+	session.awaitProof();
+	session.start(AUDIO, PEER);
+	connect();
+	vi.advanceTimersByTime(1_000);
+	expect(sent).toEqual([]);
+	if (proof === "ack") session.proven();
+	else session.onPacket(audio(1), PEER, 4000);
+	vi.advanceTimersByTime(200);
+	expect(sent.length).toBeGreaterThanOrEqual(9);
+	session.close();
+});

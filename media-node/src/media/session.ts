@@ -42,6 +42,8 @@ export class RtpMediaSession implements MediaSession {
 	readonly #ringbacks = new Set<() => void>();
 	/** holds of ours that are not over: the telephone is not heard */
 	#held = 0;
+	/** nobody at the address in the SDP has said anything yet */
+	#unproven = false;
 	/** the call is answered: what we send is expected */
 	#sending = false;
 
@@ -55,7 +57,9 @@ export class RtpMediaSession implements MediaSession {
 		const { ssrc, sequence, timestamp } = options.random();
 		this.#sender = new RtpSender(
 			ssrc,
-			(packet) => this.#socket?.send(packet, this.#guard.port, this.#guard.address),
+			(packet) => {
+				if (!this.#unproven || this.#guard.latched) this.#socket?.send(packet, this.#guard.port, this.#guard.address);
+			},
 			(packet, length) => this.#secure.protect(packet, length),
 		);
 		this.#downlink = new Downlink(this.#sender, sequence, timestamp, options.now);
@@ -130,6 +134,14 @@ export class RtpMediaSession implements MediaSession {
 			this.#ringbacks.delete(stop);
 			stop();
 		};
+	}
+
+	awaitProof(): void {
+		this.#unproven = true;
+	}
+
+	proven(): void {
+		this.#unproven = false;
 	}
 
 	watch(firstPacketMs: number, laterMs: number): void {

@@ -42,6 +42,11 @@ export class SourceGuard {
 		this.#latchedPort = port;
 	}
 
+	/** the peer has sent something */
+	get latched(): boolean {
+		return this.#latchedPort !== 0;
+	}
+
 	/** where to send */
 	get address(): string {
 		return this.#latchedPort === 0 ? this.#sdpAddress : this.#latchedAddress;
