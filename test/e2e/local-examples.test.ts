@@ -98,6 +98,39 @@ describe("examples/dial.mjs", () => {
 	});
 });
 
+describe("examples/warm-transfer.mjs", () => {
+	it("the caller waits with music, the supervisor is consulted, and both are brought together", async () => {
+		const program = await start();
+		const greeter = example("greeter.mjs", program);
+		await greeter.says(/waiting for calls/);
+		const phone = await openPhone();
+		const supervisors: IncomingCall[] = [];
+		phone.onIncoming((call) => {
+			supervisors.push(call);
+			call.tone(620, -20);
+			void call.answer();
+		});
+		const call = await phone.call(`sip:+15550100@127.0.0.1:${program.sipPort}`, { from: "+15551111" });
+		await call.answered();
+		await greeter.says(/sip\.callStatus = active/);
+		const transfer = example("warm-transfer.mjs", program, "hello", "sip_+15551111", "+15550199", `127.0.0.1:${phone.port}`);
+		await transfer.says(/sip_\+15551111 waits with music/);
+		await until(() => TUNE.some((hz) => level(call.received.pcm(), hz, 200) > -35), "the music", 15_000);
+		await transfer.says(/sip_\+15550199 is in "hello-consult"/);
+		expect(level(call.received.pcm(), 620, 500), "the supervisor is not heard yet").toBeLessThan(-45);
+		transfer.child.stdin?.write("\n");
+		await transfer.says(/sip_\+15550199 and sip_\+15551111 are in "hello" together/);
+		await until(() => level(call.received.pcm(), 620, 300) > -30, "the supervisor", 15_000);
+		call.tone(440, -20);
+		await until(() => level(supervisors[0]?.received.pcm() ?? new Int16Array(), 440, 300) > -30, "the caller", 15_000);
+		expect(await transfer.exited).toMatchObject({ code: 0 });
+		greeter.kill("SIGINT");
+	});
+});
+
+/** notes of the tune that held callers hear */
+const TUNE = [523.25, 659.26, 783.99, 440, 349.23, 392, 493.88, 587.33];
+
 /** Told on standard error at the end: how much went to this machine, and each thing that went, or would have gone, anywhere else. */
 const WITNESS = `data:text/javascript,${encodeURIComponent(`
 	import dgram from "node:dgram";

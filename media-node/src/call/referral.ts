@@ -67,14 +67,20 @@ function joined(state: CallState, referral: Referral, callId: string): Step {
 
 /** The call goes on as it was. */
 function failed(state: CallState, referral: Referral, end: CallEnd): Step {
-	const status = end.sipStatus !== undefined && end.by === "peer" ? end.sipStatus : end.reason === "no-answer" ? 408 : 503;
-	const reason = (end.by === "peer" ? end.sipReason : undefined) ?? (status === 408 ? "Request Timeout" : "Service Unavailable");
+	const [status, reason] = answerFor(end);
 	return step(
 		state,
 		{ referral: undefined },
 		...told(referral, status, reason, true),
 		recorded("transfer-failed", end.message ?? `${status} ${reason}`),
 	);
+}
+
+/** The target's own answer, or what a proxy in our place would have said. */
+function answerFor({ by, reason, sipStatus, sipReason = "" }: CallEnd): readonly [status: number, reason: string] {
+	if (by === "peer" && sipStatus !== undefined) return [sipStatus, sipReason];
+	if (reason === "no-answer") return [408, "Request Timeout"];
+	return reason === "rejected" && sipStatus === undefined ? [403, "Forbidden"] : [503, "Service Unavailable"];
 }
 
 /** RFC 3515 §2.4.4, §2.4.5: NOTIFY with a fragment of the response, unless the peer wants none (RFC 4488). */
