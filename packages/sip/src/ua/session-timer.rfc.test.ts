@@ -300,3 +300,33 @@ describe("glare (RFC 3261 §14.1, §14.2)", () => {
 		]);
 	});
 });
+
+describe("an hour on a bad network", () => {
+	it.each([1, 2, 3])(
+		"seed %i: at 10 % loss, with the shortest interval and either refresher, no call is lost and nothing is left",
+		(seed) => {
+			const clock = new SimClock();
+			const net = new SimNet(clock, { seed, loss: 0.1, duplicate: 0.05, delay: [5, 80] });
+			const sessionTimer = timer("always", 90);
+			const caller = simEndpoint(clock, net, A, { sessionTimer, supported: ["timer"] });
+			// one in two knows no timers: the caller refreshes alone
+			const callee = simEndpoint(clock, net, B, seed === 2 ? {} : { sessionTimer, supported: ["timer"] });
+			for (const host of [caller, callee]) {
+				host.onEvent = (event) => {
+					if (event.type === "reinvite") host.handle({ kind: "accept", leg: event.leg, transaction: event.transaction, body: sdp(ANSWER) });
+					if (event.type === "incoming") host.handle({ kind: "accept", leg: event.leg, body: sdp(ANSWER) });
+				};
+			}
+			const calls = 20;
+			for (let i = 0; i < calls; i++) caller.handle({ ...(call() as Extract<SipInput, { kind: "call" }>), leg: `${i}` });
+			clock.runFor(3_600_000);
+			expect(caller.of("answered")).toHaveLength(calls);
+			expect([...caller.of("ended"), ...callee.of("ended"), ...caller.of("failed")]).toEqual([]);
+			expect(caller.of("refreshed").length).toBeGreaterThan(calls * 70);
+			for (let i = 0; i < calls; i++) caller.handle({ kind: "bye", leg: `${i}` });
+			clock.runUntilIdle(120_000);
+			for (const host of [caller, callee])
+				expect(host.machine.stats()).toMatchObject({ transactions: 0, dialogs: 0, legs: 0, unanswered: 0, timers: 0 });
+		},
+	);
+});
