@@ -25,8 +25,8 @@ export interface SipOptions {
 export interface SipOwner {
 	received(bytes: Uint8Array, remote: Address): void;
 	unreachable(remote: Address, message: string): void;
-	/** is a call up with this address? */
-	hasLegWith(host: string): boolean;
+	/** a call or registration uses the connection with this address */
+	needsConnectionWith(host: string): boolean;
 	/** false: its connections are closed at once */
 	admitsConnection(host: string): boolean;
 }
@@ -43,7 +43,7 @@ export async function openSip(options: SipOptions, clock: Clock, log: TlsLog, ow
 		clock,
 		log,
 		admits: (host) => owner()?.admitsConnection(host) !== false,
-		isNeeded: (remote) => owner()?.hasLegWith(remote.host) === true,
+		isNeeded: (remote) => owner()?.needsConnectionWith(remote.host) === true,
 		onMessage: (bytes, remote) => owner()?.received(bytes, remote),
 		onUnreachable: (remote, message) => owner()?.unreachable(remote, message),
 	});

@@ -68,6 +68,8 @@ export class SipUserAgent implements UserAgent {
 	readonly #endpoint: SipEndpoint;
 	readonly #legs = new Map<string, Leg>();
 	readonly #attempts: Attempts;
+	/** addresses by registration */
+	readonly #registrars = new Map<string, string>();
 	#cancelWake: (() => void) | undefined;
 	#wakeAt = Number.POSITIVE_INFINITY;
 	#nextLeg = 0;
@@ -99,6 +101,13 @@ export class SipUserAgent implements UserAgent {
 
 	unreachable(remote: Address, message: string): void {
 		this.#guard("unreachable", () => this.#feed({ kind: "transport-error", remote, message }));
+	}
+
+	/** A call is up with this address, or calls come from it by the connection that we registered over (RFC 5626). */
+	needsConnectionWith(host: string): boolean {
+		if (this.hasLegWith(host)) return true;
+		for (const registrar of this.#registrars.values()) if (registrar === host) return true;
+		return false;
 	}
 
 	/** May this address connect at all? */
@@ -190,10 +199,12 @@ export class SipUserAgent implements UserAgent {
 
 	/** Begins a registration or, after `due`, goes on with it: from the socket that calls go out from. Throws SipUsageError. */
 	register(registration: string, target: Address, options: RegisterOptions): void {
+		this.#registrars.set(registration, target.host);
 		this.#handle({ kind: "register", registration, target, options });
 	}
 
 	unregister(registration: string): void {
+		this.#registrars.delete(registration);
 		this.#handle({ kind: "unregister", registration });
 	}
 
