@@ -75,7 +75,6 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 				port: config.sipPort,
 				advertisedHost: config.advertisedAddress,
 				...config.sip,
-				...(config.dnsServers === undefined ? {} : { dnsServers: config.dnsServers }),
 			},
 			rtp: {
 				bindHost: config.sipHost,

@@ -38,7 +38,7 @@ export class Testbed {
 			},
 			process.cwd(),
 		);
-		const local = await startLocal({ ...config, mediaTimeoutMs: { first: 2_000, later: 1_000 } });
+		const local = await startLocal({ ...config, mediaTimeoutMs: { first: 2_000, later: 1_000 }, registrationPollMs: 200 });
 		return new Testbed(local, { url: config.livekitUrl ?? local.url, apiKey: config.apiKey, apiSecret: config.apiSecret }, dataDir);
 	}
 

@@ -32,6 +32,8 @@ export interface LocalConfig {
 	adminSecret?: string;
 	/** ms without a packet before a call is ended; 30 s before the first one and 15 s later when unset */
 	mediaTimeoutMs?: { first: number; later: number };
+	/** how often the trunks that register are looked at; set by tests alone */
+	registrationPollMs?: number;
 }
 
 const issue = (context: z.RefinementCtx, message: string): never => {

@@ -242,6 +242,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			registrationStore: parts.registrationStore,
 			strictDispatch: config.strictDispatch,
 			maxCalls: config.maxCalls,
+			...(config.registrationPollMs === undefined ? {} : { registrationPollMs: config.registrationPollMs }),
 			...(config.mediaTimeoutMs === undefined ? {} : { mediaTimeoutMs: config.mediaTimeoutMs }),
 			log: parts.log,
 		});
