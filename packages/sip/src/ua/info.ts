@@ -4,7 +4,7 @@ import type { HeaderInput, SipRequest } from "../message/message.ts";
 
 /** What an INFO asks for, and how it is answered. */
 export type InfoRead =
-	/** digits that were pressed, RFC 2833's alphabet; `durationMs` where the peer says it */
+	/** digits that were pressed, as RFC 4733 names them; `durationMs` where the peer says it */
 	| { kind: "digits"; digits: string; durationMs?: number }
 	| { kind: "nothing" }
 	| { kind: "refused"; status: 415 | 469 | 400; headers: readonly HeaderInput[] };
@@ -18,7 +18,7 @@ const MAX_DIGITS = 32;
 export function readInfo(request: SipRequest): InfoRead {
 	// RFC 6086 §4.2.2: an Info Package that we have not said to take → 469 with a Recv-Info, which of ours is empty.
 	if (header(request, "info-package") !== undefined) return { kind: "refused", status: 469, headers: [["Recv-Info", ""]] };
-	// §4.2.2 and RFC 2976: without a body it asks whether we are there.
+	// Without a body it asks whether we are there.
 	if (request.body.length === 0) return { kind: "nothing" };
 	const type = (header(request, "content-type") ?? "").split(";")[0]?.trim().toLowerCase();
 	if (type !== "application/dtmf-relay" && type !== "application/dtmf") {
