@@ -2,16 +2,12 @@ import { randomInt } from "node:crypto";
 import { EventEmitter } from "node:events";
 import {
 	type Body,
-	header,
 	type HeaderInput,
-	parseSessionExpires,
 	type ReferProgress,
 	type SipEvent,
 	type SipInput,
-	type SipMessage,
 	type SipRequest,
 	type SipResponse,
-	tagOf,
 } from "@trunkline/sip";
 import {
 	answerOffer,
@@ -300,6 +296,7 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 				return this.#onUpdate(event.transaction, event.request);
 			case "ack-timeout":
 			case "pracked":
+			case "registration":
 			case "refreshed":
 				return undefined;
 		}
@@ -417,150 +414,5 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 		}
 		this.line.feed({ kind: "accept", leg: this.leg, transaction, body: sdpBody(answer.answerSdp) });
 		this.connected(answer.negotiated);
-	}
-}
-
-export class OutgoingCall extends PhoneCall {
-	readonly direction = "outgoing";
-	#delayedOffer = false;
-	/** what a 183 with SDP has settled already */
-	#early: Negotiated | undefined;
-
-	/** @internal */
-	async dial(invite: Omit<Extract<SipInput, { kind: "call" }>, "kind" | "leg" | "body">, timeoutMs: number | undefined): Promise<void> {
-		const media = await this.openMedia();
-		this.#delayedOffer = invite.delayedOffer === true;
-		const body = this.#delayedOffer ? {} : { body: sdpBody(createOffer(this.describe(media))) };
-		this.timing.startedAt = performance.now();
-		if (timeoutMs !== undefined) this.giveUpAfter(timeoutMs);
-		this.line.feed({ kind: "call", leg: this.leg, ...invite, ...body });
-	}
-
-	/** Takes the call back before it is answered (after that, hangs up). */
-	cancel(headers: readonly HeaderInput[] = []): void {
-		if (this.state !== "ended") this.line.feed({ kind: this.state === "answered" ? "bye" : "cancel", leg: this.leg, headers });
-	}
-
-	/** what names the call on both sides, once it is answered: for a Replaces (RFC 3891) */
-	dialog: { callId: string; localTag: string; remoteTag: string } | undefined;
-
-	protected override onAnswered(response: SipResponse): void {
-		const [localTag, remoteTag] = [tagOf(response, "from"), tagOf(response, "to")];
-		this.dialog = { callId: header(response, "call-id") ?? "", localTag, remoteTag };
-		this.sessionSeconds = parseSessionExpires(header(response, "session-expires"))?.seconds;
-		const sdp = sdpOf(response);
-		if (this.#delayedOffer && this.#early === undefined) return this.#answerOffer(sdp ?? "", (body) => ({ kind: "ack", leg: this.leg, ...(body && { body }) }));
-		if (sdp === undefined && this.#early !== undefined) return this.connected(this.#early);
-		const answer = this.local === undefined ? undefined : readAnswer(sdp ?? "", this.local);
-		if (answer === undefined) return;
-		if (answer.ok) this.connected(answer.negotiated);
-		else this.endForMedia(answer);
-	}
-
-	/** The answer to our offer in a reliable 1xx holds for the 200 too; an offer in one is answered by PRACK (RFC 3262 §5). */
-	protected override onEarly({ response, reliable, prack }: Extract<SipEvent, { type: "provisional" }>): void {
-		const sdp = sdpOf(response);
-		if (!reliable || sdp === undefined) return;
-		if (prack !== undefined) return this.#answerOffer(sdp, (body) => ({ kind: "prack", leg: this.leg, prack, ...(body && { body }) }));
-		const answer = this.local === undefined ? undefined : readAnswer(sdp, this.local);
-		if (answer?.ok === true) this.#early = answer.negotiated;
-	}
-
-	#answerOffer(offer: string, command: (body: Body | undefined) => Extract<SipInput, { kind: "ack" | "prack" }>): void {
-		const answer = answerOffer(offer, this.describe(this.requireMedia()));
-		const sent = command(answer.ok ? sdpBody(answer.answerSdp) : undefined);
-		this.line.feed(sent);
-		if (!answer.ok) this.endForMedia(answer);
-		else if (sent.kind === "prack") this.#early = answer.negotiated;
-		else this.connected(answer.negotiated);
-	}
-}
-
-export class IncomingCall extends PhoneCall {
-	readonly direction = "incoming";
-	readonly request: SipRequest;
-	/** who calls, and which number: the user parts of From and of the Request-URI; "" when there is none */
-	readonly from: string;
-	readonly to: string;
-	#answering = false;
-	/** what our 183 said */
-	#early: { sdp: string; negotiated: Negotiated } | undefined;
-
-	constructor(line: CallLine, leg: string, codecs: readonly AudioCodec[], request: SipRequest, parties: { from: string; to: string }) {
-		super(line, leg, codecs);
-		this.request = request;
-		this.from = parties.from;
-		this.to = parties.to;
-	}
-
-	/** 180 Ringing, or another provisional status. */
-	ring(status = 180, headers: readonly HeaderInput[] = []): void {
-		if (this.state === "answered" || this.state === "ended") return;
-		this.line.feed({ kind: "ring", leg: this.leg, status, headers });
-		this.ringsNow();
-	}
-
-	/** 183 with our answer: the caller hears us before we answer. `reliably`: where the caller can (RFC 3262). */
-	async earlyMedia(options: { reliably?: boolean } = {}): Promise<void> {
-		const offer = sdpOf(this.request);
-		if (offer === undefined || this.#answering || this.state === "answered" || this.state === "ended") return;
-		const media = await this.openMedia();
-		if (this.#isOver()) return media.close();
-		const answer = answerOffer(offer, this.describe(media));
-		if (!answer.ok) throw new PhoneError(`there is no early media: ${answer.reason}`);
-		this.#early = { sdp: answer.answerSdp, negotiated: answer.negotiated };
-		this.line.feed({ kind: "ring", leg: this.leg, status: 183, body: sdpBody(answer.answerSdp), reliable: options.reliably === true });
-		media.start(answer.negotiated);
-	}
-
-	/** 200 OK, audio flows. Without a codec in common the call is refused with 488, and this rejects with PhoneError. */
-	async answer(options: { codecs?: readonly AudioCodec[]; headers?: readonly HeaderInput[] } = {}): Promise<void> {
-		if (this.#answering || this.state === "answered" || this.state === "ended") return;
-		this.#answering = true;
-		this.codecs = options.codecs ?? this.codecs;
-		const media = await this.openMedia();
-		if (this.#isOver()) return media.close(); // the caller gave up meanwhile
-		const headers = options.headers ?? [];
-		if (this.#early !== undefined) {
-			this.line.feed({ kind: "accept", leg: this.leg, headers, body: sdpBody(this.#early.sdp) });
-			return this.connected(this.#early.negotiated);
-		}
-		const local = this.describe(media);
-		const offer = sdpOf(this.request);
-		if (offer === undefined) {
-			// RFC 3261 §13.2.1: no offer in the INVITE: ours goes into the 200, the answer comes with the ACK
-			this.line.feed({ kind: "accept", leg: this.leg, headers, body: sdpBody(createOffer(local)) });
-			return;
-		}
-		const answer = answerOffer(offer, local);
-		if (!answer.ok) {
-			this.reject(488, "Not Acceptable Here");
-			throw new PhoneError(`the call cannot be answered: ${answer.reason}`);
-		}
-		this.line.feed({ kind: "accept", leg: this.leg, headers, body: sdpBody(answer.answerSdp) });
-		this.connected(answer.negotiated);
-	}
-
-	/** A final status 300..699: 486 busy, 603 declined, ... */
-	reject(status: number, reason?: string, headers: readonly HeaderInput[] = []): void {
-		if (this.state === "answered" || this.state === "ended") return;
-		this.line.feed({ kind: "reject", leg: this.leg, status, ...(reason !== undefined && { reason }), headers });
-		this.finish({ answered: false, by: "local", cause: "rejected", status, reason: reason ?? "rejected" });
-	}
-
-	override hangup(headers: readonly HeaderInput[] = []): void {
-		if (this.state === "answered") super.hangup(headers);
-		else this.reject(480, undefined, headers);
-	}
-
-	protected override onAcked(request: SipMessage): void {
-		if (this.state === "answered" || this.local === undefined) return;
-		const answer = readAnswer(sdpOf(request) ?? "", this.local);
-		if (answer.ok) this.connected(answer.negotiated);
-		else this.endForMedia(answer);
-	}
-
-	#isOver(): boolean {
-		return this.state === "ended";
 	}
 }

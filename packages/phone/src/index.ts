@@ -1,6 +1,8 @@
 export { newCrypto, type PhoneSrtp } from "./encryption.ts";
 export { CallFailedError, PhoneError } from "./errors.ts";
-export { IncomingCall, OutgoingCall, PhoneCall } from "./call.ts";
+export { PhoneCall } from "./call.ts";
+export { IncomingCall } from "./incoming-call.ts";
+export { OutgoingCall } from "./outgoing-call.ts";
 export type { CallEnd } from "./call-end.ts";
 export type { CallEvents, CallState, CallTiming } from "./call.ts";
 export type { MediaStats, PortRange } from "./media.ts";

@@ -9,7 +9,7 @@ import { dominantTone, parseWav, tone, writeWav } from "@trunkline/audio";
 import { createOffer } from "@trunkline/sdp";
 import { header } from "@trunkline/sip";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import type { IncomingCall } from "./call.ts";
+import type { IncomingCall } from "./incoming-call.ts";
 import { Phone } from "./phone.ts";
 import { SipDriver } from "./sip-driver.ts";
 import { sdpBody } from "./text.ts";

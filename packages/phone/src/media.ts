@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { encodeG711, type G711 } from "@trunkline/audio";
+import { encodeG711, G722Encoder, Resampler } from "@trunkline/audio";
 import {
 	type DtmfEvent,
 	DtmfReceiver,
@@ -13,7 +13,7 @@ import {
 	type RtpPacket,
 	writeRtpHeader,
 } from "@trunkline/rtp";
-import type { Negotiated } from "@trunkline/sdp";
+import type { AudioCodec, Negotiated } from "@trunkline/sdp";
 import { MAX_OVERHEAD_BYTES } from "@trunkline/srtp";
 import { Encryption } from "./encryption.ts";
 import { pacer } from "./pacer.ts";
@@ -73,6 +73,7 @@ export class CallMedia {
 		() => new Uint8Array(RTP_FIXED_HEADER_BYTES + FRAME_SAMPLES + MAX_OVERHEAD_BYTES),
 	);
 	readonly #frame = new Int16Array(FRAME_SAMPLES);
+	#wide: { encoder: G722Encoder; widen: Resampler } | undefined;
 	#nextBuffer = 0;
 	#timestamp = this.#header.timestamp;
 	#talking = false;
@@ -179,7 +180,7 @@ export class CallMedia {
 	}
 
 	/** Static numbers are understood before an answer, too: early media. */
-	#codecOf(payloadType: number): G711 | undefined {
+	#codecOf(payloadType: number): AudioCodec | undefined {
 		if (payloadType === this.#negotiated?.codec.receivePayloadType) return this.#negotiated.codec.name;
 		if (payloadType === 0) return "PCMU";
 		return payloadType === 8 ? "PCMA" : undefined;
@@ -223,7 +224,10 @@ export class CallMedia {
 	#sendFrame(negotiated: Negotiated): void {
 		const buffer = this.#buffers[this.#nextBuffer];
 		if (buffer === undefined) return;
-		encodeG711(negotiated.codec.name, this.#frame, buffer, RTP_FIXED_HEADER_BYTES);
+		if (negotiated.codec.name === "G722") {
+			this.#wide ??= { encoder: new G722Encoder(), widen: new Resampler(8_000, 16_000) };
+			this.#wide.encoder.encode(this.#wide.widen.process(this.#frame), buffer, RTP_FIXED_HEADER_BYTES);
+		} else encodeG711(negotiated.codec.name, this.#frame, buffer, RTP_FIXED_HEADER_BYTES);
 		// RFC 3551 §4.1: the marker tells the first packet of a talkspurt
 		this.#send(
 			negotiated.codec.payloadType,

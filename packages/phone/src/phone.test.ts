@@ -3,7 +3,8 @@ import { dominantTone, measureTone } from "@trunkline/audio";
 import { writeRtp } from "@trunkline/rtp";
 import { header } from "@trunkline/sip";
 import { afterEach, describe, expect, it } from "vitest";
-import type { IncomingCall, OutgoingCall } from "./call.ts";
+import type { IncomingCall } from "./incoming-call.ts";
+import type { OutgoingCall } from "./outgoing-call.ts";
 import { CallFailedError, PhoneError } from "./errors.ts";
 import { Phone, type PhoneOptions } from "./phone.ts";
 

@@ -1,11 +1,22 @@
 import { isIPv6 } from "node:net";
 import type { AudioCodec, LocalCrypto } from "@trunkline/sdp";
-import { type EndpointStats, header, parseNameAddr, parseUri, readReferNotify, type SipEvent, type SipRequest, type SipTransport } from "@trunkline/sip";
-import { type CallLine, IncomingCall, OutgoingCall, type PhoneCall } from "./call.ts";
+import {
+	type EndpointStats,
+	header,
+	parseNameAddr,
+	parseUri,
+	readReferNotify,
+	type SipEvent,
+	type SipRequest,
+	type SipTransport,
+} from "@trunkline/sip";
+import type { CallLine, PhoneCall } from "./call.ts";
 import type { CallOptions } from "./call-options.ts";
 import { newCrypto, type PhoneSrtp } from "./encryption.ts";
 import { PhoneError } from "./errors.ts";
+import { IncomingCall } from "./incoming-call.ts";
 import { CallMedia, type PortRange } from "./media.ts";
+import { OutgoingCall } from "./outgoing-call.ts";
 import { Referral } from "./referral.ts";
 import { SipDriver } from "./sip-driver.ts";
 import type { PhoneTls } from "./streams.ts";
@@ -132,7 +143,10 @@ export class Phone {
 	 */
 	async call(uri: string, options: CallOptions = {}): Promise<OutgoingCall> {
 		if (this.#closing !== undefined) throw new PhoneError("the phone is closed");
-		const target = options.proxy === undefined ? await resolveUri(uri, this.#options.transport) : await resolveProxy(options.proxy, this.#options.transport);
+		const target =
+			options.proxy === undefined
+				? await resolveUri(uri, this.#options.transport)
+				: await resolveProxy(options.proxy, this.#options.transport);
 		this.#nextLeg += 1;
 		const call = new OutgoingCall(this.#line, `out-${this.#nextLeg}`, options.codecs ?? this.#options.codecs ?? DEFAULT_CODECS);
 		call.crypto = this.#newCrypto(options.srtp);

@@ -1,5 +1,6 @@
-import { decodeG711, type G711 } from "@trunkline/audio";
+import { decodeG711, G722Decoder, Resampler } from "@trunkline/audio";
 import { timestampDelta } from "@trunkline/rtp";
+import type { AudioCodec } from "@trunkline/sdp";
 
 const RATE = 8000;
 /** A jump of the sender's time line by more than this is not a gap to be filled with silence. */
@@ -23,6 +24,7 @@ export interface ReceivedPacket {
 export class Recording {
 	readonly #maxSamples: number;
 	#pcm = new Int16Array(RATE);
+	#wide: { decoder: G722Decoder; narrow: Resampler } | undefined;
 	#length = 0;
 	/** samples that had to make room */
 	#dropped = 0;
@@ -61,15 +63,23 @@ export class Recording {
 		this.#packets = [];
 	}
 
-	add(codec: G711, payload: Uint8Array, packet: { ssrc: number; sequence: number; timestamp: number }, arrivalMs: number): void {
+	add(codec: AudioCodec, payload: Uint8Array, packet: { ssrc: number; sequence: number; timestamp: number }, arrivalMs: number): void {
 		const offset = this.#place(packet.ssrc, packet.timestamp);
 		this.#reserve(offset - this.#dropped + payload.length);
 		const at = offset - this.#dropped;
 		if (at < 0) return; // older than what is kept
 		this.#pcm.fill(0, this.#length, Math.max(this.#length, at));
-		decodeG711(codec, payload, this.#pcm, at);
+		this.#decode(codec, payload, this.#pcm.subarray(at));
 		this.#length = Math.max(this.#length, at + payload.length);
 		this.#packets.push({ arrivalMs, sequence: packet.sequence, timestamp: packet.timestamp, offset, samples: payload.length });
+	}
+
+	#decode(codec: AudioCodec, payload: Uint8Array, into: Int16Array): void {
+		if (codec !== "G722") return void decodeG711(codec, payload, into);
+		this.#wide ??= { decoder: new G722Decoder(), narrow: new Resampler(16_000, RATE) };
+		const pcm = new Int16Array(payload.length * 2);
+		this.#wide.decoder.decode(payload, pcm);
+		this.#wide.narrow.process(pcm, into);
 	}
 
 	#place(ssrc: number, timestamp: number): number {

@@ -1,5 +1,6 @@
 import { header, type HeaderInput, parseNameAddr, reasonPhrase, sipfragBody, type SipInput, type SipRequest } from "@trunkline/sip";
-import type { OutgoingCall, PhoneCall } from "./call.ts";
+import type { PhoneCall } from "./call.ts";
+import type { OutgoingCall } from "./outgoing-call.ts";
 import { PhoneError } from "./errors.ts";
 import type { CallOptions } from "./call-options.ts";
 

@@ -1,5 +1,5 @@
 import { networkInterfaces } from "node:os";
-import type { IncomingCall } from "../call.ts";
+import type { IncomingCall } from "../incoming-call.ts";
 import { CallFailedError, PhoneError } from "../errors.ts";
 import { Phone } from "../phone.ts";
 import { converse, prepareSound, type Sound } from "./conversation.ts";

@@ -1,4 +1,4 @@
-import type { OutgoingCall } from "../call.ts";
+import type { OutgoingCall } from "../outgoing-call.ts";
 import type { Phone } from "../phone.ts";
 import type { Sound } from "./conversation.ts";
 import type { CliOptions } from "./options.ts";
