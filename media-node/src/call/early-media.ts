@@ -1,6 +1,6 @@
 import type { TrunkSettings } from "@trunkline/contracts";
 import { effectiveSettings } from "@trunkline/domain";
-import type { InboundInvite, SipLegEvent } from "./ports.ts";
+import type { InboundInvite, RoomSession, SipLegEvent } from "./ports.ts";
 import type { CallEvent, CallState, Decision, Effect, Step } from "./state.ts";
 
 /**
@@ -54,6 +54,12 @@ export function lendRoom({ state, effects }: Step): Step {
 	if (state.roomAudio !== true) more.push({ do: "dialtone", on: true });
 	more.push({ do: "record", from: ["received", "ringing"], to: "ringing", event: "early-media" });
 	return { state: { ...state, early: "begun" }, effects: [...effects, ...more] };
+}
+
+/** An ingress or egress has audio without anybody who listens. */
+export function canHear(room: RoomSession | undefined, identity: string): boolean {
+	const kind = room?.participants().find((other) => other.identity === identity)?.kind;
+	return kind !== "ingress" && kind !== "egress";
 }
 
 /** Inbound: the room has audio from somebody who cannot hear (an ingress): no reason to answer, but to be heard. */

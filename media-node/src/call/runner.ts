@@ -4,6 +4,7 @@ import type { CallDeps, Referrer } from "./call-deps.ts";
 import { CallRooms } from "./call-rooms.ts";
 import { IncomingDigits } from "./digit-merge.ts";
 import { farewellHeaders, peerReason } from "./farewell.ts";
+import { canHear } from "./early-media.ts";
 import { LocalDescription } from "./local-description.ts";
 import { MediaTerms } from "./media-terms.ts";
 import {
@@ -371,7 +372,7 @@ export abstract class CallRunner {
 
 	/** The telephone's own law first: its packets then go through untouched. */
 	protected publishCodecs(): readonly ("PCMU" | "PCMA" | "opus")[] {
-		return ["PCMU", "PCMA", "opus"];
+		return this.local.terms.publishCodecs();
 	}
 
 	#onRoom(event: RoomEvent): void {

@@ -501,7 +501,8 @@ describe("RFC 3311, UPDATE", () => {
 });
 
 describe("delayed offer (RFC 3261 §13.2.1, RFC 3262 §5)", () => {
-	const { body: _, ...withoutBody } = call({ delayedOffer: true }) as Extract<SipInput, { kind: "call" }>;
+	const withoutBody = call({ delayedOffer: true });
+	Reflect.deleteProperty(withoutBody, "body");
 
 	it("caller: the ACK MUST carry the answer to the offer in the 2xx, and waits for it", () => {
 		const { host, sent, answer, of } = alone();
