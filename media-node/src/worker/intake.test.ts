@@ -320,3 +320,16 @@ describe("stop", () => {
 		expect(await calls.claimCall(CALL_ID, "ND_2", now, now + 15_000)).toMatchObject({ owner: "ND_2" });
 	});
 });
+
+it("a node that is nearly full claims no more than fits, however many messages come at once; the others go back", async () => {
+	await calls.createCall(callRecord({ callId: "SCL_222222222222", createdAt: START }));
+	let claiming = (): number => 0;
+	const taken: string[] = [];
+	const { worker } = intake({ room: () => 1 - claiming() - taken.length, run: ({ callId }) => void taken.push(callId) });
+	claiming = () => worker.claiming;
+	await queue.deliver({}, { callId: "SCL_222222222222" });
+	expect(taken).toEqual([CALL_ID]);
+	expect(queue.did).toEqual(["release SCL_222222222222"]);
+	expect(worker.claiming).toBe(0);
+	await worker.stop();
+});
