@@ -91,6 +91,7 @@ describe("an outbound trunk is refused", () => {
 		["a client certificate over TCP", { transport: "TCP" }, { tls: { clientCertificate: "acme" } }, "tls", /transport TCP/],
 		["a port in a certificate's name", { transport: "TLS" }, { tls: { serverName: "a.example:5061" } }, "tls.serverName", /no port/],
 		["a header in an identity", {}, { identity: { assertedIdentity: "tel:+1\r\nX: y" } }, "identity.assertedIdentity", /tel URI/],
+		["a redirect to what is no host", {}, { followRedirects: true, redirectHosts: ["a b"] }, "", /hostname/],
 		["a header in a user", {}, { identity: { fromUser: 'a"<b' } }, "identity.fromUser", /must be a user name/],
 	])("%s", (_name, trunk, settings, field, message) => {
 		const refused = refusalOf(() => validateOutboundTrunk(outboundTrunk({ ...trunk, settings })));
@@ -122,6 +123,7 @@ describe("passes", () => {
 		["a private edge of a provider", { address: "192.0.2.7" }, { provider: "twilio" }],
 		["TLS settings where the DNS decides", {}, { tls: { serverName: "sip.example.com" } }],
 		["identities", {}, { identity: { assertedIdentity: "sip:+15550100@example.com;user=phone", fromUser: "account-7" } }],
+		["redirects to anybody below a domain", {}, { followRedirects: true, redirectHosts: ["*", "*.example.com", "192.0.2.7:5060"] }],
 		["a tel identity", {}, { identity: { assertedIdentity: "tel:+1-555-0100;ext=7" } }],
 	])("outbound: %s", (_name, trunk, settings) => {
 		expect(refusalOf(() => validateOutboundTrunk(outboundTrunk({ ...trunk, settings })))).toBeUndefined();

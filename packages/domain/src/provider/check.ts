@@ -22,7 +22,8 @@ export function checkTrunkSettings(trunk: Trunk): void {
 
 /** What ends up in messages or is resolved. */
 function checkTexts({ redirectHosts, identity, registration, tls }: TrunkSettings): void {
-	for (const [index, host] of (redirectHosts ?? []).entries()) if (host !== "*") checkHost(`redirectHosts.${index}`, host);
+	for (const [index, host] of (redirectHosts ?? []).entries())
+		if (host !== "*") checkHost(`redirectHosts.${index}`, host.replace(/^\*\./, ""));
 	checkUser("identity.fromUser", identity?.fromUser);
 	checkUser("registration.user", registration?.user);
 	if (registration?.registrar !== undefined) checkHost("registration.registrar", registration.registrar);
