@@ -114,7 +114,7 @@ export class RoomJoinError extends Error {
 }
 
 /** Audio codecs towards the telephone. */
-export type PhoneCodec = "PCMU" | "PCMA";
+export type PhoneCodec = "PCMU" | "PCMA" | "G722";
 
 /** What an offer/answer exchange settled (packages/sdp gives it). */
 export interface NegotiatedAudio {
@@ -161,9 +161,9 @@ export interface MediaSession {
 	readonly localPort: number;
 	/**
 	 * (Re)configures after offer/answer; packets are taken in from now on. Nothing is sent before `connect` or `sendDigits`: the answer may still be to
-	 * come. `signallingAddress` may send too (symmetric RTP behind NAT).
+	 * come. `signallingAddress` may send too (symmetric RTP behind NAT). `anotherPeer`: of another telephone than before, whose packets count no more.
 	 */
-	start(negotiated: NegotiatedAudio, signallingAddress: string): void;
+	start(negotiated: NegotiatedAudio, signallingAddress: string, anotherPeer?: boolean): void;
 	/** From now on the telephone's audio goes to the room, and what the room says is sent to the telephone. */
 	connect(uplink: AudioUplink): void;
 	/** The first half of `connect`, before the answer: nothing is sent yet. */

@@ -61,7 +61,7 @@ export class TakeOver {
 		}
 		const { sipCallId, localTag, remoteTag } = invite;
 		this.#latest = { callId: sipCallId, localTag, remoteTag };
-		session.start(answer.negotiated, invite.source.address);
+		session.start(answer.negotiated, invite.source.address, true);
 		leg.accept(answer.sdp);
 		// §3: "The UA … MUST … shut down the replaced user agent core state and early dialog / send a BYE on the replaced dialog."
 		changeLeg(leg, invite.source.address)?.bye();

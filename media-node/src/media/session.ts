@@ -74,7 +74,8 @@ export class RtpMediaSession implements MediaSession {
 		return this.#socket?.port ?? 0;
 	}
 
-	start(negotiated: NegotiatedAudio, signallingAddress: string): void {
+	start(negotiated: NegotiatedAudio, signallingAddress: string, anotherPeer = false): void {
+		if (anotherPeer) this.#guard.replaced();
 		this.#negotiated = negotiated;
 		this.#secure.use(negotiated.srtp);
 		this.#guard.reset(negotiated.remote.address, negotiated.remote.port, signallingAddress);

@@ -59,3 +59,14 @@ it.each([
 	guard.reset(address, 4000, signalling);
 	expect(guard.address).toBe(address);
 });
+
+it("the telephone whose place another one has taken latches nothing, though it is on the same machine and still speaks", () => {
+	const guard = new SourceGuard();
+	guard.reset("192.0.2.1", 4000, "192.0.2.1");
+	expect(accepts(guard, "192.0.2.1", 4000)).toBe(true);
+	guard.replaced();
+	guard.reset("192.0.2.1", 5000, "192.0.2.1");
+	expect(accepts(guard, "192.0.2.1", 4000), "the former one").toBe(false);
+	expect([guard.address, guard.port]).toEqual(["192.0.2.1", 5000]);
+	expect(accepts(guard, "192.0.2.1", 5000)).toBe(true);
+});

@@ -8,6 +8,9 @@ export class SourceGuard {
 	#signallingAddress = "";
 	#latchedAddress = "";
 	#latchedPort = 0;
+	/** of the peer whose place another one has taken */
+	#formerAddress = "";
+	#formerPort = 0;
 	/** packets that came from somewhere else */
 	refused = 0;
 
@@ -25,14 +28,24 @@ export class SourceGuard {
 		this.#latchedPort = 0;
 	}
 
+	/** Another peer comes in the place of this one: what the former one still sends must not be taken for the new one's. Before `reset`. */
+	replaced(): void {
+		this.#formerAddress = this.address;
+		this.#formerPort = this.port;
+	}
+
 	/** Whether a packet from there may be the peer's. It decides nothing yet: `latch` does, when the packet proved to be. */
 	admits(address: string, port: number): boolean {
 		const admitted =
 			this.#latchedPort === 0
-				? address === this.#sdpAddress || address === this.#signallingAddress
+				? (address === this.#sdpAddress || address === this.#signallingAddress) && !this.#isFormer(address, port)
 				: port === this.#latchedPort && address === this.#latchedAddress;
 		if (!admitted) this.refused += 1;
 		return admitted;
+	}
+
+	#isFormer(address: string, port: number): boolean {
+		return port === this.#formerPort && address === this.#formerAddress && port !== this.#sdpPort;
 	}
 
 	/** The first time: from here on the peer is there and nowhere else. */
