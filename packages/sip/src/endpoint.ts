@@ -55,6 +55,7 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 				return;
 			case "transport-error":
 				this.#layer.onTransportError(input.remote, input.message, now);
+				this.#registrations.onTransportError(input.remote, input.message, now);
 				return;
 			case "respond":
 				assertCommand(input);

@@ -83,7 +83,9 @@ export class TestRegistrar {
 		const granted = Math.min(asked, grants);
 		contacts.set(contact.uri, granted);
 		this.bindings.set(aor, contacts);
-		return [200, [["Contact", `<sip:other@198.51.100.99>;expires=7, <${contact.uri}>;expires=${granted}`]]];
+		// Somebody else's binding of the same address of record comes first: it says nothing about this one.
+		const other = contact.uri.replace(/@[^:;>]+/, "@198.51.100.99");
+		return [200, [["Contact", `<${other}>;expires=7, <${contact.uri}>;expires=${granted}`]]];
 	}
 
 	#isAuthorised(request: SipRequest): boolean {

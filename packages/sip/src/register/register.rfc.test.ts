@@ -90,6 +90,19 @@ describe("RFC 3261 §10.2: REGISTER", () => {
 		expect(told()).toMatchObject([{ state: "failed", cause: "status", status: 423 }]);
 	});
 
+	it("a registrar that asks for more each time is not followed for ever", () => {
+		serve({ minExpires: 700 });
+		net.bind(REGISTRAR, ({ bytes, from }) => {
+			const answer = registrar.answer(bytes, from);
+			registrar.options = { minExpires: (registrar.options.minExpires ?? 0) + 100 };
+			if (answer !== undefined) net.send(REGISTRAR, from, answer);
+		});
+		register();
+		clock.runFor(100);
+		expect(headers("expires")).toEqual(["600", "700", "800"]);
+		expect(told()).toMatchObject([{ state: "failed", status: 423 }]);
+	});
+
 	it("§10.2.4: the time is that of our own Contact in the 200, and the refresh comes before it is over", () => {
 		serve({ grants: 120 });
 		register();
@@ -200,6 +213,31 @@ describe("failures", () => {
 		clock.runFor(199_000);
 		expect(told()[1]).toMatchObject({ state: "failed", until: bound?.state === "registered" ? bound.until : undefined });
 		expect(told()[1]).toMatchObject({ until: 1_200_002 });
+	});
+
+	it("RFC 5626 §4.5: a connection that is lost is replaced after 15 to 30 s; a lost datagram is no lost flow", () => {
+		const tcp: Address = { ...REGISTRAR, transport: "TCP" };
+		const byTcp: Address = { ...OURS, transport: "TCP" };
+		registrar = new TestRegistrar();
+		net.bind(tcp, ({ bytes }) => {
+			const answer = registrar.answer(bytes, byTcp);
+			if (answer !== undefined) net.send(tcp, OURS, answer);
+		});
+		register({}, tcp);
+		clock.runFor(100);
+		expect(told()).toMatchObject([{ state: "registered" }]);
+		ours.handle({ kind: "transport-error", remote: { ...tcp, port: 5070 }, message: "reset" });
+		ours.handle({ kind: "transport-error", remote: REGISTRAR, message: "ICMP" });
+		expect(told()).toHaveLength(1);
+		ours.handle({ kind: "transport-error", remote: tcp, message: "reset" });
+		expect(told()[1]).toMatchObject({ state: "failed", cause: "transport", message: "the connection to the registrar was lost: reset" });
+		clock.runFor(14_900);
+		expect(told()).toHaveLength(2);
+		clock.runFor(15_100);
+		expect(told()[2]).toMatchObject({ state: "due" });
+		register({}, tcp);
+		clock.runFor(100);
+		expect(told().at(-1)).toMatchObject({ state: "registered" });
 	});
 
 	it("RFC 5626 §4.5: the wait doubles from 30 s to half an hour, half of it by chance", () => {

@@ -71,6 +71,19 @@ export class Registration {
 		this.#begin(now);
 	}
 
+	/**
+	 * RFC 5626 §4.5: "When a flow used for registration … fails, the UA needs to form a new flow to replace the old flow and replace any registrations
+	 * that were previously sent over this flow." A connection that is gone is one; a datagram that did not arrive is none.
+	 */
+	onTransportError(remote: Address, message: string, now: Millis): void {
+		const { host, port, transport } = this.#target;
+		if (this.#phase !== "registered" || transport === "UDP") return;
+		if (remote.host !== host || remote.port !== port || remote.transport !== transport) return;
+		// The first wait is of no failure yet: 15 to 30 s.
+		this.#failures = -1;
+		this.#fail("transport", undefined, `the connection to the registrar was lost: ${message}`, now);
+	}
+
 	/** RFC 3261 §10.2.2: takes the binding away, and is over. */
 	unregister(now: Millis): void {
 		if (this.#phase === "unregistering" || this.#phase === "over") return;

@@ -1,4 +1,4 @@
-import type { SipInput } from "../endpoint-types.ts";
+import type { Address, SipInput } from "../endpoint-types.ts";
 import { SipUsageError } from "../errors.ts";
 import { parseUri } from "../grammar/uri.ts";
 import { isHeaderValue } from "../grammar/tokens.ts";
@@ -15,6 +15,10 @@ export class Registrations {
 
 	constructor(core: Core) {
 		this.#core = core;
+	}
+
+	onTransportError(remote: Address, message: string, now: Millis): void {
+		for (const registration of this.#registrations.values()) registration.onTransportError(remote, message, now);
 	}
 
 	/** Throws SipUsageError for what could not be written. */
