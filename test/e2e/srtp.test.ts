@@ -155,6 +155,23 @@ describe("an inbound call with SRTP", () => {
 	});
 });
 
+describe("codecs of a trunk", () => {
+	it("G.722 where the trunk lists it, though the telephone would rather have PCMU; both hear each other, encrypted", async () => {
+		const { number, room } = place();
+		const media = new SIPMediaConfig({ encryption: REQUIRE, codecs: [{ name: "G722", rate: 8_000 }] });
+		const trunk = await bed.sip.createSipInboundTrunk(`trunk ${number}`, [number], { media });
+		await bed.sip.createSipDispatchRule({ type: "direct", roomName: room, pin: "" }, { name: number, trunkIds: [trunk.sipTrunkId] });
+		const agent = await bed.participant(room, "agent");
+		await agent.speak(1_000);
+		const phone = await bed.phone({ srtp: {}, codecs: ["PCMU", "G722"] });
+		const call = await phone.call(bed.uri(number), { from: "+15551111" });
+		call.tone(440, -20);
+		expect((await call.answered()).codec.name).toBe("G722");
+		await expectBothHear(agent, call);
+		call.hangup();
+	});
+});
+
 describe("an outbound call with SRTP", () => {
 	async function dial(encryption: SIPMediaEncryption, srtp: PhoneSrtp | undefined) {
 		const { room } = place();

@@ -139,7 +139,18 @@ describe("codecs of a trunk", () => {
 		["only listed ones", media(true, "PCMA"), ["PCMA"]],
 		["ones that we do not have are left out", media(true, "opus", "PCMU"), ["PCMU"]],
 		["none that we have", media(true, "opus"), []],
-	])("%s", (_name, terms, expected) => {
+		["G.722 is for trunks that list it", media(false, "G722"), ["G722", "PCMU", "PCMA"]],
+		[
+			"a rate that a codec does not have",
+			{ encryption: "DISABLE", media: { onlyListedCodecs: true, codecs: [{ name: "PCMU", rate: 16_000 }] } },
+			[],
+		],
+		[
+			"G.722 by its true rate",
+			{ encryption: "DISABLE", media: { onlyListedCodecs: true, codecs: [{ name: "g722", rate: 16_000 }] } },
+			["G722"],
+		],
+	] satisfies [string, TermsInput, string[]][])("%s", (_name, terms, expected) => {
 		const mediaTerms = new MediaTerms((length) => new Uint8Array(length));
 		mediaTerms.set(terms);
 		expect(mediaTerms.codecs).toEqual(expected);

@@ -58,6 +58,7 @@ export class InboundCall extends CallRunner {
 	#outcome: InboundOutcome | undefined;
 	/** our side: the answer, or the offer when the INVITE had none */
 	#sdp = "";
+	#progressing = false;
 	/** it went out in a reliable 1xx: the 200 has none (RFC 3262 §5) */
 	#agreed = false;
 
@@ -76,6 +77,7 @@ export class InboundCall extends CallRunner {
 			case "ring":
 				return this.#ring();
 			case "early-media":
+				this.#progressing = true;
 				return this.#early(183);
 			case "accept":
 				return this.#accept();
@@ -138,7 +140,9 @@ export class InboundCall extends CallRunner {
 
 	#ring(): void {
 		// RFC 3262 §5: the first reliable response to an INVITE without an offer has one; it waits for the port, which is there at once.
-		if (this.#invite.sdp === undefined && this.#reliably) return;
+		if (this.#invite.sdp === undefined && this.#reliably && !this.#agreed) return;
+		// Where early audio flows, a 180 would bring the telephone's own ringback back.
+		if (this.#progressing) return this.#early(183);
 		this.#leg.ring(180, undefined, undefined, this.#reliably);
 	}
 
@@ -176,7 +180,7 @@ export class InboundCall extends CallRunner {
 	}
 
 	protected override publishCodecs(): readonly ("PCMU" | "PCMA" | "opus")[] {
-		return preferredCodec(this.#invite.sdp, this.local.terms) === "PCMA" ? ["PCMA", "PCMU", "opus"] : ["PCMU", "PCMA", "opus"];
+		return this.local.terms.publishCodecs(preferredCodec(this.#invite.sdp, this.local.terms));
 	}
 
 	/** The offer is answered as soon as there is a port; what cannot be answered is refused while the room is still being joined. */

@@ -1,6 +1,6 @@
 import type { MediaConfig, MediaEncryption } from "@trunkline/contracts";
 import { type CryptoSuite, type LocalMedia, type Negotiated, type SuiteKey, suiteKeyBytes } from "@trunkline/sdp";
-import type { PhoneCodec } from "./ports.ts";
+import type { PhoneCodec, RoomCodec } from "./ports.ts";
 
 /** What was agreed, as the call's record keeps it. */
 export interface AgreedMedia {
@@ -28,7 +28,14 @@ const SUITES: readonly CryptoSuite[] = [
 	"AES_256_CM_HMAC_SHA1_32",
 ];
 
+/** Straight through to rooms that take G.711; G.722 costs a decoder, an encoder and Opus, and is for trunks that ask for it. */
 const DEFAULT_CODECS: readonly PhoneCodec[] = ["PCMU", "PCMA"];
+const RATES: Readonly<Record<PhoneCodec, readonly number[]>> = {
+	PCMU: [8_000],
+	PCMA: [8_000],
+	// RFC 3551 §4.5.2: 8000 is an old mistake; trunks may say the true rate
+	G722: [8_000, 16_000],
+};
 
 /**
  * What a call's trunk says about its audio, encryption and codecs, and the keys of our side. Every offer and answer of the call is made from it, so that
@@ -61,6 +68,12 @@ export class MediaTerms {
 	get codecs(): readonly PhoneCodec[] {
 		const listed = [...new Set((this.#media?.codecs ?? []).flatMap(phoneCodec))];
 		return this.#media?.onlyListedCodecs === true ? listed : [...listed, ...DEFAULT_CODECS.filter((codec) => !listed.includes(codec))];
+	}
+
+	/** What the call should be to the room: the telephone's own law, whose packets then go through untouched, or Opus where it has wide-band speech. */
+	publishCodecs(codec: PhoneCodec | undefined = this.codecs[0]): readonly RoomCodec[] {
+		if (codec === "G722") return ["opus", "PCMU", "PCMA"];
+		return codec === "PCMA" ? ["PCMA", "PCMU", "opus"] : ["PCMU", "PCMA", "opus"];
 	}
 
 	/** A trunk that lists codecs has an order of its own; otherwise the offer's counts. */
@@ -101,10 +114,10 @@ export class MediaTerms {
 	}
 }
 
-/** RFC 3551 §4.5.2: G.722 says 8000 for its clock by an old mistake; trunks may say its true rate. */
+/** Rate 0 = any. */
 function phoneCodec({ name, rate }: { name: string; rate: number }): PhoneCodec[] {
-	const codec = DEFAULT_CODECS.find((each) => each === name.toUpperCase());
-	return codec !== undefined && (rate === 0 || rate === 8000) ? [codec] : [];
+	const codec = (Object.keys(RATES) as PhoneCodec[]).find((each) => each === name.toUpperCase());
+	return codec !== undefined && (rate === 0 || RATES[codec].includes(rate)) ? [codec] : [];
 }
 
 function sameKey(a: Uint8Array, b: Uint8Array): boolean {

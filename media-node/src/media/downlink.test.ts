@@ -1,8 +1,9 @@
-import { decodeG711, encodeG711, measureTone, tone } from "@trunkline/audio";
+import { decodeG711, encodeG711, G722Decoder, measureTone, tone } from "@trunkline/audio";
 import { DtmfReceiver, parseRtp, type RtpPacket } from "@trunkline/rtp";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { EncodedFrame, NegotiatedAudio, RemoteAudioTrack, RoomCodec } from "../call/ports.ts";
 import { Downlink } from "./downlink.ts";
+import { OpusFromPcm } from "./opus.ts";
 import { RtpSender } from "./rtp-sender.ts";
 
 const AUDIO: NegotiatedAudio = {
@@ -278,4 +279,75 @@ it("the stop of an earlier ringback does not stop a later one", () => {
 	stop();
 	s.run(40);
 	expect(measureTone(heard(s.packets), 8_000, 425).levelDb).toBeGreaterThan(-23);
+});
+
+describe("to a wide-band telephone (G.722)", () => {
+	const G722: Partial<NegotiatedAudio> = { codec: "G722", payloadType: 9, receivePayloadType: 9 };
+	const decoded = (packets: readonly RtpPacket[]): Int16Array => {
+		const decoder = new G722Decoder();
+		const pcm = new Int16Array(packets.length * 320);
+		for (const [i, packet] of packets.entries()) decoder.decode(packet.payload, pcm, i * 320);
+		return pcm;
+	};
+	/** the second half: jitter buffer and filters have settled */
+	const level = (packets: readonly RtpPacket[], hz: number): number => {
+		const pcm = decoded(packets);
+		return measureTone(pcm.subarray(pcm.length / 2), 16_000, hz).levelDb;
+	};
+
+	it("Opus is heard in its whole width; packets are 160 ticks apart (RFC 3551 §4.5.2)", () => {
+		const { downlink, packets, run } = set(G722);
+		let listener: ((frame: EncodedFrame) => void) | undefined;
+		downlink.addTrack({ trackSid: "TR_1", participantIdentity: "agent", onFrame: (given) => (listener = given) });
+		const encoder = new OpusFromPcm(16_000);
+		const pcm = tone(16_000, 5_500, 2_000, -20);
+		run(100, (step) =>
+			encoder.encode(pcm.subarray(step * 320, (step + 1) * 320), (payload) =>
+				listener?.({ codec: "opus", payload, sequence: step, timestamp: step * 960, marker: false }),
+			),
+		);
+		expect(packets.every((packet) => packet.payloadType === 9 && packet.payload.length === 160)).toBe(true);
+		const steps = packets.slice(1).map((packet, i) => (packet.timestamp - (packets[i]?.timestamp ?? 0)) >>> 0);
+		expect(new Set(steps)).toEqual(new Set([160]));
+		expect(Math.abs(level(packets, 5_500) + 20)).toBeLessThan(2);
+	});
+
+	it("G.711 of the room is encoded anew, not passed through", () => {
+		const { packets, track, run } = set(G722);
+		const send = track("TR_1");
+		const frame = frames(1_000, 100);
+		run(100, (step) => send(frame(step)));
+		expect(Math.abs(level(packets, 1_000) + 20)).toBeLessThan(2);
+	});
+
+	it("ringback and digits have their pitch", () => {
+		const { downlink, packets, run } = set();
+		const { remote, sends, receives } = AUDIO;
+		downlink.negotiated({ codec: "G722", payloadType: 9, receivePayloadType: 9, remote, sends, receives });
+		const stop = downlink.ring();
+		run(40);
+		expect(level(packets, 425)).toBeGreaterThan(-30);
+		stop();
+		packets.length = 0;
+		void downlink.sendDigits("5");
+		run(12);
+		expect(level(packets, 770)).toBeGreaterThan(-20);
+		expect(level(packets, 1_336)).toBeGreaterThan(-20);
+	});
+
+	it("a re-INVITE that changes the codec changes it for what goes on", () => {
+		const { downlink, packets, track, run } = set();
+		const send = track("TR_1");
+		const frame = frames(1_000, 300);
+		run(50, (step) => send(frame(step)));
+		downlink.negotiated({ ...AUDIO, ...G722 });
+		packets.length = 0;
+		run(100, (step) => send(frame(step + 50)));
+		expect(Math.abs(level(packets, 1_000) + 20)).toBeLessThan(2);
+		downlink.negotiated(AUDIO);
+		packets.length = 0;
+		run(100, (step) => send(frame(step + 150)));
+		expect(packets.every((packet) => packet.payloadType === 0)).toBe(true);
+		expect(measureTone(heard(packets).subarray(4_000), 8_000, 1_000).levelDb).toBeCloseTo(-20, 0);
+	});
 });

@@ -1,11 +1,13 @@
-import { CallProgressGenerator, encodeG711, g711Silence, mix, transcodeG711 } from "@trunkline/audio";
+import { CallProgressGenerator, encodeG711, G722Encoder, type G711, g711Silence, mix, Resampler, transcodeG711 } from "@trunkline/audio";
 import { dtmfCode, DtmfSender } from "@trunkline/rtp";
-import type { EncodedFrame, NegotiatedAudio, PhoneCodec, RemoteAudioTrack } from "../call/ports.ts";
+import type { EncodedFrame, NegotiatedAudio, RemoteAudioTrack } from "../call/ports.ts";
 import type { EndlessAudio } from "./hold-music.ts";
 import { InBandDigits } from "./in-band-digits.ts";
+import type { PcmRate } from "./opus.ts";
 import { RoomSource } from "./room-source.ts";
 import type { RtpSender } from "./rtp-sender.ts";
 
+/** timestamp ticks of a frame, bytes of it encoded, and samples at 8 kHz; G.722 has twice the samples, and the same clock (RFC 3551 §4.5.2) */
 const FRAME = 160;
 const TICK_MS = 20;
 /** Straight-through audio that pauses longer than this is filled with silence, so that carriers see a living stream. */
@@ -41,8 +43,12 @@ export class Downlink {
 	/** the straight-through source whose gap is being filled with silence */
 	#stalled: RoomSource | undefined;
 
-	readonly #mixed = new Int16Array(FRAME);
-	readonly #pulled = [new Int16Array(FRAME)];
+	/** G.722 to the telephone: everything that is mixed has 16 kHz then */
+	#wide: { encoder: G722Encoder; widen: Resampler } | undefined;
+	/** audio of our own, which has 8 kHz */
+	readonly #narrow = new Int16Array(FRAME);
+	#mixed = new Int16Array(FRAME);
+	#pulled = [new Int16Array(FRAME)];
 	readonly #inputs: Int16Array[] = [];
 	readonly #encoded = new Uint8Array(FRAME);
 	readonly #converted = new Uint8Array(1_500);
@@ -57,11 +63,22 @@ export class Downlink {
 
 	negotiated(negotiated: NegotiatedAudio): void {
 		this.#negotiated = negotiated;
+		if ((negotiated.codec === "G722") === (this.#wide !== undefined)) return;
+		this.#wide = negotiated.codec === "G722" ? { encoder: new G722Encoder(), widen: new Resampler(8_000, 16_000) } : undefined;
+		const samples = this.#rate / 50;
+		this.#mixed = new Int16Array(samples);
+		this.#pulled = [new Int16Array(samples)];
+		this.#through = this.#stalled = undefined;
+		for (const source of this.#sources.values()) source.retune(this.#rate);
+	}
+
+	get #rate(): PcmRate {
+		return this.#wide === undefined ? 8_000 : 16_000;
 	}
 
 	addTrack(track: RemoteAudioTrack): void {
 		if (this.#sources.has(track.trackSid)) return;
-		const source = new RoomSource();
+		const source = new RoomSource(this.#rate);
 		this.#sources.set(track.trackSid, source);
 		track.onFrame((frame) => {
 			if (this.#sources.get(track.trackSid) === source) this.#onFrame(source, frame);
@@ -108,7 +125,7 @@ export class Downlink {
 		if (this.#digits.busy || this.#inBand.busy) return this.#sendDigit();
 		if (this.#digitWaiters.length > 0) this.#digitsDone();
 		const instead = this.#instead.at(-1);
-		if (instead !== undefined) return this.#sendPcm(instead.fill(this.#mixed));
+		if (instead !== undefined) return this.#sendNarrow(instead.fill(this.#narrow));
 		const now = this.#now();
 		const inputs = this.#pullActive(now);
 		if (inputs.length > 0) return this.#sendMix(inputs);
@@ -129,8 +146,8 @@ export class Downlink {
 		source.lastFrameAt = now;
 		const negotiated = this.#negotiated;
 		if (source.muted || negotiated === undefined || !negotiated.sends || this.#instead.length > 0) return;
-		if (isG711(frame) && !this.#digits.busy && !this.#inBand.busy && this.#alone(source, now)) {
-			this.#passThrough(source, frame, negotiated, now);
+		if (isG711(frame) && negotiated.codec !== "G722" && !this.#digits.busy && !this.#inBand.busy && this.#alone(source, now)) {
+			this.#passThrough(source, frame, negotiated.payloadType, negotiated.codec, now);
 			return;
 		}
 		if (this.#through === source) this.#through = undefined;
@@ -143,7 +160,7 @@ export class Downlink {
 		return true;
 	}
 
-	#passThrough(source: RoomSource, frame: EncodedFrame & { codec: PhoneCodec }, negotiated: NegotiatedAudio, now: number): void {
+	#passThrough(source: RoomSource, frame: G711Frame, payloadType: number, law: G711, now: number): void {
 		const anew = this.#through !== source;
 		if (anew) {
 			const ahead = (frame.timestamp + this.#throughTimestamp - this.#timestamp) | 0;
@@ -161,12 +178,12 @@ export class Downlink {
 		const timestamp = (frame.timestamp + this.#throughTimestamp) >>> 0;
 		let { payload } = frame;
 		if (payload.length > this.#converted.length) return;
-		if (frame.codec !== negotiated.codec) {
+		if (frame.codec !== law) {
 			const out = this.#converted.subarray(0, payload.length);
 			transcodeG711(frame.codec, payload, out);
 			payload = out;
 		}
-		this.#sender.send(negotiated.payloadType, sequence, timestamp, anew || frame.marker, payload);
+		this.#sender.send(payloadType, sequence, timestamp, anew || frame.marker, payload);
 		// A late packet must not set the stream back.
 		if (((sequence - this.#sequence) << 16) >> 16 > 0) {
 			this.#sequence = sequence;
@@ -194,7 +211,7 @@ export class Downlink {
 			if (source === this.#through || source.muted) continue;
 			let buffer = this.#pulled[inputs.length];
 			if (buffer === undefined) {
-				buffer = new Int16Array(FRAME);
+				buffer = new Int16Array(this.#mixed.length);
 				this.#pulled.push(buffer);
 			}
 			if (source.pull(buffer, now)) inputs.push(buffer);
@@ -209,14 +226,26 @@ export class Downlink {
 		this.#sendPcm(this.#mixed);
 	}
 
+	/** Audio of our own, 8 kHz. */
+	#sendNarrow(pcm: Int16Array): void {
+		this.#sendPcm(this.#wide === undefined ? pcm : this.#wide.widen.process(pcm, this.#mixed));
+	}
+
 	#sendPcm(pcm: Int16Array): void {
-		encodeG711(this.#negotiated?.codec ?? "PCMU", pcm, this.#encoded);
+		if (this.#wide === undefined) encodeG711(this.#law, pcm, this.#encoded);
+		else this.#wide.encoder.encode(pcm, this.#encoded);
 		this.#sendFrame();
 	}
 
 	#sendSilence(): void {
-		this.#encoded.fill(g711Silence(this.#negotiated?.codec ?? "PCMU"));
+		// G.722 has no byte for silence: what one sounds like depends on what was before
+		if (this.#wide !== undefined) return this.#sendPcm(this.#mixed.fill(0));
+		this.#encoded.fill(g711Silence(this.#law));
 		this.#sendFrame();
+	}
+
+	get #law(): G711 {
+		return this.#negotiated?.codec === "PCMA" ? "PCMA" : "PCMU";
 	}
 
 	#sendFrame(): void {
@@ -236,7 +265,7 @@ export class Downlink {
 
 	#sendDigit(): void {
 		if (this.#inBand.busy) {
-			if (this.#inBand.next(this.#mixed)) return this.#sendPcm(this.#mixed);
+			if (this.#inBand.next(this.#narrow)) return this.#sendNarrow(this.#narrow);
 			return this.#sendSilence();
 		}
 		this.#through = undefined;
@@ -259,4 +288,6 @@ export class Downlink {
 	}
 }
 
-const isG711 = (frame: EncodedFrame): frame is EncodedFrame & { codec: PhoneCodec } => frame.codec !== "opus";
+type G711Frame = EncodedFrame & { codec: G711 };
+
+const isG711 = (frame: EncodedFrame): frame is G711Frame => frame.codec !== "opus";

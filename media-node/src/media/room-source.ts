@@ -1,11 +1,10 @@
-import { decodeG711, LossConcealment } from "@trunkline/audio";
+import { decodeG711, LossConcealment, Resampler } from "@trunkline/audio";
 import { JitterBuffer } from "@trunkline/rtp";
 import type { EncodedFrame, RoomCodec } from "../call/ports.ts";
-import { OpusTo8k } from "./opus.ts";
+import { OpusToPcm, type PcmRate } from "./opus.ts";
 
-const FRAME = 160;
 /** audio that is decoded but not played yet: the longest Opus packet (120 ms) and a frame */
-const MAX_QUEUED = 8_000 * 0.14;
+const MAX_QUEUED_MS = 140;
 /** A track that has been still for so long does not keep another one from going straight through. */
 const STILL_AFTER_MS = 500;
 
@@ -21,10 +20,29 @@ export class RoomSource {
 	lastFrameAt = Number.NEGATIVE_INFINITY;
 	#codec: RoomCodec | undefined;
 	#jitter: JitterBuffer<Queued> | undefined;
-	#opus: OpusTo8k | undefined;
-	readonly #pcm = new Int16Array(MAX_QUEUED);
+	#opus: OpusToPcm | undefined;
+	#rate: PcmRate;
+	#pcm: Int16Array;
 	#filled = 0;
-	readonly #concealment = new LossConcealment(8_000);
+	#concealment: LossConcealment;
+	/** G.711 on its way to a wide-band telephone */
+	#narrow: { pcm: Int16Array; widen: Resampler } | undefined;
+
+	/** `rate` is that of what `pull` gives. */
+	constructor(rate: PcmRate = 8_000) {
+		this.#rate = rate;
+		this.#pcm = new Int16Array((rate * MAX_QUEUED_MS) / 1000);
+		this.#concealment = new LossConcealment(rate);
+	}
+
+	/** From now on `pull` gives this rate; what is buffered is lost. */
+	retune(rate: PcmRate): void {
+		this.#rate = rate;
+		this.#pcm = new Int16Array((rate * MAX_QUEUED_MS) / 1000);
+		this.#concealment = new LossConcealment(rate);
+		this.#opus = this.#narrow = undefined;
+		this.bypassed();
+	}
 
 	active(now: number): boolean {
 		return !this.muted && now - this.lastFrameAt < STILL_AFTER_MS;
@@ -47,14 +65,14 @@ export class RoomSource {
 
 	/** Fills `out` with the next 20 ms; false when there is nothing to hear. */
 	pull(out: Int16Array, now: number): boolean {
-		while (this.#filled < FRAME) {
+		while (this.#filled < out.length) {
 			const next = this.#jitter?.pull(now);
 			if (next === undefined) break;
 			if (next === "missing") this.#conceal();
 			else this.#decode(next);
 		}
 		if (this.#filled === 0) return false;
-		const samples = Math.min(FRAME, this.#filled);
+		const samples = Math.min(out.length, this.#filled);
 		out.fill(0);
 		out.set(this.#pcm.subarray(0, samples));
 		this.#pcm.copyWithin(0, samples, this.#filled);
@@ -65,16 +83,22 @@ export class RoomSource {
 	#decode({ codec, payload }: Queued): void {
 		const room = this.#pcm.length - this.#filled;
 		if (codec === "opus") {
-			this.#opus ??= new OpusTo8k();
+			this.#opus ??= new OpusToPcm(this.#rate);
 			const pcm = this.#opus.decode(payload);
 			if (pcm === undefined) return this.#conceal();
 			const usable = pcm.subarray(0, room);
 			this.#pcm.set(usable, this.#filled);
 			return this.#received(usable.length);
 		}
-		const usable = payload.subarray(0, room);
-		decodeG711(codec, usable, this.#pcm, this.#filled);
-		this.#received(usable.length);
+		const usable = payload.subarray(0, Math.floor((room * 8_000) / this.#rate));
+		if (this.#rate === 8_000) {
+			decodeG711(codec, usable, this.#pcm, this.#filled);
+			return this.#received(usable.length);
+		}
+		this.#narrow ??= { pcm: new Int16Array(this.#pcm.length), widen: new Resampler(8_000, this.#rate) };
+		const { pcm, widen } = this.#narrow;
+		decodeG711(codec, usable, pcm);
+		this.#received(widen.process(pcm.subarray(0, usable.length), this.#pcm.subarray(this.#filled)).length);
 	}
 
 	#received(samples: number): void {
@@ -84,7 +108,7 @@ export class RoomSource {
 
 	#conceal(): void {
 		// a lost packet of 60 ms is a gap of 60 ms
-		const samples = Math.min(Math.round((this.#jitter?.packetMs ?? 20) * 8), this.#pcm.length - this.#filled);
+		const samples = Math.min(Math.round((this.#jitter?.packetMs ?? 20) * (this.#rate / 1000)), this.#pcm.length - this.#filled);
 		this.#concealment.conceal(this.#pcm.subarray(this.#filled, this.#filled + samples));
 		this.#filled += samples;
 	}

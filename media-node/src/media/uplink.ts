@@ -1,6 +1,6 @@
-import { audioLevelG711, decodeG711, encodeG711, transcodeG711 } from "@trunkline/audio";
+import { audioLevelG711, audioLevelPcm, decodeG711, encodeG711, type G711, G722Decoder, Resampler, transcodeG711 } from "@trunkline/audio";
 import type { AudioUplink, EncodedFrame, PhoneCodec } from "../call/ports.ts";
-import { OpusFrom8k } from "./opus.ts";
+import { OpusFromPcm } from "./opus.ts";
 
 const MAX_PAYLOAD = 1_500;
 
@@ -14,8 +14,10 @@ export class Uplink {
 	readonly #pcm = new Int16Array(MAX_PAYLOAD);
 	readonly #frame: EncodedFrame;
 	/** what frames of G.711 are sent as; undefined = as they come */
-	readonly #law: PhoneCodec | undefined;
-	readonly #opus: OpusFrom8k | undefined;
+	readonly #law: G711 | undefined;
+	readonly #opus: OpusFromPcm | undefined;
+	/** G.722 of the telephone: 16 kHz, which Opus takes as it is, and G.711 after it was narrowed */
+	#wide: { decoder: G722Decoder; pcm: Int16Array; opus: OpusFromPcm | undefined; narrow: Resampler } | undefined;
 	#opusSequence = 0;
 	#opusTimestamp = 0;
 
@@ -23,12 +25,13 @@ export class Uplink {
 		this.#uplink = uplink;
 		this.#frame = { codec: uplink.codec, payload: this.#scratch, timestamp: 0, sequence: 0, marker: false };
 		this.#law = uplink.takesG711 === true || uplink.codec === "opus" ? undefined : uplink.codec;
-		this.#opus = uplink.codec === "opus" ? new OpusFrom8k() : undefined;
+		this.#opus = uplink.codec === "opus" ? new OpusFromPcm(8_000) : undefined;
 	}
 
 	/** One packet from the telephone; `timestamp` and `sequence` are the telephone's own. */
 	write(codec: PhoneCodec, payload: Uint8Array, timestamp: number, sequence: number, marker: boolean): void {
 		if (payload.length === 0 || payload.length > MAX_PAYLOAD) return;
+		if (codec === "G722") return this.#writeG722(payload, timestamp, sequence, marker);
 		const level = audioLevelG711(codec, payload);
 		const frame = this.#frame;
 		if (this.#opus !== undefined) return this.#writeOpus(this.#opus, codec, payload, level);
@@ -49,8 +52,12 @@ export class Uplink {
 
 	/** Audio that we make ourselves (ringback), 8 kHz. */
 	writePcm(pcm: Int16Array, timestamp: number, sequence: number, level: number): void {
-		const frame = this.#frame;
 		if (this.#opus !== undefined) return this.#encodeOpus(this.#opus, pcm, level);
+		this.#writeLaw(pcm, timestamp, sequence, false, level);
+	}
+
+	#writeLaw(pcm: Int16Array, timestamp: number, sequence: number, marker: boolean, level: number): void {
+		const frame = this.#frame;
 		const out = this.#scratch.subarray(0, pcm.length);
 		const law = this.#law ?? "PCMU";
 		encodeG711(law, pcm, out);
@@ -58,17 +65,32 @@ export class Uplink {
 		frame.payload = out;
 		frame.timestamp = timestamp;
 		frame.sequence = sequence;
-		frame.marker = false;
+		frame.marker = marker;
 		this.#uplink.write(frame, level);
 	}
 
-	#writeOpus(opus: OpusFrom8k, codec: PhoneCodec, payload: Uint8Array, level: number): void {
+	#writeG722(payload: Uint8Array, timestamp: number, sequence: number, marker: boolean): void {
+		this.#wide ??= {
+			decoder: new G722Decoder(),
+			pcm: new Int16Array(MAX_PAYLOAD * 2),
+			opus: this.#opus === undefined ? undefined : new OpusFromPcm(16_000),
+			narrow: new Resampler(16_000, 8_000),
+		};
+		const { decoder, opus, narrow } = this.#wide;
+		const pcm = this.#wide.pcm.subarray(0, payload.length * 2);
+		decoder.decode(payload, pcm);
+		const level = audioLevelPcm(pcm);
+		if (opus !== undefined) return this.#encodeOpus(opus, pcm, level);
+		this.#writeLaw(narrow.process(pcm, this.#pcm), timestamp, sequence, marker, level);
+	}
+
+	#writeOpus(opus: OpusFromPcm, codec: G711, payload: Uint8Array, level: number): void {
 		const pcm = this.#pcm.subarray(0, payload.length);
 		decodeG711(codec, payload, pcm);
 		this.#encodeOpus(opus, pcm, level);
 	}
 
-	#encodeOpus(opus: OpusFrom8k, pcm: Int16Array, level: number): void {
+	#encodeOpus(opus: OpusFromPcm, pcm: Int16Array, level: number): void {
 		opus.encode(pcm, (packet) => {
 			const frame = this.#frame;
 			frame.payload = packet;

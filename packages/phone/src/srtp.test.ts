@@ -50,6 +50,12 @@ describe("two phones with SRTP", () => {
 		expect(calls.out.stats().srtpErrors + calls.in.stats().srtpErrors).toBe(0);
 	});
 
+	it("G.722, too", async () => {
+		const calls = await talking({ srtp: {}, codecs: ["G722"] }, { srtp: {}, codecs: ["PCMU", "G722"] });
+		expect(calls.out.negotiated?.codec).toEqual({ name: "G722", payloadType: 9, receivePayloadType: 9, clockRate: 8_000 });
+		expect(await Promise.all([heardHz(calls.out), heardHz(calls.in)])).toEqual([600, 440]);
+	});
+
 	it("new keys in the call: they go on hearing each other", async () => {
 		const calls = await talking({ srtp: {} }, { srtp: {} });
 		expect(await calls.out.reoffer(newCrypto({}))).toBe(200);

@@ -232,3 +232,12 @@ describe("address families", () => {
 		expect(result.ok && result.answerSdp).toContain("c=IN IP6 2001:db8::9");
 	});
 });
+
+describe("G.722 (RFC 3551 §4.5.2)", () => {
+	it("has number 9 and a clock that is written as 8000; the number needs no a=rtpmap", () => {
+		const ours: LocalMedia = { ...media(), codecs: ["G722", "PCMU"] };
+		expect(createOffer(ours)).toContain("m=audio 4000 RTP/AVP 9 0 101\r\na=rtpmap:9 G722/8000\r\n");
+		const result = answerOffer(offer("RTP/AVP").replace("RTP/AVP 0", "RTP/AVP 9"), ours);
+		expect(result.ok && result.negotiated.codec).toEqual({ name: "G722", payloadType: 9, receivePayloadType: 9, clockRate: 8000 });
+	});
+});

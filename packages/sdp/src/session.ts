@@ -11,6 +11,7 @@ const MAX_MEDIA = 16;
 const STATIC_AUDIO: ReadonlyMap<number, RtpMap> = new Map([
 	[0, { name: "PCMU", clockRate: 8000 }],
 	[8, { name: "PCMA", clockRate: 8000 }],
+	[9, { name: "G722", clockRate: 8000 }],
 ]);
 
 export interface RtpMap {

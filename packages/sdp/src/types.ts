@@ -1,6 +1,7 @@
 import type { LocalCrypto, NegotiatedCrypto } from "./crypto.ts";
 
-export type AudioCodec = "PCMU" | "PCMA";
+/** G722: its RTP clock is written and counted as 8000, although it has 16 000 samples a second (RFC 3551 §4.5.2) */
+export type AudioCodec = "PCMU" | "PCMA" | "G722";
 
 /** From the point of view of whoever holds it: `sendonly` = we send, the peer does not. */
 export type Direction = "sendrecv" | "sendonly" | "recvonly" | "inactive";

@@ -3,7 +3,7 @@ import type { MediaSection } from "./session.ts";
 import type { AudioCodec, Direction, LocalMedia } from "./types.ts";
 
 /** RFC 3551 §6 */
-export const STATIC_PAYLOAD_TYPES: Record<AudioCodec, number> = { PCMU: 0, PCMA: 8 };
+export const STATIC_PAYLOAD_TYPES: Record<AudioCodec, number> = { PCMU: 0, PCMA: 8, G722: 9 };
 export const DEFAULT_PTIME_MS = 20;
 
 export interface Format {
