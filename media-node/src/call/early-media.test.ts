@@ -158,7 +158,12 @@ describe("outbound: the telephone network is heard in the room before the answer
 });
 
 /** An inbound call that the trunk has taken. */
-async function called(settings: TrunkSettings, invite: Partial<InboundInvite> = {}, others: FakeRooms["others"] = []) {
+async function called(
+	settings: TrunkSettings,
+	invite: Partial<InboundInvite> = {},
+	others: FakeRooms["others"] = [],
+	ringingTimeoutMs = 60_000,
+) {
 	const world = ports();
 	world.rooms.others = others;
 	const leg = new FakeLeg();
@@ -176,7 +181,7 @@ async function called(settings: TrunkSettings, invite: Partial<InboundInvite> = 
 	};
 	if (invite.sdp === "") delete given.sdp;
 	const call = new InboundCall(CALL_ID, world.deps, given, leg, async () => ({
-		decision: { kind: "accept", ringingTimeoutMs: 60_000, maxCallDurationMs: 3_600_000, settings },
+		decision: { kind: "accept", ringingTimeoutMs, maxCallDurationMs: 3_600_000, settings },
 		steps: [],
 		trunkId: "ST_1",
 		plan: {
@@ -227,6 +232,23 @@ describe("inbound: the room is heard by the caller before the answer", () => {
 		media.one.emit({ type: "media-started" });
 		await turns();
 		expect(await timeline()).toEqual(["received", "joined-room", "early-media", "answered"]);
+	});
+
+	it("RFC 3261 §13.3.1.1: a provisional response every minute while it rings, and none after the answer", async () => {
+		const { leg, clock, rooms } = await called({});
+		clock.runFor(59_000);
+		expect(leg.did).toEqual(["ring 180"]);
+		clock.runFor(500);
+		rooms.one.subscribe("TR_1");
+		clock.runFor(120_000);
+		expect(leg.did).toEqual(["ring 180", "accept"]);
+		const other = await called({ reliableProvisional: "required" }, { sdp: "", reliable: "supported" }, [], 200_000);
+		other.call.onLeg({ type: "pracked", sdp: sdpOf() });
+		other.clock.runFor(125_000);
+		expect(other.leg.did).toEqual(["ring 180 with SDP reliably", "ring 180 reliably", "ring 180 reliably"]);
+		const early = await called(FROM_ROOM, {}, [], 200_000);
+		early.clock.runFor(61_000);
+		expect(early.leg.did).toEqual(["ring 180", "ring 183 with SDP", "ring 183 with SDP"]);
 	});
 
 	it("by default an ingress is somebody in the room like others", async () => {

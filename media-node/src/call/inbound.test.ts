@@ -27,8 +27,10 @@ describe("an inbound call", () => {
 		const run = reducerRun(initialInbound, inbound);
 		expect(kinds(run.feed({ type: "start" }))).toEqual(["decide"]);
 		const effects = run.feed({ type: "decided", decision: accept }, 1_000);
-		expect(kinds(effects)).toEqual(["create-record", "ring", "open-media", "join-room", "timer", "timer"]);
+		expect(kinds(effects)).toEqual(["create-record", "ring", "open-media", "join-room", "timer", "timer", "timer"]);
 		expect(effects).toContainEqual({ do: "timer", name: "ringing", at: 181_000 });
+		// RFC 3261 §13.3.1.1
+		expect(effects).toContainEqual({ do: "timer", name: "ring-again", at: 61_000 });
 		expect(effects).toContainEqual({ do: "timer", name: "max-duration", at: 3_601_000 });
 	});
 

@@ -99,6 +99,7 @@ function decided(state: CallState, decision: Decision, now: number): Step {
 				{ do: "open-media" },
 				{ do: "join-room" },
 				{ do: "timer", name: "ringing", at: now + decision.ringingTimeoutMs },
+				{ do: "timer", name: "ring-again", at: now + RING_AGAIN_MS },
 				// Counts from before the room is joined, ringing included (as LiveKit does).
 				{ do: "timer", name: "max-duration", at: now + maxCallDurationMs },
 			);
@@ -137,6 +138,7 @@ function waiting(state: CallState, event: CallEvent, now: number): Step {
 		case "room-closed":
 			return roomClosed(state, event, now);
 		case "timer":
+			if (event.name === "ring-again") return step(state, {}, { do: "ring" }, { do: "timer", name: "ring-again", at: now + RING_AGAIN_MS });
 			if (event.name !== "ringing" && event.name !== "max-duration") return ignore(state);
 			// RFC 3261 §21.4.18: reached, but nobody is available.
 			return giveUp(
@@ -175,6 +177,9 @@ function cancelled(state: CallState, { cause }: Extract<CallEvent, { type: "canc
 	return finish(state, "over", end, now, hangupStatus());
 }
 
+/** RFC 3261 §13.3.1.1: a provisional response every minute, or proxies on the way give the INVITE up (their Timer C). */
+const RING_AGAIN_MS = 60_000;
+
 /** 603 ends a call for good (RFC 3261 §21.6.2): only when somebody wanted that. A room that broke is a 503, and the carrier may try elsewhere. */
 function roomClosed(state: CallState, { reason, message }: Extract<CallEvent, { type: "room-closed" }>, now: number): Step {
 	const end = roomCloseEnd(reason, message);
@@ -183,7 +188,7 @@ function roomClosed(state: CallState, { reason, message }: Extract<CallEvent, { 
 
 function answerWhenReady(state: CallState): Step {
 	if (!state.mediaOpen || !state.roomJoined || !state.occupied) return ignore(state);
-	const effects: Effect[] = [{ do: "clear-timer", name: "ringing" }, { do: "accept" }, { do: "bridge" }];
+	const effects: Effect[] = [{ do: "clear-timer", name: "ringing" }, { do: "clear-timer", name: "ring-again" }, { do: "accept" }, { do: "bridge" }];
 	if (state.early === "begun") effects.unshift({ do: "dialtone", on: false });
 	return { state: { ...state, phase: "answering" }, effects };
 }

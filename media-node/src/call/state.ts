@@ -25,7 +25,7 @@ export type Phase =
 	| "ending"
 	| "over";
 
-export type TimerName = "ringing" | "max-duration" | "media-wait" | "give-up" | "transfer" | "transferred" | "hold";
+export type TimerName = "ringing" | "ring-again" | "max-duration" | "media-wait" | "give-up" | "transfer" | "transferred" | "hold";
 
 /** A REFER of ours inside the call (RFC 3515). It stays after its outcome was told, while the telephone side may still be at it. */
 export interface Transfer {
