@@ -92,12 +92,9 @@ describe("RFC 4475: all 49 messages and the answer of each", () => {
 
 	it.each(TABLE)("%s cut off anywhere, or with one byte changed, throws nothing", (name) => {
 		const bytes = bytesOf(name);
-		for (let end = 0; end < bytes.length; end += 7) receive(bytes.subarray(0, end));
-		for (let at = 0; at < bytes.length; at += 11) {
-			const changed = Uint8Array.from(bytes);
-			changed[at] = (changed[at] ?? 0) ^ 0x21;
-			receive(changed);
-		}
+		const broken = [...Array(Math.ceil(bytes.length / 7)).keys()].map((index) => bytes.subarray(0, index * 7));
+		for (let at = 0; at < bytes.length; at += 11) broken.push(bytes.map((byte, index) => (index === at ? byte ^ 0x21 : byte)));
+		for (const message of broken) expect(() => receive(message)).not.toThrow();
 	});
 
 	it("refusals say what would do: Unsupported of 420, Accept of 415, Allow of 405", () => {
