@@ -195,7 +195,7 @@ export abstract class CallRunner {
 				return this.dispatch({
 					type: "failed",
 					cause: event.cause,
-					message: event.message,
+					message: [event.message, peerReason(event.headers)].filter((words) => words !== undefined).join(": "),
 					...(event.status === undefined ? {} : { status: event.status }),
 					...(event.reason === undefined ? {} : { reason: event.reason }),
 				});

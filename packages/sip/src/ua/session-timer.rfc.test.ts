@@ -2,10 +2,10 @@ import { SimClock, SimNet, type SimPacket, simEndpoint } from "@trunkline/testki
 import { describe, expect, it } from "vitest";
 import type { Address, EndpointOptions, SipInput } from "../endpoint-types.ts";
 import { utf8Encode } from "../grammar/text.ts";
-import { header, headers } from "../message/headers.ts";
-import type { SipMessage } from "../message/message.ts";
+import { field, header, headers } from "../message/headers.ts";
+import type { SipMessage, SipRequest } from "../message/message.ts";
 import { parseMessage } from "../message/parse.ts";
-import { parseMinSe, parseSessionExpires, type SessionTimerOptions } from "./session-timer.ts";
+import { parseMinSe, parseSessionExpires, SessionTimer, type SessionTimerOptions } from "./session-timer.ts";
 
 const A: Address = { host: "192.0.2.1", port: 5060, transport: "UDP" };
 const B: Address = { host: "192.0.2.2", port: 5070, transport: "UDP" };
@@ -180,6 +180,42 @@ describe("the UAS (RFC 4028 §8, §9)", () => {
 	])("table 2: %s", (_, a, b, expires, require) => {
 		const two = answered(a, b);
 		expect([two.expires, two.require]).toEqual([expires, require]);
+	});
+
+	it("a re-INVITE that says nothing of timers, from a peer that has them, leaves the one that runs as it is", () => {
+		const timerOf = new SessionTimer(timer("accept"));
+		const request = (lines: [string, string][]): SipRequest => ({
+			kind: "request",
+			method: "INVITE",
+			uri: "sip:us@192.0.2.2",
+			headers: lines.map(([name, value]) => field(name, value)),
+			body: new Uint8Array(0),
+		});
+		timerOf.answer(
+			request([
+				["Supported", "timer"],
+				["Session-Expires", "600;refresher=uas"],
+			]),
+			0,
+		);
+		expect(timerOf.next()).toEqual({ what: "refresh", at: 300_000 });
+		expect(timerOf.answer(request([["Supported", "timer"]]), 100_000)).toEqual([
+			["Session-Expires", "600;refresher=uas"],
+			["Require", "timer"],
+		]);
+		expect(timerOf.next()).toEqual({ what: "refresh", at: 400_000 });
+		expect(timerOf.answer(request([]), 200_000)).toEqual([["Session-Expires", "600;refresher=uas"]]);
+		const peers = new SessionTimer(timer("accept"));
+		peers.answer(
+			request([
+				["Supported", "timer"],
+				["Session-Expires", "600;refresher=uac"],
+			]),
+			0,
+		);
+		// §7.2: it has switched the timer off; nobody would refresh
+		expect(peers.answer(request([]), 100_000)).toEqual([]);
+		expect(peers.next()).toBeUndefined();
 	});
 
 	it("§10: as the refresher it refreshes at half time", () => {

@@ -125,13 +125,15 @@ export class SessionTimer {
 		const asked = parseSessionExpires(header(request, "session-expires"));
 		const least = Math.max(parseMinSe(header(request, "min-se")) ?? 0, minSeconds);
 		this.#least = Math.max(this.#least, least);
-		if ((asked === undefined && mode === "accept") || (asked !== undefined && asked.seconds < minSeconds)) {
+		// A re-INVITE that is about something else ends no timer that runs, where the peer can have one, or we refresh alone.
+		const goesOn = this.#seconds !== undefined && (knows || this.#weRefresh);
+		if ((asked === undefined && mode === "accept" && !goesOn) || (asked !== undefined && asked.seconds < minSeconds)) {
 			// §9: no Session-Expires in the 2xx = no timer, also one that ran so far (§7.2).
 			this.#stop();
 			return [];
 		}
 		// §9: "The UAS MUST NOT … increase"; it may be less, never less than Min-SE.
-		const wanted = Math.max(expiresSeconds, least);
+		const wanted = Math.max(this.#seconds ?? expiresSeconds, least);
 		const seconds = asked === undefined ? wanted : mode === "always" ? Math.min(asked.seconds, wanted) : asked.seconds;
 		const refresher = this.#refresherFor(knows, asked?.refresher);
 		this.#run(seconds, refresher === "uas", now);
