@@ -518,6 +518,18 @@ describe("an INVITE of ours", () => {
 		expectIdle(userAgent);
 	});
 
+	it("goes to addresses of the family that its media has, and to no other", async () => {
+		const sdp = "v=0\r\nc=IN IP4 192.0.2.10\r\n";
+		const six: Address = { ...THEIRS, host: "2001:db8::7" };
+		const userAgent = agent({ resolve: async () => [six, THEIRS] });
+		const leg = await userAgent.invite("carrier.example", "UDP", { ...invite, sdp }, () => {});
+		expect(net.sent.map(({ to }) => to.host)).toEqual([THEIRS.host]);
+		leg.cancel();
+		await expect(agent({ resolve: async () => [six] }).invite("carrier.example", "UDP", { ...invite, sdp }, () => {})).rejects.toThrow(
+			"carrier.example has no address of the IP family that the call's media has",
+		);
+	});
+
 	it("given up while the name is looked up: no packet leaves", async () => {
 		const looked = Promise.withResolvers<Address[]>();
 		const userAgent = agent({ resolve: () => looked.promise });

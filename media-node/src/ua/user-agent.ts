@@ -28,6 +28,7 @@ import {
 } from "../call/ports.ts";
 import { Attempts } from "./attempts.ts";
 import type { SourcePolicy } from "./guard.ts";
+import { familyOfAddress, familyOfOffer } from "../call/media-family.ts";
 import { withTlsOf } from "./tls-target.ts";
 import { inboundInvite, legEvent, REINVITE, textBytes } from "./messages.ts";
 
@@ -137,8 +138,11 @@ export class SipUserAgent implements UserAgent {
 	): Promise<SipLeg> {
 		const destination = destinationOf(address, transport === "AUTO" ? undefined : sipTransport(transport));
 		if (destination === undefined) throw new UnreachableError(`"${address}" is not host or host:port`);
-		const targets = await this.#options.resolve(destination, signal);
+		const resolved = await this.#options.resolve(destination, signal);
 		if (signal?.aborted === true || this.#closed) throw new UnreachableError("given up before the INVITE left");
+		const targets = resolved.filter(({ host }) => familyOfAddress(host) === familyOfOffer(invite.sdp, host));
+		// Better no call than one without sound.
+		if (targets.length === 0) throw new UnreachableError(`${destination.host} has no address of the IP family that the call's media has`);
 		this.#nextLeg += 1;
 		const leg = `out-${this.#nextLeg}`;
 		this.#legs.set(leg, { listener: onEvent, target: "", unanswered: false, trusted: true });

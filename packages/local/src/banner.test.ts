@@ -12,7 +12,7 @@ describe("what the terminal says", () => {
 
   API      http://127.0.0.1:7880    key devkey  secret secret
   Rooms    ws://127.0.0.1:7880  (embedded room server)
-  SIP      sip:127.0.0.1 (UDP), audio on UDP ports 10000-20000
+  SIP      sip:127.0.0.1 (UDP, TCP), audio on UDP ports 10000-20000
   Data     /data
 
   Call     sip:+15550100@127.0.0.1  from any SIP phone; it is answered when somebody is in the room "hello"

@@ -4,6 +4,8 @@ import { DEMO_NUMBER, DEMO_ROOM } from "./seed.ts";
 interface Running {
 	httpPort: number;
 	sipPort: number;
+	/** unset: TLS is off */
+	sipTlsPort?: number | undefined;
 	/** the trunk and the rule of the first start are there */
 	demo: boolean;
 }
@@ -21,7 +23,7 @@ export function banner(config: LocalConfig, running: Running, problem?: string):
 		"",
 		`  API      ${url}    key ${config.apiKey}  secret ${config.apiSecret === "secret" ? "secret" : "(yours)"}`,
 		`  Rooms    ${embedded ? `${url.replace("http", "ws")}  (embedded room server)` : config.livekitUrl}`,
-		`  SIP      sip:${sip} (UDP), audio on UDP ports ${config.rtpPortRange.join("-")}`,
+		`  SIP      sip:${sip} (${running.sipTlsPort === undefined ? "UDP, TCP" : `UDP, TCP; TLS on port ${running.sipTlsPort}`}), audio on UDP ports ${config.rtpPortRange.join("-")}`,
 		`  Data     ${config.dataDir}`,
 		"",
 		...(running.demo ? firstCall(sip) : [`  Call     sip:<number>@${sip}  from any SIP phone, with a number of one of your trunks`]),

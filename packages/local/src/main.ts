@@ -12,7 +12,9 @@ Settings (environment):
   HOST                address to listen on (127.0.0.1; 0.0.0.0 = phones on the network can call; :: = the same, IPv6)
   ADVERTISED_ADDRESS  address that SIP and SDP give to others (HOST, or this machine's first address)
   PORT                HTTP: API and rooms (7880)
-  SIP_PORT            SIP over UDP (5060)
+  SIP_PORT            SIP over UDP and TCP (5060)
+  SIP_TLS_CERT_FILE, SIP_TLS_KEY_FILE
+                      SIP over TLS too, on SIP_TLS_PORT (5061); more of TLS and IPv6: docs/sip.md
   RTP_PORT_RANGE      audio (10000-20000)
   DATA_DIR            trunks, rules and calls (.trunkline)
   LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET

@@ -54,6 +54,13 @@ describe("RFC 3261 §18.3: Content-Length says where a message of a stream ends"
 	});
 });
 
+it("messages are copies, of a Buffer too: what the socket does with its bytes later changes nothing", () => {
+	const chunk = Buffer.from(request("OPTIONS"));
+	const { items } = new StreamFramer().push(chunk);
+	chunk.fill(0);
+	expect(shown(items)).toEqual([request("OPTIONS")]);
+});
+
 describe("limits", () => {
 	it("a body that is announced too large is refused before it comes", () => {
 		const head = request("INVITE", "", `l: ${STREAM_LIMITS.body + 1}\r\n`);

@@ -66,7 +66,10 @@ export class StreamFramer {
 			if (this.#searched === 0 && this.#total === undefined) at = this.#skipLineEnds(data, at, end, items);
 			if (at >= end || this.#fault !== undefined || !this.#isWhole(data, at, end)) break;
 			const total = this.#total ?? 0;
-			items.push({ kind: "message", bytes: data.slice(at, at + total) });
+			// Not `slice`: that of Node's Buffer is a view, which would keep the whole chunk.
+			const bytes = new Uint8Array(total);
+			bytes.set(data.subarray(at, at + total));
+			items.push({ kind: "message", bytes });
 			at += total;
 			this.#searched = 0;
 			this.#firstLineSeen = false;
