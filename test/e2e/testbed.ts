@@ -97,6 +97,13 @@ export class Testbed {
 		if (!response.ok) throw new Error(`the settings were answered ${response.status}: ${await response.text()}`);
 	}
 
+	/** How the trunk's registration at its carrier goes. */
+	async registration(trunkId: string): Promise<string> {
+		const headers = { authorization: `Bearer ${await this.#adminToken()}` };
+		const response = await fetch(`${this.local.url}/v1/trunks/${trunkId}/registration`, { headers });
+		return ((await response.json()) as { state: string }).state;
+	}
+
 	/** Phones and participants of one test go; what the system still holds then is a leak. */
 	async clear(): Promise<void> {
 		for (let close = this.#open.pop(); close !== undefined; close = this.#open.pop()) await close();

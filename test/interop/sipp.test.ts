@@ -53,6 +53,48 @@ describe.skipIf(!installed("sipp"))("SIPp (needs sipp)", () => {
 		await until(() => agent.left.includes("sip_+15557777"), "SIPp to leave");
 	});
 
+	it("calls in over TCP, holds and resumes: the answers have the right directions", async () => {
+		const trunk = await bed.sip.createSipInboundTrunk("sipp", ["+15550311"]);
+		await bed.sip.createSipDispatchRule(
+			{ type: "direct", roomName: "sipp-tcp", pin: "" },
+			{ name: "sipp-tcp", trunkIds: [trunk.sipTrunkId] },
+		);
+		const agent = await bed.participant("sipp-tcp", "agent");
+		await agent.speak(1_000);
+		const scenario = join(SCENARIOS, "uac-hold.xml");
+		for (const transport of ["u1", "t1"]) {
+			const { code, output } = await sipp([
+				"-t",
+				transport,
+				"-sf",
+				scenario,
+				"-s",
+				"+15550311",
+				"-m",
+				"1",
+				`127.0.0.1:${bed.local.sipPort}`,
+			]);
+			expect(code, output).toBe(0);
+		}
+	});
+
+	it("is registered with, credentials checked", async () => {
+		const port = 25_073;
+		const registrar = sipp(["-sf", join(SCENARIOS, "registrar.xml"), "-p", String(port), "-m", "1"]);
+		await settle(300);
+		const trunk = await bed.sip.createSipOutboundTrunk("sipp", `127.0.0.1:${port}`, ["+15550100"], {
+			transport: 0,
+			authUsername: "trunk",
+			authPassword: "secret",
+		});
+		await bed.settings(trunk.sipTrunkId, { registration: { enabled: true } });
+		const { code, output } = await registrar;
+		expect(code, output).toBe(0);
+		// The scenario ends well whatever it answered: 200 shows here.
+		expect(await bed.registration(trunk.sipTrunkId)).toBe("registered");
+		await bed.sip.deleteSipTrunk(trunk.sipTrunkId);
+	});
+
 	it("20 calls at 10 per second to a number nobody has: 20 times 404", async () => {
 		const { output } = await sipp([
 			"-sn",
