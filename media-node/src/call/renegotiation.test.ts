@@ -72,6 +72,19 @@ describe("a re-INVITE of the telephone (RFC 3264 §8)", () => {
 		expect([version(firstSdp), ...versions]).toEqual([1, 1, 1, 2, 2, 3]);
 	});
 
+	it("RFC 6337 §5.2.5: without SDP it gets a full offer, and the same one again when nothing has changed", () => {
+		const { leg, media, renegotiation, effects } = answered();
+		renegotiation.onReinvite({ type: "reinvite", transaction: "1", sdp: held("sendonly") });
+		for (const transaction of ["2", "3"]) {
+			renegotiation.onReinvite({ type: "reinvite", transaction });
+			renegotiation.onAcknowledged(sdpOf("PCMA"));
+		}
+		expect(leg.responses.map(version)).toEqual([2, 3, 3]);
+		expect(leg.responses[2]).toMatch(/RTP\/AVP 0 8 101[\s\S]*a=sendrecv/);
+		expect(media.negotiated).toMatchObject({ codec: "PCMA", sends: true, receives: true });
+		expect(attributes(effects)).toEqual(["remote", ""]);
+	});
+
 	it("RFC 3261 §14.2: what cannot be answered gets 488, and media stay as they were", () => {
 		const { leg, media, renegotiation } = answered();
 		const before = media.did.length;
