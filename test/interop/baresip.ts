@@ -102,7 +102,9 @@ function configure(
 	control: number,
 	sip: number,
 ): void {
-	writeFileSync(join(directory, "tone.wav"), writeWav(tone(8_000, 440, 20_000, -20), 8_000));
+	// it plays a file only at the rate of the codec
+	const rate = codec === "G722" ? 16_000 : 8_000;
+	writeFileSync(join(directory, "tone.wav"), writeWav(tone(rate, 440, 20_000, -20), rate));
 	const config = [
 		`sip_listen 127.0.0.1:${sip}`,
 		...(ca === undefined ? [] : [`sip_cafile ${ca}`]),
