@@ -100,7 +100,7 @@ function dialing(state: CallState, event: CallEvent, now: number): Step {
 		case "forbidden":
 			return finish(state, "over", forbiddenEnd(event), now);
 		case "attempt":
-			return step(state, {}, attemptRecord(event));
+			return step(state, {}, attemptRecord(state, event));
 		case "provisional":
 			// 100 is hop by hop (RFC 3261 §8.2.6.1) and says nothing about the telephone.
 			if (event.status === 100 || state.ringingSeen) return ignore(state);
@@ -125,8 +125,10 @@ function dialing(state: CallState, event: CallEvent, now: number): Step {
 }
 
 /** So that the record says which of a carrier's addresses did what (RFC 3263 §4.3). */
-function attemptRecord({ target, outcome }: Extract<CallEvent, { type: "attempt" }>): Effect {
-	return { do: "record", from: ["dialing"], to: "dialing", event: "attempt", detail: `${target}: ${outcome}` };
+function attemptRecord({ ringingSeen }: CallState, { target, outcome }: Extract<CallEvent, { type: "attempt" }>): Effect {
+	// A 302 may come after the telephone has rung for a while.
+	const at = ringingSeen ? "ringing" : "dialing";
+	return { do: "record", from: [at], to: at, event: "attempt", detail: `${target}: ${outcome}` };
 }
 
 function answered(state: CallState, sipCallId: string, now: number): Step {

@@ -290,6 +290,17 @@ describe("RFC 3261 §8.1.3.4: a 3xx", () => {
 		expectIdle();
 	});
 
+	it("after the telephone rang (forwarded when nobody answers), and on to the Contact's next target", async () => {
+		resolved["edge.elsewhere.example"] = [B, C];
+		edge(A, 180, [302, "Contact", "<sip:a@edge.elsewhere.example>"]);
+		edge(B, 503);
+		edge(C, 200);
+		await call(follow());
+		await settle();
+		expect(last()).toMatchObject({ type: "answered", source: C.host });
+		expect(attempts().map(([, outcome]) => outcome)).toEqual(["302 Moved Temporarily", "503 Service Unavailable", "took the call"]);
+	});
+
 	it("never further than five times, and never in a circle", async () => {
 		resolved["edge.elsewhere.example"] = [C];
 		edge(A, [302, "Contact", "<sip:a@edge.elsewhere.example>"]);

@@ -249,6 +249,8 @@ export class Attempts {
 		if (walk.redirects > MAX_REDIRECTS) return `redirected more than ${MAX_REDIRECTS} times`;
 		this.#tell(walk, answer);
 		walk.outcomes.push(`${targetName(walk.target)}: ${answer}`);
+		// Whatever rang there rings no more: the Contacts are targets of their own.
+		walk.rang = false;
 		const between = new AbortController();
 		walk.between = between;
 		void this.#follow(walk, contacts, between.signal).then((refused) => {
