@@ -304,6 +304,20 @@ describe("answers", () => {
 		expect(await record()).toMatchObject({ end: { reason: "media-mismatch", message: expect.stringContaining(message) } });
 	});
 
+	it("an answer in the clear to a call that has to be encrypted: BYE, and no audio ever", async () => {
+		const { call, userAgent, media, record } = await world({ mediaEncryption: "REQUIRE" });
+		call.dispatch({ type: "start" });
+		await turns();
+		expect(userAgent.invites[0]?.invite.sdp).toContain("RTP/SAVP");
+		userAgent.emit(answer(sdpOf()));
+		expect(userAgent.leg.did).toEqual(["bye"]);
+		userAgent.emit({ type: "bye-done" });
+		await turns();
+		expect(media.one.did).toEqual(["close"]);
+		const message = "the SDP answer cannot be used: encrypted audio (SRTP) is required, but in the answer there is no a=crypto line";
+		expect(await record()).toMatchObject({ end: { reason: "media-mismatch", message } });
+	});
+
 	test.each<[number, string]>([
 		[486, "busy"],
 		[603, "declined"],
