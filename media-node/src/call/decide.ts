@@ -79,18 +79,10 @@ export function decideWith(
 		const refused = (decision: Decision): InboundOutcome => ({ decision, steps, trunkId: trunk?.trunkId ?? "", projectId });
 		if (byTrunk.refusal !== undefined) return refused({ kind: "reject", ...byTrunk.refusal });
 		if (trunk !== undefined) {
-			const unauthorized = authorize(options, used, trunk, request, invite.sipCallId);
-			if (unauthorized !== undefined) return refused(unauthorized);
-			const short = shortSession(request, trunk);
-			if (short !== undefined) return refused(short);
-			const full = options.trunkLimits?.admit(trunk.trunkId, callId, trunk.settings?.limits, options.now());
-			if (full !== undefined) return refused(beyondLimits(full));
+			const refusal = refusedByTrunk(options, used, trunk, { request, sipCallId: invite.sipCallId, callId });
+			if (refusal !== undefined) return refused(refusal);
 		}
-		if (read.replaces !== undefined) {
-			const refusal = replacesRefusal(read.replaces, replaced, effectiveSettings(trunk?.settings).transfer.replaces);
-			if (refusal !== undefined) return refused(replacesRejected(...refusal));
-			return { ...refused({ kind: "take-over" }), ...(replaced === undefined ? {} : { replaced }) };
-		}
+		if (read.replaces !== undefined) return { ...refused(replacing(read.replaces, replaced, trunk)), ...(replaced && { replaced }) };
 		const to = trunkNumberOf(trunk, called);
 		const rules = await configStore.rulesFor(projectId, trunk?.trunkId, to);
 		const byRule = decideRule(rules, { from, to, trunk, strict: options.strict });
@@ -98,12 +90,7 @@ export function decideWith(
 		if (byRule.refusal !== undefined) return refused({ kind: "reject", ...byRule.refusal });
 		const plan = await planFor(options, projectId, invite, callId, { trunk, rule: byRule.rule, from, to });
 		return {
-			decision: {
-				kind: "accept",
-				ringingTimeoutMs: trunk?.ringingTimeoutMs ?? DEFAULT_RINGING_TIMEOUT_MS,
-				maxCallDurationMs: trunk?.maxCallDurationMs ?? MAX_CALL_DURATION_MS,
-				...(trunk?.settings === undefined ? {} : { settings: trunk.settings }),
-			},
+			decision: acceptedBy(trunk),
 			steps,
 			trunkId: plan.trunkId,
 			projectId,
@@ -119,6 +106,13 @@ const beyondLimits = ({ message, retryAfterSeconds }: TrunkRefusal): Decision =>
 	reason: "Trunk At Capacity",
 	end: { by: "node", reason: "rejected", message },
 	headers: [["Retry-After", String(retryAfterSeconds)]],
+});
+
+const acceptedBy = (trunk: InboundTrunk | undefined): Decision => ({
+	kind: "accept",
+	ringingTimeoutMs: trunk?.ringingTimeoutMs ?? DEFAULT_RINGING_TIMEOUT_MS,
+	maxCallDurationMs: trunk?.maxCallDurationMs ?? MAX_CALL_DURATION_MS,
+	...(trunk?.settings === undefined ? {} : { settings: trunk.settings }),
 });
 
 const nobodysNumber: Decision = {
@@ -166,6 +160,24 @@ function authorize(
 		case "refused":
 			return reject(403, "Forbidden", { by: "node", reason: "unauthorized", message: "wrong user name or password for the trunk" });
 	}
+}
+
+/** Credentials, the length of the session, the trunk's limits; undefined: let in. */
+function refusedByTrunk(
+	options: DecideOptions,
+	used: UsedAnswers,
+	trunk: InboundTrunk,
+	{ request, sipCallId, callId }: { request: SipRequest; sipCallId: string; callId: string },
+): Decision | undefined {
+	const refusal = authorize(options, used, trunk, request, sipCallId) ?? shortSession(request, trunk);
+	if (refusal !== undefined) return refusal;
+	const full = options.trunkLimits?.admit(trunk.trunkId, callId, trunk.settings?.limits, options.now());
+	return full === undefined ? undefined : beyondLimits(full);
+}
+
+function replacing(replaces: Replaces, replaced: ReplaceableCall | undefined, trunk: InboundTrunk | undefined): Decision {
+	const refusal = replacesRefusal(replaces, replaced, effectiveSettings(trunk?.settings).transfer.replaces);
+	return refusal === undefined ? { kind: "take-over" } : replacesRejected(...refusal);
 }
 
 const replacesRejected = (status: number, reason: string): Decision =>

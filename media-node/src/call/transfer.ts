@@ -36,29 +36,31 @@ export function withTransfers(
 			return answered(state, event, now);
 		case "refer-progress":
 			return progressed(state, event, now);
-		case "target-answered":
-			if (state.transfer?.stage === "dialling") return joined(state, state.transfer, event.callId);
-			break;
-		case "target-failed":
-			if (state.transfer?.stage === "dialling")
-				return fail({ ...state, transfer: state.transfer }, targetOutcome(event.end), failureText(event.end));
-			break;
-		case "room-closed":
-			// The other telephone of a bridge has hung up.
-			if (state.joined === true && event.reason === "other-leg") return hangUp(state, now);
-			break;
 		case "timer":
 			if (event.name === "transfer") return late(state);
 			if (event.name === "transferred") return hangUp(state, now);
 			break;
 		case "bye":
-			if (state.transfer?.stage === "done") return finish(state, "over", TRANSFERRED, now, ...cleared(), hangupStatus());
+			if (state.transfer?.stage === "done" || state.joined === true)
+				return finish(state, "over", TRANSFERRED, now, ...cleared(), hangupStatus());
 			// Plivo and others hang up as soon as they have taken the REFER, and send no NOTIFY: it is in their hands, as it was meant to be.
 			if (state.transfer?.stage === "pending" && state.transfer.accepted) return hungUpByPeer(state, state.transfer, now);
 			break;
 		default:
 	}
+	const other = bridged(state, event, now);
+	if (other !== undefined) return other;
 	return withReferral(state, event, (own) => withPlace(own, event, (placed) => endedWithCall(placed.transfer, rest(placed, event, now))));
+}
+
+/** What comes of the node's own call to the target. */
+function bridged(state: CallState, event: CallEvent, now: number): Step | undefined {
+	const { transfer, joined: isJoined } = state;
+	// The other telephone has hung up.
+	if (event.type === "room-closed" && isJoined === true && event.reason === "other-leg") return hangUp(state, now);
+	if (transfer?.stage !== "dialling") return undefined;
+	if (event.type === "target-answered") return joined(state, transfer, event.callId);
+	return event.type === "target-failed" ? fail({ ...state, transfer }, targetOutcome(event.end), failureText(event.end)) : undefined;
 }
 
 /** RFC 3515 §2.4.2 */

@@ -113,7 +113,7 @@ export class Transferring {
 	#moveRoom(roomName: string): void {
 		const { rooms, roomIdentity } = this.#call;
 		// A rule's room configuration (agents above all) is for the room that the rule named.
-		const { roomConfig: _, roomPreset: __, ...identity } = roomIdentity();
-		this.#moves.toRoom({ ...identity, attributes: { ...identity.attributes, ...rooms.current.session?.attributes() }, roomName });
+		const { identity, name, metadata, attributes } = roomIdentity();
+		this.#moves.toRoom({ identity, name, metadata, attributes: { ...attributes, ...rooms.current.session?.attributes() }, roomName });
 	}
 }

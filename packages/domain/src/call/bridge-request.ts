@@ -24,7 +24,10 @@ export function bridgeRequest(line: OutboundTrunk | DialRequest, bridge: BridgeT
 	const added = { ...headers, ...(replaces === undefined ? {} : { Replaces: replaces }) };
 	const target = { callTo, ...(requestUri === undefined ? {} : { requestUri }) };
 	if (!("kind" in line)) {
-		const { requestUri: _, fromHeader: __, displayName: ___, ...own } = line;
+		const own = { ...line };
+		delete own.requestUri;
+		delete own.fromHeader;
+		delete own.displayName;
 		return {
 			...own,
 			...target,
@@ -71,8 +74,7 @@ function replacesOf(uriHeaders: string): string | undefined {
 
 /** The new leg is not transferred any further: a REFER of its telephone is about a call that it is only half of. */
 function withoutTransfer(settings: TrunkSettings | undefined): { settings?: TrunkSettings } {
-	const { transfer: _, ...rest } = settings ?? {};
-	return settings === undefined ? {} : { settings: { ...rest, transfer: { incoming: "refuse", replaces: false } } };
+	return settings === undefined ? {} : { settings: { ...settings, transfer: { incoming: "refuse", replaces: false } } };
 }
 
 /** RFC 3515 §2.1: a Refer-To may have `;method=INVITE`, which has no place in a Request-URI (RFC 3261 §19.1.1). */
