@@ -220,7 +220,8 @@ export class MediaNode {
 		this.#guard = new Guard({
 			sources: this.#sources,
 			unknownSources: options.unknownSources ?? "auto",
-			live: (host) => this.#userAgent.hasLegWith(host),
+			// A carrier that we are registered with is to call us, whatever lists say; its calls still need a trunk.
+			live: (host) => this.#userAgent.needsConnectionWith(host),
 			now: clock.now,
 			log,
 		});

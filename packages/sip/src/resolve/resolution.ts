@@ -160,7 +160,7 @@ function bySrv(destination: Destination, wanted: readonly SipTransport[], option
 		// RFC 2782: "A Target of "." means that the service is decidedly not available at this domain."
 		if (records.length > 0 && records.every(({ name: target }) => target === "" || target === ".")) refused = true;
 		for (const { name: target, port } of orderSrv(records, options.random)) {
-			if (isName(target) && port > 0) servers.push({ host: target, port, transport });
+			if (isName(target) && isPort(port)) servers.push({ host: target, port, transport });
 		}
 	}
 	if (missing) return undefined;
@@ -224,6 +224,10 @@ function isIp(host: string): boolean {
 
 function isLocalhost(host: string): boolean {
 	return host === "localhost" || host.endsWith(".localhost");
+}
+
+function isPort(port: number): boolean {
+	return Number.isInteger(port) && port > 0 && port < 65_536;
 }
 
 function isName(name: string): boolean {
