@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { isIpv4, isIpv6 } from "@trunkline/sip";
 import * as z from "zod";
 import type { SipOptions } from "./sip-options.ts";
 
@@ -19,7 +19,8 @@ const atMost = (most: number) =>
 /** As node:dns takes them: 192.0.2.1, 192.0.2.1:5353, 2001:db8::1, [2001:db8::1]:5353. */
 function isNameServer(text: string): boolean {
 	const [, bracketed, plain] = /^(?:\[([^\]]+)\](?::\d{1,5})?|([\d.]+)(?::\d{1,5})?)$/.exec(text) ?? [];
-	return isIP(bracketed ?? plain ?? text) !== 0;
+	const address = bracketed ?? plain ?? text;
+	return isIpv4(address) || isIpv6(address);
 }
 
 /** Settings of SIP over connections and IPv6, the same for a node in a container and on a laptop. */

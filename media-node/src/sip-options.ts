@@ -1,4 +1,3 @@
-import { isIPv6 } from "node:net";
 import type { Address, EndpointOptions } from "@trunkline/sip";
 import type { Clock } from "./call/ports.ts";
 import type { ConnectionLimits } from "./transport/connection-limits.ts";
@@ -61,5 +60,5 @@ export function contactOf({ advertisedHost, advertisedHost6 }: SipOptions, { por
 
 /** IP families of the node, the preferred first. */
 export function familiesOf({ bindHost, bindHost6 }: SipOptions): readonly (4 | 6)[] {
-	return bindHost6 === undefined ? [isIPv6(bindHost) ? 6 : 4] : [4, 6];
+	return bindHost6 === undefined ? [bindHost.includes(":") ? 6 : 4] : [4, 6];
 }

@@ -2,7 +2,7 @@ import type { CallEnd, CallRecord, DecisionStep, TrunkSettings } from "@trunklin
 import { effectiveSettings } from "@trunkline/domain";
 import { inbound, initialInbound } from "./inbound.ts";
 import { withAttributes } from "./attribute-headers.ts";
-import { familyOfOffer } from "./media-family.ts";
+import { familyOfOffer } from "@trunkline/sdp";
 import type { HeaderList, InboundInvite, MediaSession, ReplaceableCall, SipLeg, SipLegEvent } from "./ports.ts";
 import type { DialogName } from "./replaceable.ts";
 import { preferredCodec } from "./local-description.ts";

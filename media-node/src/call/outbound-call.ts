@@ -3,7 +3,7 @@ import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
 import { pii } from "@trunkline/observability";
 import { inviteRouting } from "./invite-routing.ts";
 import { initialOutbound, outbound } from "./outbound.ts";
-import { familyOfAddress } from "./media-family.ts";
+import { familyOfAddress } from "@trunkline/sdp";
 import {
 	type HeaderList,
 	type MediaSession,

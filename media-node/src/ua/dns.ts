@@ -1,5 +1,4 @@
 import { lookup, Resolver } from "node:dns/promises";
-import { isIP } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import {
 	type Address,
@@ -7,6 +6,8 @@ import {
 	type Destination,
 	type DnsAnswer,
 	type DnsQuestion,
+	isIpv4,
+	isIpv6,
 	Resolution,
 	type SipTransport,
 } from "@trunkline/sip";
@@ -153,7 +154,7 @@ const NONE: ReadonlySet<string> = new Set(["ENOTFOUND", "ENODATA", "EAI_NODATA",
 
 function peerOf({ host, transport }: Destination, target: Address, ours: readonly SipTransport[]): Address {
 	// RFC 5922 §4: the certificate has to name the host that was asked for, not what DNS made of it.
-	if (target.transport === "TLS") return isIP(host) === 0 ? { ...target, tls: { serverName: host } } : target;
+	if (target.transport === "TLS") return !isIpv4(host) && !isIpv6(host) ? { ...target, tls: { serverName: host } } : target;
 	// RFC 3261 §18.1.1, where nobody asked for UDP in so many words
 	return transport === undefined && target.transport === "UDP" && ours.includes("TCP") ? { ...target, largeByTcp: true } : target;
 }

@@ -28,7 +28,7 @@ import {
 } from "../call/ports.ts";
 import { Attempts } from "./attempts.ts";
 import type { SourcePolicy } from "./guard.ts";
-import { familyOfAddress, familyOfOffer } from "../call/media-family.ts";
+import { familyOfAddress, familyOfOffer } from "@trunkline/sdp";
 import { withTlsOf } from "./tls-target.ts";
 import { inboundInvite, legEvent, REINVITE, textBytes } from "./messages.ts";
 

@@ -1,3 +1,4 @@
+export { familyOfAddress, familyOfOffer } from "./ip-family.ts";
 export { suiteKeyBytes } from "./crypto.ts";
 export type { CryptoSuite, LocalCrypto, NegotiatedCrypto, SuiteKey } from "./crypto.ts";
 export { answerDirection, answerOffer, createOffer, readAnswer } from "./offer-answer.ts";

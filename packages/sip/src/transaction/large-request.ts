@@ -5,7 +5,7 @@ import { header } from "../message/headers.ts";
 import type { SipRequest } from "../message/message.ts";
 
 /** RFC 3261 §18.1.1: "If a request is within 200 bytes of the path MTU, or if it is larger than 1300 bytes and the path MTU is unknown". We never know it. */
-export const LARGEST_BY_UDP = 1_300;
+const LARGEST_BY_UDP = 1_300;
 
 /**
  * The request and where it goes when it is too large for UDP: "the request MUST be sent using an RFC 2914 congestion controlled transport

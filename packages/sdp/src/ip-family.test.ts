@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { familyOfAddress, familyOfOffer } from "./media-family.ts";
+import { familyOfAddress, familyOfOffer } from "./ip-family.ts";
 
 test.each([
 	["192.0.2.1", 4],
