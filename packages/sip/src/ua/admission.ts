@@ -57,7 +57,8 @@ function refuseMediaTypes(request: SipRequest): Refusal | undefined {
 	const type = mediaType(header(request, "content-type") ?? "");
 	const optional = /;\s*handling\s*=\s*optional\b/i.test(header(request, "content-disposition") ?? "");
 	// RFC 3261 §8.2.3; §20.11: a body whose handling is optional may be ignored.
-	if (request.body.length > 0 && type !== "" && type !== "application/sdp" && !optional) return { status: 415, headers: [["Accept", "application/sdp"]] };
+	if (request.body.length > 0 && type !== "" && type !== "application/sdp" && !optional)
+		return { status: 415, headers: [["Accept", "application/sdp"]] };
 	const accepted = headerList(request, "accept").map(mediaType);
 	// RFC 3261 §21.4.7 with §20.1: our answer is SDP. An empty Accept is taken for none.
 	const takesSdp = accepted.length === 0 || accepted.some((range) => ["application/sdp", "application/*", "*/*"].includes(range));
