@@ -116,6 +116,15 @@ describe("bans", () => {
 		expect(guard.isBanned(CARRIER, 1_000)).toBe(false);
 	});
 
+	it("an address that comes onto a trunk's list during its ban is heard at once", () => {
+		const listed = new Set<string>();
+		const guard = defence({ isProtected: (host) => listed.has(host) });
+		offend(guard, 0);
+		expect(guard.admit(message(), STRANGER, 1).verdict).toBe("banned");
+		listed.add(STRANGER);
+		expect(guard.admit(message(), STRANGER, 2).verdict).toBe("pass");
+	});
+
 	it("a call of ours to a banned source lifts the ban", () => {
 		const guard = defence();
 		offend(guard, 0);

@@ -129,9 +129,10 @@ export class Defence {
 		const source = sourceOf(host);
 		const peer = this.#peer(source, now);
 		if (peer !== undefined) return take(peer.datagrams, this.#limits.peerRate, this.#limits.peerBurst, now) ? PASS : this.#drop("rate");
-		const banned = this.#bans.peek(source);
-		if (banned !== undefined && now < banned.until) return this.#drop("banned");
 		const known = this.#options.isProtected(host);
+		const banned = this.#bans.peek(source);
+		// Who was put on a trunk's list after its ban does not wait for the end of it.
+		if (banned !== undefined && now < banned.until && !known) return this.#drop("banned");
 		const bucket = this.#stranger(source, now).datagrams;
 		const { peerRate, peerBurst, strangerRate, strangerBurst } = this.#limits;
 		if (!take(bucket, known ? peerRate : strangerRate, known ? peerBurst : strangerBurst, now))
