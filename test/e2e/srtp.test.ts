@@ -3,14 +3,16 @@ import { randomBytes } from "node:crypto";
 import { measureTone } from "@trunkline/audio";
 import { newCrypto, type PhoneCall, type PhoneSrtp } from "@trunkline/phone";
 import { writeRtp } from "@trunkline/rtp";
-import { AccessToken } from "livekit-server-sdk";
-import { SIPMediaConfig, SIPMediaEncryption } from "@livekit/protocol";
+import { AccessToken, type CreateSipInboundTrunkOptions } from "livekit-server-sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Testbed, until } from "./testbed.ts";
 import { expectTones, settle } from "./tones.ts";
 
 const SUITES = ["AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32", "AES_256_CM_HMAC_SHA1_80", "AEAD_AES_256_GCM"] as const;
-const { SIP_MEDIA_ENCRYPT_ALLOW: ALLOW, SIP_MEDIA_ENCRYPT_REQUIRE: REQUIRE } = SIPMediaEncryption;
+/** of SIPMediaEncryption */
+const [ALLOW, REQUIRE] = [1, 2] as const;
+type Encryption = typeof ALLOW | typeof REQUIRE;
+type Media = NonNullable<CreateSipInboundTrunkOptions["media"]>;
 let bed: Testbed;
 
 beforeAll(async () => {
@@ -25,7 +27,7 @@ afterAll(() => bed.close());
 let next = 15_550_700;
 const place = () => ({ number: `+${++next}`, room: `room-${next}` });
 
-async function inbound(encryption: SIPMediaEncryption | undefined): Promise<{ number: string; room: string }> {
+async function inbound(encryption: Encryption | undefined): Promise<{ number: string; room: string }> {
 	const { number, room } = place();
 	const trunk = await bed.sip.createSipInboundTrunk(
 		`trunk ${number}`,
@@ -36,7 +38,9 @@ async function inbound(encryption: SIPMediaEncryption | undefined): Promise<{ nu
 	return { number, room };
 }
 
-async function record(callId: string): Promise<{ media?: { codec: string; srtp?: string }; end?: { reason: string; message: string } }> {
+async function record(
+	callId: string,
+): Promise<{ media?: { codec: string; srtp?: string; packets?: Record<string, number> }; end?: { reason: string; message: string } }> {
 	const token = new AccessToken(bed.access.apiKey, bed.access.apiSecret);
 	token.addSIPGrant({ admin: true });
 	const response = await fetch(`${bed.local.url}/v1/calls/${callId}`, { headers: { authorization: `Bearer ${await token.toJwt()}` } });
@@ -45,7 +49,7 @@ async function record(callId: string): Promise<{ media?: { codec: string; srtp?:
 }
 
 /** An agent that says 1000 Hz and a telephone that says 440 Hz, in the room of a new number. */
-async function talking(encryption: SIPMediaEncryption, srtp: PhoneSrtp | undefined) {
+async function talking(encryption: Encryption, srtp: PhoneSrtp | undefined) {
 	const { number, room } = await inbound(encryption);
 	const agent = await bed.participant(room, "agent");
 	await agent.speak(1_000);
@@ -79,6 +83,14 @@ describe("an inbound call with SRTP", () => {
 		const [participant] = (await bed.rooms.listParticipants(room)).filter(({ identity }) => identity === "sip_+15551111");
 		expect((await record(participant?.attributes["sip.callID"] ?? "")).media).toEqual({ codec: "PCMU", srtp: suite, keysInTheClear: true });
 		call.hangup();
+		const callId = participant?.attributes["sip.callID"] ?? "";
+		await until(async () => (await record(callId)).end !== undefined, "the call to end");
+		// decrypted = received
+		expect((await record(callId)).media?.packets).toMatchObject({
+			refused: 0,
+			srtpErrors: 0,
+			received: expect.closeTo(call.stats().packetsSent, -1),
+		});
 	});
 
 	it("allowed: plain stays plain, encrypted is encrypted", async () => {
@@ -158,7 +170,7 @@ describe("an inbound call with SRTP", () => {
 describe("codecs of a trunk", () => {
 	it("G.722 where the trunk lists it, though the telephone would rather have PCMU; both hear each other, encrypted", async () => {
 		const { number, room } = place();
-		const media = new SIPMediaConfig({ encryption: REQUIRE, codecs: [{ name: "G722", rate: 8_000 }] });
+		const media = { encryption: REQUIRE, codecs: [{ name: "G722", rate: 8_000 }] } as Media;
 		const trunk = await bed.sip.createSipInboundTrunk(`trunk ${number}`, [number], { media });
 		await bed.sip.createSipDispatchRule({ type: "direct", roomName: room, pin: "" }, { name: number, trunkIds: [trunk.sipTrunkId] });
 		const agent = await bed.participant(room, "agent");
@@ -173,7 +185,7 @@ describe("codecs of a trunk", () => {
 });
 
 describe("an outbound call with SRTP", () => {
-	async function dial(encryption: SIPMediaEncryption, srtp: PhoneSrtp | undefined) {
+	async function dial(encryption: Encryption, srtp: PhoneSrtp | undefined) {
 		const { room } = place();
 		const phone = await bed.phone(srtp && { srtp });
 		const called: PhoneCall[] = [];
@@ -191,7 +203,7 @@ describe("an outbound call with SRTP", () => {
 		const dialled = bed.sip.createSipParticipant(trunk.sipTrunkId, "+15552222", room, {
 			participantIdentity: "callee",
 			waitUntilAnswered: true,
-			...(encryption === REQUIRE ? { media: new SIPMediaConfig({ encryption: REQUIRE }) } : {}),
+			...(encryption === REQUIRE ? { media: { encryption: REQUIRE } as Media } : {}),
 		});
 		return { agent, called, dialled };
 	}

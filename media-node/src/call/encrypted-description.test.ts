@@ -55,6 +55,15 @@ describe("encryption of a call", () => {
 		expect(agreed).toEqual([{ codec: "PCMU", srtp: SUITE, keysInTheClear: true }]);
 	});
 
+	it("the record's summary has the packets; without an agreement there is none", async () => {
+		const { offered, local } = await call({ encryption: "ALLOW", secureSignalling: true });
+		const stats = { packetsReceived: 5, packetsSent: 4, packetsLost: 3, packetsRefused: 2, srtpErrors: 1, jitterMs: 0 };
+		expect(local.terms.summary(stats)).toBeUndefined();
+		offered(keys(200));
+		const packets = { received: 5, sent: 4, lost: 3, refused: 2, srtpErrors: 1 };
+		expect(local.terms.summary(stats)).toEqual({ codec: "PCMU", srtp: SUITE, packets });
+	});
+
 	it("keys that come by TLS are not in the clear", async () => {
 		const { offered, agreed } = await call({ encryption: "ALLOW", secureSignalling: true });
 		offered(keys(200));

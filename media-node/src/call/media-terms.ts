@@ -1,15 +1,9 @@
-import type { MediaConfig, MediaEncryption } from "@trunkline/contracts";
+import type { CallMedia, MediaConfig, MediaEncryption } from "@trunkline/contracts";
 import { type CryptoSuite, type LocalMedia, type Negotiated, type SuiteKey, suiteKeyBytes } from "@trunkline/sdp";
-import type { PhoneCodec, RoomCodec } from "./ports.ts";
+import type { MediaStats, PhoneCodec, RoomCodec } from "./ports.ts";
 
 /** What was agreed, as the call's record keeps it. */
-export interface AgreedMedia {
-	codec: string;
-	/** SRTP suite; unset = in the clear */
-	srtp?: string;
-	/** the signalling that the keys came by is not TLS: whoever reads it can listen */
-	keysInTheClear?: true;
-}
+export type AgreedMedia = Omit<CallMedia, "packets">;
 
 export interface TermsInput {
 	encryption: MediaEncryption;
@@ -50,7 +44,7 @@ export class MediaTerms {
 	#keys: readonly SuiteKey[] | undefined;
 	/** the peer's key; "none" = agreed upon audio in the clear */
 	#peerKey: Uint8Array | "none" | undefined;
-	#told = "";
+	#told: AgreedMedia | undefined;
 
 	constructor(random: (length: number) => Uint8Array, onAgreed: (agreed: AgreedMedia) => void = () => {}) {
 		this.#random = random;
@@ -105,12 +99,17 @@ export class MediaTerms {
 
 	agreed({ codec, srtp }: Negotiated): void {
 		this.#peerKey = srtp?.receive ?? "none";
-		const told = `${codec.name} ${srtp?.suite}`;
-		if (told === this.#told) return;
-		this.#told = told;
+		if (this.#told?.codec === codec.name && this.#told.srtp === srtp?.suite) return;
 		// RFC 4568 §8.3: the keys are as safe as what carries them
 		const keysInTheClear = srtp !== undefined && !this.#secureSignalling;
-		this.#onAgreed({ codec: codec.name, ...(srtp && { srtp: srtp.suite }), ...(keysInTheClear && { keysInTheClear }) });
+		this.#told = { codec: codec.name, ...(srtp && { srtp: srtp.suite }), ...(keysInTheClear && { keysInTheClear }) };
+		this.#onAgreed(this.#told);
+	}
+
+	/** For the record of a call that is over; undefined = nothing was ever agreed. */
+	summary(stats: MediaStats): CallMedia | undefined {
+		const { packetsReceived: received, packetsSent: sent, packetsLost: lost, packetsRefused: refused, srtpErrors } = stats;
+		return this.#told && { ...this.#told, packets: { received, sent, lost, refused, srtpErrors } };
 	}
 }
 

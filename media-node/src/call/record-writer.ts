@@ -91,7 +91,7 @@ export class RecordWriter {
 
 	async #end(at: number, end: CallEnd, [wait, ...later]: readonly number[]): Promise<void> {
 		try {
-			await this.#store.endCall(this.#callId, at, end);
+			await this.#store.endCall(this.#callId, at, end, this.#pending);
 		} catch (error) {
 			if (wait === undefined) throw error;
 			await new Promise<void>((resolve) => {

@@ -423,6 +423,8 @@ export abstract class CallRunner {
 
 	#endRecord(end: CallEnd): void {
 		this.deps.log.info({ callId: this.callId, by: end.by, reason: end.reason, sipStatus: end.sipStatus }, "call ended");
+		const media = this.media === undefined ? undefined : this.local.terms.summary(this.media.stats());
+		if (media !== undefined) this.records.patch({ media });
 		this.records.end(this.deps.clock.now(), end);
 		this.onEnded(end);
 	}

@@ -96,6 +96,25 @@ export interface CallEnd {
 	message?: string;
 }
 
+/** As agreed with the telephone, and how it went. */
+export interface CallMedia {
+	codec: string;
+	/** SRTP suite; unset = in the clear */
+	srtp?: string;
+	/** SRTP whose keys came by signalling without TLS */
+	keysInTheClear?: true;
+	/** of RTP, known at the end; with SRTP, what was received was decrypted */
+	packets?: {
+		received: number;
+		sent: number;
+		lost: number;
+		/** that came from elsewhere */
+		refused: number;
+		/** that SRTP did not let in */
+		srtpErrors: number;
+	};
+}
+
 export interface CallRecord {
 	callId: string;
 	projectId: string;
@@ -121,7 +140,7 @@ export interface CallRecord {
 	/** the call that this one was joined to in place: the second leg of a transfer, and the call that was transferred */
 	bridgedWith?: string;
 	/** as agreed with the telephone; `srtp` = its suite, unset = in the clear */
-	media?: { codec: string; srtp?: string; /** SRTP whose keys came by signalling without TLS */ keysInTheClear?: true };
+	media?: CallMedia;
 	timeline: TimelineEntry[];
 	/** decision trace of an inbound call: candidates and the first test that failed */
 	decision?: DecisionStep[];

@@ -113,7 +113,7 @@ export interface CallStore {
 		},
 	): Promise<CallRecord | undefined>;
 	/** From any state but `ended`/`cancelled` to `ended`; undefined when it had ended before. */
-	endCall(callId: string, at: number, end: CallEnd): Promise<CallRecord | undefined>;
+	endCall(callId: string, at: number, end: CallEnd, patch?: CallPatch): Promise<CallRecord | undefined>;
 	/** Calls that have not ended, by room; newest first. */
 	liveCallsInRoom(projectId: string, roomName: string): Promise<CallRecord[]>;
 	/**

@@ -107,11 +107,11 @@ export class DynamoCallStore implements CallStore {
 		});
 	}
 
-	async endCall(callId: string, at: number, end: CallEnd): Promise<CallRecord | undefined> {
+	async endCall(callId: string, at: number, end: CallEnd, patch: CallPatch = {}): Promise<CallRecord | undefined> {
 		return this.#change(callId, {
 			to: "ended",
 			entry: { at, event: "ended", detail: end.reason },
-			patch: { endedAt: at, end },
+			patch: { ...patch, endedAt: at, end },
 			condition: "NOT #state IN (:ended, :cancelled)",
 			values: { ":ended": "ended", ":cancelled": "cancelled" },
 		});

@@ -59,10 +59,10 @@ export class MemoryCallStore implements CallStore, EventOutbox {
 		return this.#change(call, step.to, { at: step.at, event: step.event, ...detail }, step.patch ?? {});
 	}
 
-	async endCall(callId: string, at: number, end: CallEnd): Promise<CallRecord | undefined> {
+	async endCall(callId: string, at: number, end: CallEnd, patch: CallPatch = {}): Promise<CallRecord | undefined> {
 		const call = this.#live(callId);
 		if (!call || !isLive(call.state)) return undefined;
-		return this.#change(call, "ended", { at, event: "ended", detail: end.reason }, { endedAt: at, end });
+		return this.#change(call, "ended", { at, event: "ended", detail: end.reason }, { ...patch, endedAt: at, end });
 	}
 
 	async liveCallsInRoom(projectId: string, roomName: string): Promise<CallRecord[]> {

@@ -42,8 +42,21 @@ const callFields = {
 	media: z
 		.object({
 			codec: z.string().meta({ description: "PCMU, PCMA or G722" }),
-			srtp: z.string().optional().meta({ description: "SRTP suite; absent: in the clear", examples: ["AES_CM_128_HMAC_SHA1_80"] }),
+			srtp: z
+				.string()
+				.optional()
+				.meta({ description: "SRTP suite; absent: in the clear", examples: ["AES_CM_128_HMAC_SHA1_80"] }),
 			keysInTheClear: z.literal(true).optional().meta({ description: "the keys of SRTP came by signalling without TLS" }),
+			packets: z
+				.object({
+					received: z.int(),
+					sent: z.int(),
+					lost: z.int(),
+					refused: z.int().meta({ description: "that came from elsewhere" }),
+					srtpErrors: z.int().meta({ description: "that SRTP did not let in: forged, replayed, in the clear or under another key" }),
+				})
+				.optional()
+				.meta({ description: "of RTP; known when the call has ended" }),
 		})
 		.optional()
 		.meta({ description: "audio as agreed with the telephone; absent: not agreed" }),

@@ -29,7 +29,7 @@ export function countedCalls({ store, limits, uncounted, onError }: CountedCalls
 	};
 	const counted: Pick<CallStore, "transitionCall" | "endCall"> = {
 		transitionCall: async (callId, step) => count(await store.transitionCall(callId, step)),
-		endCall: async (callId, at, end) => count(await store.endCall(callId, at, end)),
+		endCall: async (callId, at, end, patch) => count(await store.endCall(callId, at, end, patch)),
 	};
 	return new Proxy(store, {
 		get: (target, name) => {

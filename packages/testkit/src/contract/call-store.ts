@@ -198,8 +198,9 @@ export function callStoreContract(name: string, factory: (now: () => number) => 
 			it("writes who, why and when, and drops the password", async () => {
 				await create({ request: dialRequest({ authUsername: "user", authPassword: "s3cret" }) });
 				const end = { by: "peer", reason: "busy", sipStatus: 486, sipReason: "Busy Here" } as const;
-				const ended = await store.endCall(callId, now + 9, end);
-				expect(ended).toMatchObject({ state: "ended", version: 2, endedAt: now + 9, end });
+				const media = { codec: "PCMU", srtp: "AEAD_AES_128_GCM" };
+				const ended = await store.endCall(callId, now + 9, end, { media });
+				expect(ended).toMatchObject({ state: "ended", version: 2, endedAt: now + 9, end, media });
 				expect(ended?.timeline.at(-1)).toStrictEqual({ at: now + 9, event: "ended", detail: "busy" });
 				expect(ended?.request).toMatchObject({ authUsername: "user", authPassword: "" });
 				expect(await store.getCall(callId)).toStrictEqual(ended);
