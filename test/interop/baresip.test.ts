@@ -49,7 +49,7 @@ describe.skipIf(!there)("baresip (needs baresip)", () => {
 	}
 
 	/** The room hears its 440 Hz now. */
-	async function talks(agent: Participant, phone: Baresip, identity: string): Promise<void> {
+	async function expectTalk(agent: Participant, phone: Baresip, identity: string): Promise<void> {
 		await until(() => agent.heardFrom().includes(identity), "the participant to hear baresip");
 		await settle();
 		agent.take(identity);
@@ -59,7 +59,7 @@ describe.skipIf(!there)("baresip (needs baresip)", () => {
 	}
 
 	/** After the call, when it has finished its recording: it heard the room's 1,000 Hz to the end. */
-	async function heard(phone: Baresip): Promise<void> {
+	async function expectHeard(phone: Baresip): Promise<void> {
 		await until(() => phone.has("CALL_CLOSED"), "baresip to end the call");
 		await phone.stop();
 		expectTones(phone.heard().subarray(-8_000), 8_000, [1_000], [440]);
@@ -82,10 +82,10 @@ describe.skipIf(!there)("baresip (needs baresip)", () => {
 		await agent.speak(1_000);
 		const phone = await baresip(options);
 		phone.do("dial", uri(bed));
-		await talks(agent, phone, "sip_baresip");
+		await expectTalk(agent, phone, "sip_baresip");
 		phone.do("hangup");
 		await until(() => agent.left.includes("sip_baresip"), "baresip to leave");
-		await heard(phone);
+		await expectHeard(phone);
 	});
 
 	it("holds and resumes: silence for the room meanwhile, and the call goes on", async () => {
@@ -94,14 +94,14 @@ describe.skipIf(!there)("baresip (needs baresip)", () => {
 		await agent.speak(1_000);
 		const phone = await baresip();
 		phone.do("dial", bed.uri("+15550303"));
-		await talks(agent, phone, "sip_baresip");
+		await expectTalk(agent, phone, "sip_baresip");
 		phone.do("hold");
 		await settle();
 		agent.take("sip_baresip");
 		await settle(2_500);
 		expectTones(agent.take("sip_baresip"), 48_000, [], [440]);
 		phone.do("resume");
-		await talks(agent, phone, "sip_baresip");
+		await expectTalk(agent, phone, "sip_baresip");
 		phone.do("hangup");
 		await until(() => agent.left.includes("sip_baresip"), "baresip to leave");
 	});
@@ -112,9 +112,9 @@ describe.skipIf(!there)("baresip (needs baresip)", () => {
 		await agent.speak(1_000);
 		const trunk = await bed.sip.createSipOutboundTrunk("baresip", phone.uri.slice("sip:baresip@".length), ["+15550100"], { transport: 0 });
 		await bed.sip.createSipParticipant(trunk.sipTrunkId, "baresip", "out", { participantIdentity: "b", waitUntilAnswered: true });
-		await talks(agent, phone, "b");
+		await expectTalk(agent, phone, "b");
 		await bed.rooms.removeParticipant("out", "b");
-		await heard(phone);
+		await expectHeard(phone);
 	});
 
 	it("is transferred with REFER to another baresip, which it calls itself", async () => {
