@@ -36,6 +36,8 @@ export interface NodeConfig {
 	/** TLS, limits of connections, IPv6 beside IPv4 */
 	sip: Partial<SipOptions>;
 	rtpPortRange: readonly [first: number, last: number];
+	/** WAV file that held callers hear */
+	holdMusic?: string;
 	maxCalls: number;
 	strictDispatch: boolean;
 	/** see MediaNodeOptions.unknownSources */
@@ -102,6 +104,7 @@ const schema = z.object({
 	SIP_PORT: port(5060),
 	ADVERTISED_ADDRESS: address.optional(),
 	RTP_PORT_RANGE: portRange,
+	HOLD_MUSIC: z.string().min(1).optional(),
 	...SIP_FIELDS,
 	MAX_CALLS: count(500, 1, 99_999),
 	STRICT_DISPATCH: z.enum(["true", "false"], { error: "must be true or false" }).default("true"),
@@ -147,6 +150,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		advertisedAddress: settings.ADVERTISED_ADDRESS ?? advertisedFor(settings.SIP_HOST),
 		sip: sip.options,
 		rtpPortRange: settings.RTP_PORT_RANGE,
+		...(settings.HOLD_MUSIC === undefined ? {} : { holdMusic: settings.HOLD_MUSIC }),
 		maxCalls: settings.MAX_CALLS,
 		strictDispatch: settings.STRICT_DISPATCH === "true",
 		unknownSources: settings.SIP_UNKNOWN_SOURCES,

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { newId } from "@trunkline/contracts";
 import { wantsDigits } from "@trunkline/domain";
 import { createLogger, type Logger } from "@trunkline/observability";
@@ -20,6 +21,7 @@ import { startHealthServer } from "./health/server.ts";
 import { nodeProjects } from "./projects.ts";
 import { TlsFileError } from "./transport/tls-files.ts";
 import { ipv6Of } from "./sip-config.ts";
+import { holdMusicOf } from "./media/hold-file.ts";
 import { MediaNode, type MediaNodeOptions } from "./wire.ts";
 
 /** After the grace period: for BYEs, the last records and the rooms. */
@@ -65,7 +67,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 	if (commandQueueName !== undefined) await createCommandQueue(sqs, commandQueueName);
 	// Of the same account and region, so it is where the dial queue is.
 	const commandUrl = commandQueueName === undefined ? undefined : url.replace(/[^/]+$/, commandQueueName);
-	const node = await named("SIP_PORT", () =>
+	const node = await named("SIP_PORT", async () =>
 		MediaNode.start({
 			nodeId,
 			region: config.region,
@@ -81,6 +83,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 				advertisedAddress: config.advertisedAddress,
 				...ipv6Of(config.sip),
 				portRange: config.rtpPortRange,
+				...(await holdMusicIn(config.holdMusic)),
 			},
 			livekit: config.livekit,
 			configStore: stores.configStore,
@@ -143,6 +146,16 @@ function withProjects(
 }
 
 /** What the system says about a port, with the name of the setting before it. */
+/** Read at the start: a file that nobody can play is better known before the first caller waits. */
+async function holdMusicIn(file: string | undefined): Promise<{ holdMusic?: Int16Array }> {
+	if (file === undefined) return {};
+	try {
+		return { holdMusic: holdMusicOf(await readFile(file)) };
+	} catch (error) {
+		throw new SettingError(`HOLD_MUSIC=${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+	}
+}
+
 async function named<T>(setting: string, open: () => Promise<T>): Promise<T> {
 	try {
 		return await open();

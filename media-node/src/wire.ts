@@ -59,6 +59,8 @@ export interface MediaNodeOptions {
 		bindHost6?: string;
 		advertisedAddress6?: string;
 		portRange: readonly [number, number];
+		/** what held callers hear, 8 kHz; unset: a tune of our own */
+		holdMusic?: Int16Array | undefined;
 	};
 	/** of projects that name no server of their own */
 	livekit: LiveKitAccess;

@@ -1,5 +1,6 @@
-import { dominantTone, rmsDbov } from "@trunkline/audio";
+import { dominantTone, rmsDbov, writeWav } from "@trunkline/audio";
 import { expect, it } from "vitest";
+import { holdMusicOf } from "./hold-file.ts";
 import { holdMusic } from "./hold-music.ts";
 
 const FRAME = 160;
@@ -32,4 +33,16 @@ it("a file goes round and round", () => {
 
 it("silence is silence", () => {
 	expect(new Set(next(holdMusic("silence"), 40))).toEqual(new Set([0]));
+});
+
+it("a WAV file of another rate is turned into 8 kHz; what is none says so", () => {
+	const pcm = holdMusicOf(
+		writeWav(
+			Int16Array.from({ length: 48_000 }, (_, i) => 8_000 * Math.sin((2 * Math.PI * 440 * i) / 48_000)),
+			48_000,
+		),
+	);
+	expect(Math.abs(pcm.length - 8_000)).toBeLessThan(20);
+	expect(Math.abs((dominantTone(pcm.subarray(400, 4_400), 8_000)?.hz ?? 0) - 440)).toBeLessThan(5);
+	expect(() => holdMusicOf(Uint8Array.of(1, 2, 3))).toThrow(Error);
 });
