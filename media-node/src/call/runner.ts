@@ -423,8 +423,6 @@ export abstract class CallRunner {
 
 	#endRecord(end: CallEnd): void {
 		this.deps.log.info({ callId: this.callId, by: end.by, reason: end.reason, sipStatus: end.sipStatus }, "call ended");
-		const media = this.media === undefined ? undefined : this.local.terms.summary(this.media.stats());
-		if (media !== undefined) this.records.patch({ media });
 		this.records.end(this.deps.clock.now(), end);
 		this.onEnded(end);
 	}
@@ -451,6 +449,9 @@ export abstract class CallRunner {
 
 	#closeMedia(): void {
 		this.#mediaClosed = true;
+		const media = this.media && this.local.terms.summary(this.media.stats());
+		// with the record's end, which comes right after
+		if (media !== undefined) this.records.patch({ media });
 		this.media?.close();
 		// Nothing may start it again.
 		this.media = undefined;
