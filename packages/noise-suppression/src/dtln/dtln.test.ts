@@ -4,8 +4,9 @@ import { RealFft } from "./fft.ts";
 import { createKernel } from "./kernel.ts";
 import { DtlnNetwork, HOP } from "./network.ts";
 import { DtlnSuppressor } from "./suppressor.ts";
+import { DTLN_WEIGHTS } from "./weights.ts";
 
-const weights = readFileSync(new URL("../../model/dtln.f16", import.meta.url));
+const weights = readFileSync(DTLN_WEIGHTS);
 
 /** mulberry32 */
 function random(seed: number): () => number {
@@ -63,6 +64,21 @@ test("steady noise is gone after a second, and two signals of one network do not
 	}
 	expect(10 * Math.log10(after / before)).toBeLessThan(-20);
 	expect(fromSilence).toBeLessThan(1e-3);
+});
+
+test("what is silent for long is silent, and what comes after it is heard", () => {
+	const suppressor = new DtlnSuppressor(new DtlnNetwork(weights));
+	const [input, output] = [new Float32Array(HOP), new Float32Array(HOP).fill(1)];
+	for (let hop = 0; hop < 20; hop++) suppressor.process(input, output);
+	expect(output).toEqual(new Float32Array(HOP));
+	const draw = random(3);
+	let power = 0;
+	for (let hop = 0; hop < 20; hop++) {
+		for (let index = 0; index < HOP; index++) input[index] = 0.3 * draw();
+		suppressor.process(input, output);
+		for (const sample of output) power += sample ** 2;
+	}
+	expect(power / (20 * HOP)).toBeGreaterThan(1e-6);
 });
 
 test("a model of another size is refused", () => {
