@@ -10,7 +10,15 @@ export {
 } from "./packet.ts";
 export type { RtpExtension, RtpHeader, RtpPacket } from "./packet.ts";
 export { ReceptionStatistics, sequenceDelta, timestampDelta, Unwrapper } from "./sequence.ts";
-export type { ReceptionReport } from "./sequence.ts";
+export type { ReceptionReport, ReceptionTotals } from "./sequence.ts";
+export { RTCP_MINIMUM_MS, rtcpIntervalMs } from "./rtcp-interval.ts";
+export type { RtcpIntervalOptions } from "./rtcp-interval.ts";
+export { RtcpReports } from "./rtcp-reports.ts";
+export type { FarEnd, SentStream } from "./rtcp-reports.ts";
+export { CODEC_IMPAIRMENTS, meanOpinionScore, transmissionRating } from "./quality/e-model.ts";
+export type { CodecImpairment, RatedCodec, Transmission } from "./quality/e-model.ts";
+export { DirectionQuality } from "./quality/direction.ts";
+export type { QualityCounts, QualitySample, QualitySummary } from "./quality/direction.ts";
 export { ntpFromUnixMs, parseRtcp, writeBye, writeReceiverReport, writeSenderReport } from "./rtcp.ts";
 export type { ReportBlock, RtcpPacket, SenderInfo } from "./rtcp.ts";
 export { dtmfCode, dtmfDigit, parseTelephoneEvent, writeTelephoneEvent } from "./dtmf.ts";

@@ -121,14 +121,15 @@ export function writeReceiverReport(ssrc: number, reports: readonly ReportBlock[
 	return bytes;
 }
 
-/** "This source leaves" (RFC 3550 §6.6), after the empty receiver report that a compound must begin with. */
-export function writeBye(ssrc: number): Uint8Array {
-	const bytes = new Uint8Array(16);
-	bytes.set(writeReceiverReport(ssrc, []), 0);
-	bytes[8] = 0x81;
-	bytes[9] = BYE;
-	writeUint16(bytes, 10, 1);
-	writeUint32(bytes, 12, ssrc);
+/** "This source leaves" (RFC 3550 §6.6), after the empty receiver report that a compound must begin with, and with `cname` the SDES (§6.1). */
+export function writeBye(ssrc: number, cname?: string): Uint8Array {
+	const report = writeReceiverReport(ssrc, [], cname);
+	const bytes = new Uint8Array(report.length + 8);
+	bytes.set(report, 0);
+	bytes[report.length] = 0x81;
+	bytes[report.length + 1] = BYE;
+	writeUint16(bytes, report.length + 2, 1);
+	writeUint32(bytes, report.length + 4, ssrc);
 	return bytes;
 }
 

@@ -41,3 +41,29 @@ it("a restart of the sender is believed at the second packet (A.1)", () => {
 	expect(statistics.onPacket(30001, 160, 120)).toBe(true);
 	expect(statistics.report()).toMatchObject({ received: 1, expected: 1, extendedHighest: 30001 });
 });
+
+it("totals: lost, reordered and repeated packets are told apart, over the edge and over a change of source", () => {
+	const statistics = new ReceptionStatistics(8000);
+	const order = [65530, 65531, 65533, 65532, 65534, 65534, 65535, 1, 1, 0, 4, 3, 5];
+	order.forEach((sequence, i) => statistics.onPacket(sequence, i * 160, i * 20));
+	// 2 never came; 65532, 0 and 3 came late; 65534 and 1 came twice
+	expect(statistics.totals()).toMatchObject({ received: 13, lost: 1, reordered: 3, duplicates: 2 });
+	expect(statistics.totals(), "asking changes nothing").toMatchObject({ received: 13, lost: 1 });
+	statistics.restart();
+	for (const sequence of [9000, 9001, 9003]) statistics.onPacket(sequence, sequence * 160, 0);
+	expect(statistics.totals()).toMatchObject({ received: 16, lost: 2, reordered: 3, duplicates: 2 });
+	expect(statistics.report(), "a report is of the new source alone").toMatchObject({ received: 3, expected: 4, extendedHighest: 9003 });
+});
+
+it("one in twenty lost: exactly", () => {
+	const statistics = new ReceptionStatistics(8000);
+	for (let i = 0; i < 10_000; i++) if (i % 20 !== 19) statistics.onPacket((60_000 + i) & 0xffff, i * 160, i * 20);
+	// the last one that is missing has nothing behind it to tell of it
+	expect(statistics.totals()).toEqual({ received: 9500, lost: 499, reordered: 0, duplicates: 0, jitterMs: 0 });
+});
+
+it("digits, whose packets all have the time of the first, are no jitter (RFC 4733 §2.2)", () => {
+	const statistics = new ReceptionStatistics(8000);
+	for (let i = 0; i < 50; i++) statistics.onPacket(i, i < 20 ? i * 160 : 3200, i * 20, i < 20);
+	expect(statistics.totals()).toEqual({ received: 50, lost: 0, reordered: 0, duplicates: 0, jitterMs: 0 });
+});

@@ -45,10 +45,26 @@ export interface ReceptionReport {
 	jitterMs: number;
 }
 
+/** What came of a stream since it began, over restarts and changes of its SSRC. */
+export interface ReceptionTotals {
+	/** packets, those that came twice included */
+	received: number;
+	/** never came; in all that came, how often a number is missing */
+	lost: number;
+	/** came after one with a higher number, for the first time */
+	reordered: number;
+	/** came again */
+	duplicates: number;
+	/** RFC 3550 A.8 */
+	jitterMs: number;
+}
+
 // RFC 3550 A.1
 const MAX_DROPOUT = 3000;
 const MAX_MISORDER = 100;
 const SEQUENCE_MOD = 1 << 16;
+/** above MAX_MISORDER, a power of two: of so many numbers is known whether they were there */
+const REMEMBERED = 128;
 
 /**
  * Loss and jitter of one stream: RFC 3550 A.1 (sequence), A.3 (loss), A.8 (jitter). There is no probation: the source is known from SDP,
@@ -64,21 +80,49 @@ export class ReceptionStatistics {
 	#received = 0;
 	#receivedBefore = 0;
 	#expectedBefore = 0;
-	#arrivalTicks = 0;
+	/** -1 = none yet */
+	#arrivalTicks = -1;
 	#timestamp = 0;
 	#jitter = 0;
+	#reordered = 0;
+	#duplicates = 0;
+	/** sequence numbers that were there, each at its place modulo REMEMBERED; -1 = none */
+	readonly #seen = new Int32Array(REMEMBERED).fill(-1);
+	/** of streams before this one */
+	#carried = { received: 0, lost: 0, reordered: 0, duplicates: 0 };
 
 	constructor(clockRate: number) {
 		this.#ticksPerMs = clockRate / 1000;
 	}
 
-	/** Counts one packet. False when its sequence number is so far off that it is left out until a second one confirms it. */
-	onPacket(sequence: number, timestamp: number, arrivalMs: number): boolean {
+	/**
+	 * Counts one packet. False when its sequence number is so far off that it is left out until a second one confirms it. `onClock` false: its timestamp
+	 * is not when it was sampled (RFC 4733 §2.2: all packets of an event have the event's), and says nothing of jitter.
+	 */
+	onPacket(sequence: number, timestamp: number, arrivalMs: number, onClock = true): boolean {
 		if (this.#base < 0) this.#start(sequence);
 		else if (!this.#advance(sequence)) return false;
-		this.#updateJitter(timestamp, arrivalMs);
+		if (onClock) this.#updateJitter(timestamp, arrivalMs);
 		this.#received += 1;
 		return true;
+	}
+
+	/** Another source from now on (RFC 3550 §8): its numbers and its clock begin anew, the totals go on. */
+	restart(): void {
+		this.#carry();
+		this.#base = -1;
+	}
+
+	/** In all; asking changes nothing. */
+	totals(): ReceptionTotals {
+		const { received, lost, reordered, duplicates } = this.#carried;
+		return {
+			received: received + this.#received,
+			lost: lost + this.#lost(),
+			reordered: reordered + this.#reordered,
+			duplicates: duplicates + this.#duplicates,
+			jitterMs: this.#jitter / this.#ticksPerMs,
+		};
 	}
 
 	/** The figures now; `fractionLost` counts from the call of `report` before. */
@@ -100,7 +144,21 @@ export class ReceptionStatistics {
 		};
 	}
 
+	#lost(): number {
+		if (this.#base < 0) return 0;
+		return Math.max(0, this.#cycles + this.#highest - this.#base + 1 - this.#received + this.#duplicates);
+	}
+
+	#carry(): void {
+		const { received, lost, reordered, duplicates } = this.totals();
+		this.#carried = { received, lost, reordered, duplicates };
+		this.#received = this.#reordered = this.#duplicates = 0;
+	}
+
 	#start(sequence: number): void {
+		this.#carry();
+		this.#seen.fill(-1);
+		this.#seen[sequence % REMEMBERED] = sequence;
 		this.#base = sequence;
 		this.#highest = sequence;
 		this.#cycles = 0;
@@ -108,7 +166,7 @@ export class ReceptionStatistics {
 		this.#received = 0;
 		this.#receivedBefore = 0;
 		this.#expectedBefore = 0;
-		this.#arrivalTicks = 0;
+		this.#arrivalTicks = -1;
 		this.#jitter = 0;
 	}
 
@@ -116,7 +174,9 @@ export class ReceptionStatistics {
 		const ahead = (sequence - this.#highest) & 0xffff;
 		if (ahead < MAX_DROPOUT) {
 			if (sequence < this.#highest) this.#cycles += SEQUENCE_MOD;
+			if (ahead === 0) this.#duplicates += 1;
 			this.#highest = sequence;
+			this.#seen[sequence % REMEMBERED] = sequence;
 			this.#restartAt = -1;
 			return true;
 		}
@@ -129,12 +189,15 @@ export class ReceptionStatistics {
 			this.#restartAt = (sequence + 1) & 0xffff;
 			return false;
 		}
-		return true; // a duplicate or a reordered packet
+		if (this.#seen[sequence % REMEMBERED] === sequence) this.#duplicates += 1;
+		else this.#reordered += 1;
+		this.#seen[sequence % REMEMBERED] = sequence;
+		return true;
 	}
 
 	#updateJitter(timestamp: number, arrivalMs: number): void {
 		const arrivalTicks = arrivalMs * this.#ticksPerMs;
-		if (this.#received > 0) {
+		if (this.#arrivalTicks >= 0) {
 			const difference = Math.abs(arrivalTicks - this.#arrivalTicks - timestampDelta(this.#timestamp, timestamp));
 			this.#jitter += (difference - this.#jitter) / 16;
 		}
