@@ -1,4 +1,5 @@
 /** RTCP of a session: one sender report with reception blocks every few seconds, instead of werift's two timers per track. */
+import { ntpFromUnixMs } from "@trunkline/rtp";
 import { type RtcpPacket, RtcpReceiverInfo, RtcpRrPacket, RtcpSenderInfo, RtcpSourceDescriptionPacket, RtcpSrPacket } from "werift";
 import { SourceDescriptionChunk, SourceDescriptionItem } from "werift";
 import type { Downlink } from "./downlink.ts";
@@ -8,8 +9,6 @@ import type { Uplink } from "./uplink.ts";
 export const REPORT_INTERVAL_MS = 5000;
 /** RFC 3550 §6.4.1: the count of report blocks has five bits */
 const MAX_BLOCKS = 31;
-/** seconds from 1900 to 1970 */
-const NTP_EPOCH_OFFSET_SECONDS = 2_208_988_800n;
 
 /** `now` monotonic, `wallClock` since 1970, both in milliseconds. Empty before anything was sent or received. */
 export function compoundReport(
@@ -42,8 +41,8 @@ export function compoundReport(
 
 /** 64-bit fixed point seconds since 1900 (RFC 3550 §4). */
 export function ntpTimestamp(wallClock: number): bigint {
-	const milliseconds = BigInt(Math.floor(wallClock));
-	return ((milliseconds / 1000n + NTP_EPOCH_OFFSET_SECONDS) << 32n) | (((milliseconds % 1000n) << 32n) / 1000n);
+	const { ntpSeconds, ntpFraction } = ntpFromUnixMs(wallClock);
+	return (BigInt(ntpSeconds) << 32n) | BigInt(ntpFraction);
 }
 
 /** Keeps the sender reports of the server for the round trip times that it computes from ours. */
