@@ -38,6 +38,8 @@ export interface NodeConfig {
 	rtpPortRange: readonly [first: number, last: number];
 	/** WAV file that held callers hear */
 	holdMusic?: string;
+	/** ES module that takes noise out of calls in the place of DTLN */
+	noiseSuppressorModule?: string;
 	maxCalls: number;
 	strictDispatch: boolean;
 	/** see MediaNodeOptions.unknownSources */
@@ -105,6 +107,7 @@ const schema = z.object({
 	ADVERTISED_ADDRESS: address.optional(),
 	RTP_PORT_RANGE: portRange,
 	HOLD_MUSIC: z.string().min(1).optional(),
+	NOISE_SUPPRESSOR_MODULE: z.string().min(1).optional(),
 	...SIP_FIELDS,
 	MAX_CALLS: count(500, 1, 99_999),
 	STRICT_DISPATCH: z.enum(["true", "false"], { error: "must be true or false" }).default("true"),
@@ -151,6 +154,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		sip: sip.options,
 		rtpPortRange: settings.RTP_PORT_RANGE,
 		...(settings.HOLD_MUSIC === undefined ? {} : { holdMusic: settings.HOLD_MUSIC }),
+		...(settings.NOISE_SUPPRESSOR_MODULE === undefined ? {} : { noiseSuppressorModule: settings.NOISE_SUPPRESSOR_MODULE }),
 		maxCalls: settings.MAX_CALLS,
 		strictDispatch: settings.STRICT_DISPATCH === "true",
 		unknownSources: settings.SIP_UNKNOWN_SOURCES,

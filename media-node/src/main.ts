@@ -84,6 +84,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 				...ipv6Of(config.sip),
 				portRange: config.rtpPortRange,
 				...(await holdMusicIn(config.holdMusic)),
+				noiseSuppressor: { module: config.noiseSuppressorModule },
 			},
 			livekit: config.livekit,
 			configStore: stores.configStore,

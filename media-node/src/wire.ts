@@ -27,6 +27,7 @@ import { TrunkLimits } from "./call/trunk-limits.ts";
 import { systemClock } from "./health/clock.ts";
 import { Lateness } from "./health/lateness.ts";
 import { RtpMediaPort } from "./media/media-port.ts";
+import type { NoiseSuppressorOptions } from "./media/noise/suppressors.ts";
 import { LiveKitRoomConnector } from "./room/livekit-room-connector.ts";
 import { joinToken } from "./room/token.ts";
 import { contactOf, familiesOf, openSip, type SipOptions } from "./sip-options.ts";
@@ -61,6 +62,8 @@ export interface MediaNodeOptions {
 		portRange: readonly [number, number];
 		/** what held callers hear, 8 kHz; unset: a tune of our own */
 		holdMusic?: Int16Array | undefined;
+		/** what takes noise out of calls that want it; unset: DTLN */
+		noiseSuppressor?: NoiseSuppressorOptions | undefined;
 	};
 	/** of projects that name no server of their own */
 	livekit: LiveKitAccess;

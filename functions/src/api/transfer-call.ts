@@ -1,4 +1,4 @@
-import type { CallRecord } from "@trunkline/contracts";
+import type { CallRecord, NoiseSuppression } from "@trunkline/contracts";
 import {
 	type CallCommand,
 	type CommandPort,
@@ -54,8 +54,13 @@ const patience = (command: CallCommand): number => ("ringingTimeoutMs" in comman
 function isSame(first: CallCommand, again: CallCommand): boolean {
 	if ("transferTo" in again) return "transferTo" in first && first.transferTo === again.transferTo;
 	if ("destinationRoom" in again) return "destinationRoom" in first && first.destinationRoom === again.destinationRoom;
+	if ("recording" in again) return "recording" in first && first.recording === again.recording;
+	if ("noiseSuppression" in again) return "noiseSuppression" in first && sameSuppression(first.noiseSuppression, again.noiseSuppression);
 	return "music" in first && first.on === again.on;
 }
+
+const sameSuppression = (a: NoiseSuppression, b: NoiseSuppression): boolean =>
+	a.uplink === b.uplink && a.downlink === b.downlink && a.mix === b.mix;
 
 async function tell({ commandQueue, clock }: TransferDeps, { callId, projectId, owner }: CallRecord, transferId: string): Promise<void> {
 	if (owner === undefined) throw new Error("a call that was answered has no owner");

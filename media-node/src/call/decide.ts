@@ -30,7 +30,10 @@ import type { InboundOutcome, InboundPlan } from "./inbound-call.ts";
 import type { HeaderList, InboundInvite, ReplaceableCall } from "./ports.ts";
 import type { Identities } from "./identities.ts";
 import type { TermsInput } from "./media-terms.ts";
+import { suppressionOf } from "./noise.ts";
 import { sendableHeaders } from "./sendable-headers.ts";
+import { PinLocks } from "./pin-locks.ts";
+import { lockedOut, pinQuestion } from "./pin-question.ts";
 import { replacesRefusal } from "./replaceable.ts";
 import type { Decision } from "./state.ts";
 import { allowHeaders } from "./transfer-state.ts";
@@ -53,6 +56,8 @@ export interface DecideOptions {
 	identities: Identities;
 	/** `settings.limits` of trunks; whoever runs the call releases its slot */
 	trunkLimits?: TrunkLimits;
+	/** wrong PINs so far; unset: of this decider alone */
+	pinLocks?: PinLocks;
 	log: { warn(fields: Record<string, unknown>, message: string): void };
 }
 
@@ -64,6 +69,7 @@ export function decideWith(
 	options: DecideOptions,
 ): (invite: InboundInvite, request: SipRequest, callId: string) => Promise<InboundOutcome> {
 	const used = new UsedAnswers(NONCE_LIFETIME_MS);
+	const locks = options.pinLocks ?? new PinLocks();
 	return async (invite, request, callId) => {
 		const { configStore } = options;
 		const from = callerOf(invite.from.user);
@@ -87,10 +93,22 @@ export function decideWith(
 		const rules = await configStore.rulesFor(projectId, trunk?.trunkId, to);
 		const byRule = decideRule(rules, { from, to, trunk, strict: options.strict });
 		steps.push(...byRule.steps);
+		const planWith = (rule: DispatchRule, status: "ringing" | "active"): Promise<InboundPlan> =>
+			planFor(options, projectId, invite, callId, { trunk, rule, from, to }, status);
+		if (byRule.asksForPin !== undefined && byRule.rule !== undefined) {
+			const source = invite.source.address;
+			const { strict, now } = options;
+			const asked = { configStore, locks, strict, now, projectId, trunk, from, to, source, planFor: (rule: DispatchRule) => planWith(rule, "active") };
+			const locked = lockedOut(asked);
+			if (locked !== undefined) return refused(locked);
+			const { maxCallDurationMs = MAX_CALL_DURATION_MS } = trunk ?? {};
+			const decision: Decision = { kind: "ask-pin", maxCallDurationMs, ...byRule.asksForPin };
+			return { ...refused(decision), plan: planBeforePin({ trunk, rule: byRule.rule, from, to }), askPin: pinQuestion(asked) };
+		}
 		if (byRule.refusal !== undefined) return refused({ kind: "reject", ...byRule.refusal });
-		const plan = await planFor(options, projectId, invite, callId, { trunk, rule: byRule.rule, from, to });
+		const plan = await planWith(byRule.rule, "ringing");
 		return {
-			decision: acceptedBy(trunk),
+			decision: acceptedBy(trunk, byRule.rule),
 			steps,
 			trunkId: plan.trunkId,
 			projectId,
@@ -108,11 +126,12 @@ const beyondLimits = ({ message, retryAfterSeconds }: TrunkRefusal): Decision =>
 	headers: [["Retry-After", String(retryAfterSeconds)]],
 });
 
-const acceptedBy = (trunk: InboundTrunk | undefined): Decision => ({
+const acceptedBy = (trunk: InboundTrunk | undefined, rule: DispatchRule): Decision => ({
 	kind: "accept",
 	ringingTimeoutMs: trunk?.ringingTimeoutMs ?? DEFAULT_RINGING_TIMEOUT_MS,
 	maxCallDurationMs: trunk?.maxCallDurationMs ?? MAX_CALL_DURATION_MS,
 	...(trunk?.settings === undefined ? {} : { settings: trunk.settings }),
+	...suppressionOf(trunk?.krispEnabled === true || rule.krispEnabled, trunk?.settings),
 });
 
 const nobodysNumber: Decision = {
@@ -197,12 +216,36 @@ function shortSession(request: SipRequest, trunk: InboundTrunk): Decision | unde
 
 const reject = (status: number, reason: string, end: CallEnd): Decision => ({ kind: "reject", status, reason, end });
 
+interface RuledCall {
+	trunk: InboundTrunk | undefined;
+	rule: DispatchRule;
+	from: string;
+	to: string;
+}
+
+/** Of a caller who is asked for a PIN: codecs and encryption as the best rule has them; whose room it is comes later. */
+function planBeforePin({ trunk, rule, from, to }: RuledCall): InboundPlan {
+	const fixed = sendableHeaders([...Object.entries(trunk?.headers ?? {}), ...allowHeaders(trunk?.settings)]);
+	return {
+		trunkId: trunk?.trunkId ?? "",
+		ruleId: "",
+		room: { roomName: "", identity: "", name: "", metadata: "", attributes: {} },
+		from,
+		to,
+		acceptHeaders: fixed.headers,
+		attributesToHeaders: trunk?.attributesToHeaders ?? {},
+		terms: termsOf(trunk, rule),
+		...(trunk?.settings === undefined ? {} : { settings: trunk.settings }),
+	};
+}
+
 async function planFor(
 	options: DecideOptions,
 	projectId: string,
 	invite: InboundInvite,
 	callId: string,
-	call: { trunk: InboundTrunk | undefined; rule: DispatchRule; from: string; to: string },
+	call: RuledCall,
+	status: "ringing" | "active",
 ): Promise<InboundPlan> {
 	const { trunk, from, to } = call;
 	const rule = ruleForCaller(call.rule, invite.headers);
@@ -216,12 +259,12 @@ async function planFor(
 		to,
 		trunkId: trunk?.trunkId ?? "",
 	};
-	let participant = participantForInbound(rule, facts, "ringing");
+	let participant = participantForInbound(rule, facts, status);
 	const others = await options.callStore.liveCallsInRoom(projectId, roomName);
 	const elsewhere = others.some((other) => other.participantIdentity === participant.identity);
 	// In this order: an identity is not kept from others by a call that does not use it.
 	if (elsewhere || !options.identities.take(callId, roomName, participant.identity)) {
-		participant = participantForInbound(rule, { ...facts, identityTaken: true }, "ringing");
+		participant = participantForInbound(rule, { ...facts, identityTaken: true }, status);
 	}
 	const words = callerWords(invite.headers, trunk, rule);
 	const attributes = { ...participant.attributes, ...words.attributes };

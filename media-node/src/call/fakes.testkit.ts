@@ -1,3 +1,4 @@
+import type { NoiseSuppression } from "@trunkline/contracts";
 import type {
 	AudioUplink,
 	HeaderList,
@@ -94,6 +95,9 @@ export class FakeMediaSession implements MediaSession {
 	holdPhone(music: string): () => void {
 		this.did.push(`hold with ${music}`);
 		return () => void this.did.push("hold is over");
+	}
+	setNoiseSuppression({ uplink, downlink, mix }: NoiseSuppression): void {
+		this.did.push(`suppress uplink ${uplink} downlink ${downlink} mix ${mix}`);
 	}
 	playRingback(_uplink: AudioUplink): () => void {
 		this.did.push("ringback");

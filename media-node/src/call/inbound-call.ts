@@ -1,6 +1,7 @@
 import type { CallEnd, CallRecord, DecisionStep, TrunkSettings } from "@trunkline/contracts";
 import { effectiveSettings } from "@trunkline/domain";
 import { inbound, initialInbound } from "./inbound.ts";
+import { suppressing } from "./noise.ts";
 import { withAttributes } from "./attribute-headers.ts";
 import { familyOfOffer } from "@trunkline/sdp";
 import type { HeaderList, InboundInvite, MediaSession, ReplaceableCall, SipLeg, SipLegEvent } from "./ports.ts";
@@ -8,6 +9,7 @@ import type { DialogName } from "./replaceable.ts";
 import { preferredCodec } from "./local-description.ts";
 import type { TermsInput } from "./media-terms.ts";
 import { allowsRefer } from "./allow.ts";
+import type { PinVerdict } from "./pin-question.ts";
 import { provisionally, ringsReliably } from "./early-media.ts";
 import { type CallDeps, CallRunner, type Referrer, type RoomIdentity } from "./runner.ts";
 import type { Decision, Effect } from "./state.ts";
@@ -33,7 +35,12 @@ export interface InboundPlan {
 	settings?: TrunkSettings;
 }
 
+/** Which rule a PIN leads to; "" = none was entered. */
+export type PinQuestion = (pin: string) => Promise<PinVerdict>;
+
 export interface InboundOutcome {
+	/** the plan is that of a caller who has not entered a PIN: it has neither rule nor room */
+	askPin?: PinQuestion;
 	decision: Decision;
 	steps: DecisionStep[];
 	plan?: InboundPlan;
@@ -63,7 +70,7 @@ export class InboundCall extends CallRunner {
 	#agreed = false;
 
 	constructor(callId: string, deps: CallDeps, invite: InboundInvite, leg: SipLeg, decide: Decide) {
-		super(callId, deps, initialInbound, inbound);
+		super(callId, deps, initialInbound, suppressing(inbound));
 		this.#invite = invite;
 		this.#leg = leg;
 		this.#peerAddress = invite.source.address;
@@ -86,6 +93,8 @@ export class InboundCall extends CallRunner {
 				return;
 			case "reject":
 				return this.#leg.reject(effect.status, effect.reason, this.#withAttributes(effect.headers));
+			case "check-pin":
+				return this.run("checking a PIN", this.#checkPin(effect.pin));
 			case "bye":
 				return this.#leg.bye(this.farewell());
 			case "create-record":
@@ -132,6 +141,19 @@ export class InboundCall extends CallRunner {
 		if (outcome.plan !== undefined)
 			this.local.terms.set({ ...outcome.plan.terms, secureSignalling: this.#invite.source.transport === "TLS" });
 		this.dispatch({ type: "decided", decision: provisionally(outcome.decision, this.#invite) });
+	}
+
+	async #checkPin(pin: string): Promise<void> {
+		const outcome = this.#outcome;
+		if (outcome?.askPin === undefined) throw new Error("the call has nobody to ask about a PIN");
+		const checked = await outcome.askPin(pin);
+		if (checked.verdict === "accepted") {
+			const { plan, steps } = checked;
+			this.#outcome = { ...outcome, plan, steps: [...outcome.steps, ...steps] };
+			const { roomName, identity } = plan.room;
+			this.records.patch({ ruleId: plan.ruleId, roomName, participantIdentity: identity, decision: this.#outcome.steps });
+		}
+		this.dispatch({ type: "pin-checked", verdict: checked.verdict });
 	}
 
 	get #reliably(): boolean {

@@ -2,6 +2,7 @@ import { dialledUsers, effectiveSettings, inviteTarget } from "@trunkline/domain
 import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
 import { pii } from "@trunkline/observability";
 import { inviteRouting } from "./invite-routing.ts";
+import { suppressing } from "./noise.ts";
 import { initialOutbound, outbound } from "./outbound.ts";
 import { familyOfAddress } from "@trunkline/sdp";
 import {
@@ -56,7 +57,7 @@ export class OutboundCall extends CallRunner {
 
 	/** `dialled` is told once, when the call can no longer be lost: it is marked as being dialled, or it has ended. */
 	constructor(deps: CallDeps, record: CallRecord, plan: OutboundPlan, userAgent: UserAgent, dialled: () => void) {
-		super(record.callId, deps, initialOutbound(plan.request), outbound);
+		super(record.callId, deps, initialOutbound(plan.request), suppressing(outbound));
 		this.#plan = plan;
 		this.#projectId = record.projectId;
 		this.#userAgent = userAgent;

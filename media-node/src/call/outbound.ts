@@ -2,6 +2,7 @@ import type { CallEnd, DialRequest } from "@trunkline/contracts";
 import { endReasonForSipStatus } from "@trunkline/domain";
 import { earlyOutbound, earlyToRoom } from "./early-media.ts";
 import { ending, established } from "./established.ts";
+import { suppressionOf } from "./noise.ts";
 import {
 	type CallEvent,
 	type CallState,
@@ -32,6 +33,7 @@ export function initialOutbound(request: DialRequest): CallState {
 		playRingback: request.playDialtone,
 		...transferState(request.settings),
 		...earlyToRoom(request.settings),
+		...suppressionOf(request.krispEnabled, request.settings),
 	};
 }
 

@@ -1,5 +1,6 @@
+import type { NoiseSuppression } from "@trunkline/contracts";
 import type { Replaces } from "@trunkline/sip";
-import type { HoldCommand, MoveCommand, TransferCommand } from "@trunkline/domain";
+import type { HoldCommand, MoveCommand, RecordingCommand, SuppressCommand, TransferCommand } from "@trunkline/domain";
 import type { NegotiatedCrypto } from "@trunkline/sdp";
 import type { SessionTimerOptions } from "@trunkline/sip";
 
@@ -136,10 +137,14 @@ export interface NegotiatedAudio {
 export type MediaEvent =
 	/** first RTP packet of the peer */
 	| { type: "media-started" }
-	/** a digit began, once per key press */
-	| { type: "digit"; code: number; digit: string }
+	/** a digit began, once per key press; `inBand`: heard as tones */
+	| { type: "digit"; code: number; digit: string; inBand?: true }
+	/** the file of a recording is complete, as far as `problem` does not say otherwise; may come after `close` */
+	| { type: "recorded"; file: string; durationMs: number; bytes: number; problem?: string }
 	/** nothing received for too long */
-	| { type: "media-timeout"; beforeFirstPacket: boolean };
+	| { type: "media-timeout"; beforeFirstPacket: boolean }
+	/** noise suppression is off although it was wanted, and stays off: no model, or it failed */
+	| { type: "suppression-unavailable"; message: string };
 
 export interface MediaStats {
 	packetsReceived: number;
@@ -154,6 +159,9 @@ export interface MediaStats {
 
 /** What somebody hears who waits. */
 export type HoldMusic = "tune" | "silence";
+
+/** Spoken words; the media side has them as files, in the trunk's language. */
+export type PromptName = "enter-pin" | "wrong-pin" | "joining" | "goodbye";
 
 /** The RTP side of one call: one UDP port, one peer. */
 export interface MediaSession {
@@ -179,6 +187,20 @@ export interface MediaSession {
 	ringPhone(): () => void;
 	/** The telephone hears music in the place of the room, and is not heard there, until stopped; gives the stop. */
 	holdPhone(music: HoldMusic): () => void;
+	/** From now on; before it (and where both are false) the audio is not touched. */
+	setNoiseSuppression(wanted: NoiseSuppression): void;
+	/**
+	 * The telephone hears these one after the other in the place of the room. Resolves when they are over, are stopped, or the session is closed; what is
+	 * played next stops them.
+	 */
+	playPrompts(names: readonly PromptName[], language: string): Promise<void>;
+	stopPrompts(): void;
+	/**
+	 * Both directions go into this stereo WAV file from now on: what the telephone says on the left, what it hears on the right. `notice`: both sides hear a
+	 * beep every 15 s. Ends with `stopRecording` or `close`; `recorded` says when the file is complete.
+	 */
+	record(file: string, notice: boolean): void;
+	stopRecording(): void;
 	/** Plays ETSI ringback into the room until stopped; gives the stop. */
 	playRingback(uplink: AudioUplink): () => void;
 	/**
@@ -192,6 +214,14 @@ export interface MediaSession {
 	watch(firstPacketMs: number, laterMs: number): void;
 	stats(): MediaStats;
 	close(): void;
+}
+
+/** Where recordings are while they are made, and after that. */
+export interface Recordings {
+	/** The file that the media side writes; its directory is there. */
+	begin(key: string): Promise<string>;
+	/** Takes a complete file. Rejects when it could not; the file stays, to be taken at the node's next start. */
+	keep(key: string, file: string): Promise<void>;
 }
 
 export class MediaUnavailableError extends Error {
@@ -376,7 +406,9 @@ export interface LiveCall {
 			| { type: "hold"; on: boolean }
 			| { type: "transfer"; command: TransferCommand }
 			| { type: "move"; command: MoveCommand }
-			| { type: "music"; command: HoldCommand },
+			| { type: "music"; command: HoldCommand }
+			| { type: "suppress"; command: SuppressCommand }
+			| { type: "recording"; command: RecordingCommand },
 	): void;
 }
 

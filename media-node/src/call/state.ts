@@ -1,8 +1,9 @@
-import type { CallEnd, CallState as RecordState, TrunkSettings } from "@trunkline/contracts";
-import type { CallPatch, HoldCommand, MoveCommand, TransferCommand, TransferOutcome } from "@trunkline/domain";
+import type { CallEnd, CallState as RecordState, NoiseSuppression, TrunkSettings } from "@trunkline/contracts";
+import type { CallPatch, HoldCommand, MoveCommand, RecordingCommand, SuppressCommand, TransferCommand, TransferOutcome } from "@trunkline/domain";
 import type { EarlyMedia } from "./early-media.ts";
 import type { Hold } from "./hold.ts";
-import type { HeaderList, RoomCloseReason, SipLegEvent } from "./ports.ts";
+import type { PinEntry } from "./pin.ts";
+import type { HeaderList, PromptName, RoomCloseReason, SipLegEvent } from "./ports.ts";
 import type { SecondLegEvent } from "./second-leg-types.ts";
 
 /**
@@ -18,6 +19,8 @@ export type Phase =
 	| "ringing"
 	/** inbound: 200 sent, no ACK yet */
 	| "answering"
+	/** inbound: answered, and asked for a PIN; no room yet */
+	| "pin"
 	/** outbound: answered, post-dial digits being sent */
 	| "automation"
 	| "active"
@@ -25,7 +28,7 @@ export type Phase =
 	| "ending"
 	| "over";
 
-export type TimerName = "ringing" | "ring-again" | "max-duration" | "media-wait" | "give-up" | "transfer" | "transferred" | "hold";
+export type TimerName = "ringing" | "ring-again" | "max-duration" | "media-wait" | "give-up" | "transfer" | "transferred" | "hold" | "pin";
 
 /** A REFER of ours inside the call (RFC 3515). It stays after its outcome was told, while the telephone side may still be at it. */
 export interface Transfer {
@@ -87,6 +90,10 @@ export interface CallState {
 	readonly joined?: boolean;
 	/** the telephone hears music in the place of the room, and is not heard there */
 	readonly music?: boolean;
+	/** noise is taken out; unset: it is not */
+	readonly suppression?: NoiseSuppression | undefined;
+	/** why it is not although it was wanted */
+	readonly suppressionProblem?: string;
 	/** id of the move to another room that is under way */
 	readonly moving?: string | undefined;
 	/** audio before the answer; unset: not wanted */
@@ -95,12 +102,16 @@ export interface CallState {
 	readonly roomAudio?: boolean;
 	/** unset: nobody has put the call on hold yet */
 	readonly hold?: Hold;
+	/** inbound: the rule has a PIN, and the caller has not entered it yet */
+	readonly pin?: PinEntry | undefined;
 	/** CSeq numbers of REFERs that are over */
 	readonly staleRefers?: readonly number[];
 }
 
 export type Decision =
-	| { kind: "accept"; ringingTimeoutMs: number; maxCallDurationMs: number; settings?: TrunkSettings }
+	| { kind: "accept"; ringingTimeoutMs: number; maxCallDurationMs: number; settings?: TrunkSettings; suppression?: NoiseSuppression }
+	/** it is answered before it is known which rule takes it; `length`: of every PIN that would do */
+	| { kind: "ask-pin"; maxCallDurationMs: number; length?: number }
 	/** not a refusal yet: the caller is asked for credentials and tries again; leaves no record */
 	| { kind: "challenge"; status: 401 | 407; headers: HeaderList }
 	| { kind: "reject"; status: number; reason: string; end: CallEnd; headers?: HeaderList }
@@ -161,6 +172,13 @@ export type CallEvent =
 	| { type: "move-failed"; message: string }
 	/** the caller waits with music, or comes back */
 	| { type: "music"; command: HoldCommand }
+	| { type: "recording"; command: RecordingCommand }
+	/** what was played last has come to its end */
+	| { type: "prompts-played" }
+	| { type: "pin-checked"; verdict: "accepted" | "wrong" | "locked" }
+	/** noise is to be taken out from now on, or no more */
+	| { type: "suppress"; command: SuppressCommand }
+	| { type: "suppression-unavailable"; message: string }
 	| { type: "fault"; message: string };
 
 export type Effect =
@@ -196,6 +214,12 @@ export type Effect =
 	| { do: "move-room"; roomName: string }
 	/** in the place of the room; undefined: the room again */
 	| { do: "music"; music: HoldCommand["music"] | undefined }
+	/** to the telephone; `prompts-played` says when they are over, unless they are stopped or others take their place */
+	| { do: "play-prompts"; names: readonly PromptName[] }
+	| { do: "stop-prompts" }
+	| { do: "check-pin"; pin: string }
+	| { do: "record-audio"; command: RecordingCommand }
+	| { do: "suppress"; wanted: NoiseSuppression }
 	| { do: "answer-refer"; transaction: string; status: number; reason: string; headers?: HeaderList }
 	| { do: "notify-refer"; headers: HeaderList; progress: { status: number; reason: string } }
 	| { do: "transfer-outcome"; transferIds: readonly string[]; outcome: TransferOutcome }

@@ -45,6 +45,9 @@ export class Transferring {
 			case "music":
 				this.#music(effect.music);
 				return true;
+			case "suppress":
+				this.#call.media()?.setNoiseSuppression(effect.wanted);
+				return true;
 			case "refer":
 				this.#refer(effect.command);
 				return true;

@@ -3,6 +3,7 @@ import { dtmfCode, DtmfSender } from "@trunkline/rtp";
 import type { EncodedFrame, NegotiatedAudio, RemoteAudioTrack } from "../call/ports.ts";
 import type { EndlessAudio } from "./hold-music.ts";
 import { InBandDigits } from "./in-band-digits.ts";
+import type { SuppressedPath } from "./noise/call-suppression.ts";
 import type { PcmRate } from "./opus.ts";
 import { RoomSource } from "./room-source.ts";
 import type { RtpSender } from "./rtp-sender.ts";
@@ -17,11 +18,12 @@ const MAX_STALL = 8 * 200;
 
 /**
  * Room → telephone. One active G.711 track goes straight through, re-stamped packet by packet; everything else is decoded, mixed and encoded
- * on the 20 ms clock; digits take the place of audio while they last, and so does ringback. Whatever the source, sequence numbers and timestamps continue.
+ * on the 20 ms clock, and so is all of it while noise is suppressed; digits take the place of audio while they last, and so does ringback. Whatever the source, sequence numbers and timestamps continue.
  */
 export class Downlink {
 	readonly #sender: RtpSender;
 	readonly #now: () => number;
+	readonly #noise: SuppressedPath | undefined;
 	readonly #sources = new Map<string, RoomSource>();
 	readonly #digits = new DtmfSender({ toneMs: 250, pauseMs: 250 });
 	readonly #inBand = new InBandDigits({ toneMs: 250, pauseMs: 250 });
@@ -54,7 +56,8 @@ export class Downlink {
 	readonly #converted = new Uint8Array(1_500);
 
 	/** `sequence` and `timestamp` are the random starting points (RFC 3550 §5.1); `now` is monotonic ms. */
-	constructor(sender: RtpSender, sequence: number, timestamp: number, now: () => number) {
+	constructor(sender: RtpSender, sequence: number, timestamp: number, now: () => number, noise?: SuppressedPath) {
+		this.#noise = noise;
 		this.#sender = sender;
 		this.#sequence = sequence;
 		this.#timestamp = timestamp;
@@ -155,7 +158,9 @@ export class Downlink {
 		source.push(frame, now);
 	}
 
+	/** It may go straight through: nobody else is to be heard, and nothing is to be done to it. */
 	#alone(source: RoomSource, now: number): boolean {
+		if (this.#noise?.active === true) return false;
 		for (const other of this.#sources.values()) if (other !== source && other.active(now)) return false;
 		return true;
 	}
@@ -221,9 +226,15 @@ export class Downlink {
 
 	#sendMix(inputs: readonly Int16Array[]): void {
 		const [only] = inputs;
-		if (inputs.length === 1 && only !== undefined) return this.#sendPcm(only);
+		if (inputs.length === 1 && only !== undefined) return this.#sendRoom(only);
 		mix(inputs, this.#mixed);
-		this.#sendPcm(this.#mixed);
+		this.#sendRoom(this.#mixed);
+	}
+
+	/** The buffer is ours. */
+	#sendRoom(pcm: Int16Array): void {
+		this.#noise?.process(pcm, this.#rate);
+		this.#sendPcm(pcm);
 	}
 
 	/** Audio of our own, 8 kHz. */
@@ -238,8 +249,8 @@ export class Downlink {
 	}
 
 	#sendSilence(): void {
-		// G.722 has no byte for silence: what one sounds like depends on what was before
-		if (this.#wide !== undefined) return this.#sendPcm(this.#mixed.fill(0));
+		// G.722 has no byte for silence: what one sounds like depends on what was before. A suppressor still has the end of what was said.
+		if (this.#wide !== undefined || this.#noise?.active === true) return this.#sendRoom(this.#mixed.fill(0));
 		this.#encoded.fill(g711Silence(this.#law));
 		this.#sendFrame();
 	}

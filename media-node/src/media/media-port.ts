@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type MediaEvent, type MediaPort, type MediaSession, MediaUnavailableError } from "../call/ports.ts";
+import { type NoiseSuppressorOptions, Suppressors } from "./noise/suppressors.ts";
 import { PortsPool } from "./ports-pool.ts";
 import { RtpMediaSession } from "./session.ts";
 import { openRtpSocket, type RtpSocket } from "./socket/rtp-socket.ts";
@@ -14,6 +15,7 @@ export interface MediaPortOptions {
 	advertisedAddress6?: string;
 	/** what held callers hear, 8 kHz; unset: a tune of our own */
 	holdMusic?: Int16Array | undefined;
+	noiseSuppressor?: NoiseSuppressorOptions | undefined;
 	portRange: readonly [first: number, last: number];
 }
 
@@ -24,9 +26,11 @@ export class RtpMediaPort implements MediaPort {
 	readonly #options: MediaPortOptions;
 	readonly #ticker = new Ticker();
 	readonly #pool: PortsPool;
+	readonly #suppressors: Suppressors;
 
 	constructor(options: MediaPortOptions) {
 		this.#options = options;
+		this.#suppressors = new Suppressors(options.noiseSuppressor);
 		this.#pool = new PortsPool(options.portRange[0], options.portRange[1], () => randomBytes(4).readUInt32BE() / 2 ** 32);
 	}
 
@@ -42,6 +46,7 @@ export class RtpMediaPort implements MediaPort {
 			ticker: this.#ticker,
 			advertisedAddress: six ? advertisedAddress6 : advertisedAddress,
 			holdMusic: this.#options.holdMusic,
+			suppressors: this.#suppressors,
 			now: () => performance.now(),
 			random: randomStart,
 			onEvent,

@@ -1,7 +1,10 @@
+import type { NoiseSuppression } from "@trunkline/contracts";
 import { DtmfReceiver, emptyRtpPacket, isRtcp, parseRtp, ReceptionStatistics } from "@trunkline/rtp";
 import type { AudioUplink, HoldMusic, MediaEvent, MediaSession, MediaStats, NegotiatedAudio, RemoteAudioTrack } from "../call/ports.ts";
 import { Downlink } from "./downlink.ts";
 import { holdMusic } from "./hold-music.ts";
+import { CallSuppression } from "./noise/call-suppression.ts";
+import { Suppressors } from "./noise/suppressors.ts";
 import { playRingback } from "./ringback.ts";
 import { RtpSender } from "./rtp-sender.ts";
 import { SecureAudio } from "./secure-audio.ts";
@@ -16,6 +19,8 @@ export interface SessionOptions {
 	advertisedAddress: string;
 	/** what held callers hear, 8 kHz; unset: a tune of our own */
 	holdMusic?: Int16Array | undefined;
+	/** of all calls of the thread; unset: DTLN, for this call alone */
+	suppressors?: Suppressors | undefined;
 	/** monotonic ms */
 	now(): number;
 	random(): { ssrc: number; sequence: number; timestamp: number };
@@ -35,6 +40,7 @@ export class RtpMediaSession implements MediaSession {
 	#statistics = new ReceptionStatistics(8_000);
 	readonly #sender: RtpSender;
 	readonly #downlink: Downlink;
+	readonly #noise: CallSuppression;
 	#uplink: Uplink | undefined;
 	#negotiated: NegotiatedAudio | undefined;
 	#ssrc = -1;
@@ -62,7 +68,10 @@ export class RtpMediaSession implements MediaSession {
 			},
 			(packet, length) => this.#secure.protect(packet, length),
 		);
-		this.#downlink = new Downlink(this.#sender, sequence, timestamp, options.now);
+		this.#noise = new CallSuppression(options.suppressors ?? new Suppressors(), (message) =>
+			options.onEvent({ type: "suppression-unavailable", message }),
+		);
+		this.#downlink = new Downlink(this.#sender, sequence, timestamp, options.now, this.#noise.downlink);
 	}
 
 	/** The socket's packets come to `onPacket`; the session closes it. */
@@ -90,7 +99,7 @@ export class RtpMediaSession implements MediaSession {
 	}
 
 	listen(uplink: AudioUplink): void {
-		this.#uplink = new Uplink(uplink);
+		this.#uplink = new Uplink(uplink, this.#noise.uplink);
 	}
 
 	speak(): void {
@@ -126,6 +135,10 @@ export class RtpMediaSession implements MediaSession {
 			this.#held -= 1;
 			stop();
 		};
+	}
+
+	setNoiseSuppression(wanted: NoiseSuppression): void {
+		this.#noise.set(wanted);
 	}
 
 	playRingback(uplink: AudioUplink): () => void {
@@ -168,6 +181,7 @@ export class RtpMediaSession implements MediaSession {
 		this.#ringbacks.clear();
 		this.#uplink = undefined;
 		this.#downlink.close();
+		this.#noise.close();
 		this.#socket.close();
 		this.#socket = undefined;
 		this.#options.onClose();

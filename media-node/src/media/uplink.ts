@@ -1,15 +1,20 @@
 import { audioLevelG711, audioLevelPcm, decodeG711, encodeG711, type G711, G722Decoder, Resampler, transcodeG711 } from "@trunkline/audio";
 import type { AudioUplink, EncodedFrame, PhoneCodec } from "../call/ports.ts";
+import type { SuppressedPath } from "./noise/call-suppression.ts";
 import { OpusFromPcm } from "./opus.ts";
 
 const MAX_PAYLOAD = 1_500;
+/** packets */
+const MAX_LATE = 100;
 
 /**
  * Telephone → room. G.711 goes straight through where the room takes the telephone's law, by table where it takes the other one, and as
- * narrow-band Opus where it takes neither. Buffers are reused: nothing is allocated per packet but by the Opus encoder.
+ * narrow-band Opus where it takes neither. Noise suppression is in the way only while it is on. Buffers are reused: nothing is allocated per packet but
+ * by the Opus encoder.
  */
 export class Uplink {
 	readonly #uplink: AudioUplink;
+	readonly #noise: SuppressedPath | undefined;
 	readonly #scratch = new Uint8Array(MAX_PAYLOAD);
 	readonly #pcm = new Int16Array(MAX_PAYLOAD);
 	readonly #frame: EncodedFrame;
@@ -20,9 +25,12 @@ export class Uplink {
 	#wide: { decoder: G722Decoder; pcm: Int16Array; opus: OpusFromPcm | undefined; narrow: Resampler } | undefined;
 	#opusSequence = 0;
 	#opusTimestamp = 0;
+	/** of the telephone, while noise is suppressed */
+	#lastSequence: number | undefined;
 
-	constructor(uplink: AudioUplink) {
+	constructor(uplink: AudioUplink, noise?: SuppressedPath) {
 		this.#uplink = uplink;
+		this.#noise = noise;
 		this.#frame = { codec: uplink.codec, payload: this.#scratch, timestamp: 0, sequence: 0, marker: false };
 		this.#law = uplink.takesG711 === true || uplink.codec === "opus" ? undefined : uplink.codec;
 		this.#opus = uplink.codec === "opus" ? new OpusFromPcm(8_000) : undefined;
@@ -31,7 +39,16 @@ export class Uplink {
 	/** One packet from the telephone; `timestamp` and `sequence` are the telephone's own. */
 	write(codec: PhoneCodec, payload: Uint8Array, timestamp: number, sequence: number, marker: boolean): void {
 		if (payload.length === 0 || payload.length > MAX_PAYLOAD) return;
+		const suppresses = this.#noise?.active === true;
+		// The sound of a packet that comes after its successor is not the one that belongs in its place any more: it is as good as lost.
+		if (suppresses && this.#isLate(sequence)) return;
+		this.#lastSequence = suppresses ? sequence : undefined;
 		if (codec === "G722") return this.#writeG722(payload, timestamp, sequence, marker);
+		if (suppresses) return this.#writeSuppressed(codec, payload, timestamp, sequence, marker);
+		this.#writeG711(codec, payload, timestamp, sequence, marker);
+	}
+
+	#writeG711(codec: G711, payload: Uint8Array, timestamp: number, sequence: number, marker: boolean): void {
 		const level = audioLevelG711(codec, payload);
 		const frame = this.#frame;
 		if (this.#opus !== undefined) return this.#writeOpus(this.#opus, codec, payload, level);
@@ -53,13 +70,28 @@ export class Uplink {
 	/** Audio that we make ourselves (ringback), 8 kHz. */
 	writePcm(pcm: Int16Array, timestamp: number, sequence: number, level: number): void {
 		if (this.#opus !== undefined) return this.#encodeOpus(this.#opus, pcm, level);
-		this.#writeLaw(pcm, timestamp, sequence, false, level);
+		this.#writeLaw(this.#law ?? "PCMU", pcm, timestamp, sequence, false, level);
 	}
 
-	#writeLaw(pcm: Int16Array, timestamp: number, sequence: number, marker: boolean, level: number): void {
+	#writeSuppressed(codec: G711, payload: Uint8Array, timestamp: number, sequence: number, marker: boolean): void {
+		const pcm = this.#pcm.subarray(0, payload.length);
+		decodeG711(codec, payload, pcm);
+		if (this.#noise?.process(pcm, 8_000) !== true) return this.#writeG711(codec, payload, timestamp, sequence, marker);
+		const level = audioLevelPcm(pcm);
+		if (this.#opus !== undefined) return this.#encodeOpus(this.#opus, pcm, level);
+		this.#writeLaw(this.#law ?? codec, pcm, timestamp, sequence, marker, level);
+	}
+
+	/** A jump further back is a stream that began anew (RFC 3550 A.1 takes a hundred packets for that, too). */
+	#isLate(sequence: number): boolean {
+		if (this.#lastSequence === undefined) return false;
+		const ahead = ((sequence - this.#lastSequence) << 16) >> 16;
+		return ahead <= 0 && ahead > -MAX_LATE;
+	}
+
+	#writeLaw(law: G711, pcm: Int16Array, timestamp: number, sequence: number, marker: boolean, level: number): void {
 		const frame = this.#frame;
 		const out = this.#scratch.subarray(0, pcm.length);
-		const law = this.#law ?? "PCMU";
 		encodeG711(law, pcm, out);
 		frame.codec = law;
 		frame.payload = out;
@@ -79,9 +111,10 @@ export class Uplink {
 		const { decoder, opus, narrow } = this.#wide;
 		const pcm = this.#wide.pcm.subarray(0, payload.length * 2);
 		decoder.decode(payload, pcm);
+		this.#noise?.process(pcm, 16_000);
 		const level = audioLevelPcm(pcm);
 		if (opus !== undefined) return this.#encodeOpus(opus, pcm, level);
-		this.#writeLaw(narrow.process(pcm, this.#pcm), timestamp, sequence, marker, level);
+		this.#writeLaw(this.#law ?? "PCMU", narrow.process(pcm, this.#pcm), timestamp, sequence, marker, level);
 	}
 
 	#writeOpus(opus: OpusFromPcm, codec: G711, payload: Uint8Array, level: number): void {

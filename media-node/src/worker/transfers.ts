@@ -30,7 +30,9 @@ export class Transfers {
 		if (live === undefined) return this.settle([transferId], { status: "failed", reason: "unspecified", refused: "gone" });
 		const { command } = transfer;
 		if ("destinationRoom" in command) return live.dispatch({ type: "move", command });
+		if ("noiseSuppression" in command) return live.dispatch({ type: "suppress", command });
 		if ("music" in command) return live.dispatch({ type: "music", command });
+		if ("recording" in command) return live.dispatch({ type: "recording", command });
 		const forbidden = await this.#options.mayCall?.(transfer.projectId, [command.transferTo]);
 		if (forbidden !== undefined) {
 			log.warn({ transferId, callId: transfer.callId, projectId: transfer.projectId }, "a transfer is against the policy");

@@ -104,6 +104,35 @@ export const trunkSettingsSchema = z.strictObject({
 			replaces: z.boolean().optional(),
 		})
 		.optional(),
+	/** what callers are spoken to in, who are asked for a PIN: a folder of the prompts; unset = en */
+	promptLanguage: z
+		.string()
+		.regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$/, "must be a language such as en or pt-BR")
+		.optional(),
+	/** both directions of each answered call, from the moment that telephone and room hear each other */
+	recording: z
+		.strictObject({
+			enabled: z.boolean(),
+			/** both sides hear a short beep every 15 s */
+			notice: z.boolean().optional(),
+			/** put before the names of the files, inside the project's own directory */
+			directory: z
+				.string()
+				.regex(/^[\w-]{1,64}(\/[\w-]{1,64}){0,3}$/, "must be up to four names of letters, digits, - and _, with / between them")
+				.optional(),
+		})
+		.optional(),
+	/** what is absent: uplink as `krisp_enabled` says, no downlink, and the suppressed sound alone */
+	noiseSuppression: z
+		.strictObject({
+			/** of what the telephone says; false: not even where `krisp_enabled` asks for it */
+			uplink: z.boolean().optional(),
+			/** of what the telephone hears */
+			downlink: z.boolean().optional(),
+			/** how much of the suppressed sound is heard: 0 = the sound as it came, 1 = the suppressed one alone */
+			mix: z.number().min(0).max(1).optional(),
+		})
+		.optional(),
 	limits: z
 		.strictObject({
 			/** calls at a time over this trunk, on one node */

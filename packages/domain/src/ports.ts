@@ -5,6 +5,7 @@ import type {
 	DialMessage,
 	DispatchRule,
 	InboundTrunk,
+	NoiseSuppression,
 	OutboundTrunk,
 	Trunk,
 	WebhookSettings,
@@ -80,6 +81,7 @@ export type CallPatch = Partial<
 		| "decision"
 		| "media"
 		| "bridgedWith"
+		| "recording"
 	>
 >;
 
@@ -245,8 +247,24 @@ export interface HoldCommand {
 	music: "tune" | "silence";
 }
 
+/** Both directions of a call into a file, from now on or no more. */
+export interface RecordingCommand {
+	/** STR_…, like a transfer's */
+	transferId: string;
+	recording: "start" | "stop";
+	/** unset: as the trunk says */
+	notice?: boolean;
+}
+
+/** Noise is taken out of a call from now on, or no more. */
+export interface SuppressCommand {
+	/** STR_…, like a transfer's */
+	transferId: string;
+	noiseSuppression: NoiseSuppression;
+}
+
 /** What a call's node is asked for by an item in the calls table: each is taken once and settled once. */
-export type CallCommand = TransferCommand | MoveCommand | HoldCommand;
+export type CallCommand = TransferCommand | MoveCommand | HoldCommand | RecordingCommand | SuppressCommand;
 
 export interface TransferOutcome {
 	status: "ongoing" | "failed" | "successful";

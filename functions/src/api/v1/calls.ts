@@ -8,7 +8,10 @@ import {
 	holdResultSchema,
 	listCallsQuerySchema,
 	type ListCallsQuery,
+	noiseSuppressionSchema,
 	randomBase58,
+	recordingRequestSchema,
+	recordingResultSchema,
 	V1_LIMITS,
 } from "@trunkline/contracts";
 import {
@@ -84,6 +87,48 @@ export const holdCall = route({
 		const outcome = await deps.command(call, { transferId, on: body.on, music: body.music ?? "tune" });
 		if (outcome.status === "failed") throw errorForPlacement(outcome);
 		return { on: body.on };
+	},
+});
+
+export const recordCall = route({
+	method: "post",
+	path: "/v1/calls/{id}/recording",
+	operationId: "recordCall",
+	summary: "Begin to record both directions of an answered call, or stop it",
+	grants: ["sipAdmin", "sipCall"],
+	params: callParams,
+	body: recordingRequestSchema,
+	response: recordingResultSchema,
+	run: async ({ deps, projectId, params, body: { action, notice } }) => {
+		const call = await callOf(deps.callStore, projectId, params.id);
+		if (deps.command === undefined) throw new DomainError("unimplemented", "this deployment does not record calls");
+		if (call.state !== "active")
+			throw new DomainError("failed_precondition", `the call is ${call.state}: only an answered call can be recorded`);
+		const transferId = `STR_${randomBase58(12, deps.random)}`;
+		const outcome = await deps.command(call, { transferId, recording: action, ...(notice === undefined ? {} : { notice }) });
+		if (outcome.status === "failed") throw errorForPlacement(outcome);
+		return { action };
+	},
+});
+
+export const suppressNoise = route({
+	method: "put",
+	path: "/v1/calls/{id}/noise-suppression",
+	operationId: "suppressNoise",
+	summary: "Take noise out of an answered call from now on, or no more, in either direction",
+	grants: ["sipAdmin", "sipCall"],
+	params: callParams,
+	body: noiseSuppressionSchema,
+	response: noiseSuppressionSchema,
+	run: async ({ deps, projectId, params, body: noiseSuppression }) => {
+		const call = await callOf(deps.callStore, projectId, params.id);
+		if (deps.command === undefined) throw new DomainError("unimplemented", "this deployment does not change calls");
+		if (call.state !== "active")
+			throw new DomainError("failed_precondition", `the call is ${call.state}: noise is taken out of an answered call`);
+		const transferId = `STR_${randomBase58(12, deps.random)}`;
+		const outcome = await deps.command(call, { transferId, noiseSuppression });
+		if (outcome.status === "failed") throw errorForPlacement(outcome);
+		return noiseSuppression;
 	},
 });
 

@@ -1,4 +1,4 @@
-import { getCall, hangUpCall, holdCall, listCalls } from "./calls.ts";
+import { getCall, hangUpCall, holdCall, listCalls, recordCall, suppressNoise } from "./calls.ts";
 import { explain } from "./explain.ts";
 import { getProvider, listProviders } from "./providers.ts";
 import { getTrunkRegistration } from "./registration.ts";
@@ -13,6 +13,8 @@ export const V1_ROUTES: readonly V1Route[] = [
 	getCall,
 	hangUpCall,
 	holdCall,
+	suppressNoise,
+	recordCall,
 	getWebhooks,
 	putWebhooks,
 	getTrunkSettings,

@@ -61,6 +61,16 @@ const callFields = {
 		.optional()
 		.meta({ description: "audio as agreed with the telephone; absent: not agreed" }),
 	bridgedWith: callIdSchema.optional().meta({ description: "the call that this one was joined to, telephone to telephone, by a transfer" }),
+	recording: z
+		.object({
+			key: z.string().meta({ description: "name in the store of recordings" }),
+			startedAt: millisecondsSchema,
+			durationMs: z.int().optional().meta({ description: "absent while it goes on" }),
+			bytes: z.int().optional(),
+			problem: z.string().optional().meta({ description: "why there is none, or not all of it" }),
+		})
+		.optional()
+		.meta({ description: "the latest one of the call; earlier ones are in the timeline" }),
 	createdAt: millisecondsSchema,
 	answeredAt: millisecondsSchema.optional(),
 	endedAt: millisecondsSchema.optional(),
@@ -150,4 +160,27 @@ export const holdRequestSchema = z
 	})
 	.meta({ id: "HoldRequest" });
 
+export const recordingRequestSchema = z
+	.strictObject({
+		action: z.enum(["start", "stop"]),
+		notice: z.boolean().optional().meta({ description: "start: both sides hear a short beep every 15 s; as the trunk says when not said" }),
+	})
+	.meta({ id: "RecordingRequest" });
+
+export const recordingResultSchema = z.object({ action: z.enum(["start", "stop"]) }).meta({ id: "RecordingResult" });
+
 export const holdResultSchema = z.object({ on: z.boolean() }).meta({ id: "HoldResult" });
+
+export const noiseSuppressionSchema = z
+	.strictObject({
+		uplink: z.boolean().meta({ description: "noise is taken out of what the telephone says" }),
+		downlink: z.boolean().default(false).meta({ description: "noise is taken out of what the telephone hears" }),
+		mix: z
+			.number()
+			.min(0)
+			.max(1)
+			.default(1)
+			.meta({ description: "how much of the suppressed sound is heard: 0 = the sound as it came, 1 = the suppressed one alone" }),
+	})
+	.meta({ id: "NoiseSuppression" });
+export type NoiseSuppression = z.infer<typeof noiseSuppressionSchema>;

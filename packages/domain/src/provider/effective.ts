@@ -17,6 +17,10 @@ export interface EffectiveSettings {
 	registration: { enabled: boolean; registrar: string | null; user: string | null; expiresSeconds: number };
 	tls: { serverName: string | null; clientCertificate: string | null; minVersion: "TLSv1.2" | "TLSv1.3" };
 	transfer: { bridgeTrunkId: string | null; incoming: "refuse" | "bridge"; replaces: boolean };
+	promptLanguage: string;
+	recording: Group<"recording">;
+	/** `uplink` null: as `krisp_enabled` says */
+	noiseSuppression: { uplink: boolean | null; downlink: boolean; mix: number };
 	limits: { concurrentCalls: number | null; callsPerSecond: number | null };
 	/** the provider's; no setting of a trunk */
 	refer: ReferDialect;
@@ -39,6 +43,9 @@ const GENERIC: Settable = {
 	registration: { enabled: false, registrar: null, user: null, expiresSeconds: 3600 },
 	tls: { serverName: null, clientCertificate: null, minVersion: "TLSv1.2" },
 	transfer: { bridgeTrunkId: null, incoming: "refuse", replaces: false },
+	promptLanguage: "en",
+	recording: { enabled: false, notice: false, directory: "" },
+	noiseSuppression: { uplink: null, downlink: false, mix: 1 },
 	limits: { concurrentCalls: null, callsPerSecond: null },
 };
 
@@ -47,12 +54,12 @@ export function effectiveSettings(settings: TrunkSettings | undefined): Effectiv
 	const provider = settings?.provider ?? "generic";
 	const profile = providerProfile(provider);
 	const layers = [profile.settings, settings ?? {}];
-	const group = <K extends "earlyMedia" | "sessionTimer" | "identity" | "uri" | "registration" | "tls" | "transfer" | "limits">(key: K) =>
+	const group = <K extends "earlyMedia" | "sessionTimer" | "identity" | "uri" | "registration" | "tls" | "transfer" | "recording" | "noiseSuppression" | "limits">(key: K) =>
 		merged<Settable[K]>(
 			GENERIC[key],
 			layers.map((layer) => layer[key] as Partial<Settable[K]> | undefined),
 		);
-	const last = <K extends "followRedirects" | "redirectHosts" | "reliableProvisional">(key: K): Settable[K] =>
+	const last = <K extends "followRedirects" | "redirectHosts" | "reliableProvisional" | "promptLanguage">(key: K): Settable[K] =>
 		(settings?.[key] ?? profile.settings[key] ?? GENERIC[key]) as Settable[K];
 	return {
 		provider,
@@ -66,6 +73,9 @@ export function effectiveSettings(settings: TrunkSettings | undefined): Effectiv
 		registration: group("registration"),
 		tls: group("tls"),
 		transfer: group("transfer"),
+		promptLanguage: last("promptLanguage"),
+		recording: group("recording"),
+		noiseSuppression: group("noiseSuppression"),
 		limits: group("limits"),
 		refer: profile.refer,
 		failoverStatuses: profile.failover.ours,
