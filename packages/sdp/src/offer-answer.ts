@@ -22,7 +22,11 @@ export function createOffer(local: LocalMedia): string {
 	if (local.codecs.length === 0) throw new RangeError("SDP offer without a codec");
 	const transport =
 		local.crypto === undefined ? { protocol: "RTP/AVP", cryptos: [] } : { protocol: "RTP/SAVP", cryptos: offeredCrypto(local.crypto) };
-	return toText([...sessionLines(local), ...audioLines(local, offeredFormats(local), local.direction ?? "sendrecv", transport)]);
+	const section = audioLines(local, offeredFormats(local), local.direction ?? "sendrecv", {
+		...transport,
+		rtcpMux: local.rtcpMux === true,
+	});
+	return toText([...sessionLines(local), ...section]);
 }
 
 /** Answers an offer (RFC 3264 §6): takes the first audio section that we can speak, refuses all others. Bad SDP is a result, never a throw. */
@@ -40,7 +44,7 @@ export function answerOffer(offerSdp: string, local: LocalMedia, options: Answer
 	const formats: Format[] = telephoneEvent === undefined ? [codec] : [codec, telephoneEvent];
 	// The hold of old (0.0.0.0) does not show in the offer's direction; the answer is about that direction only
 	const direction = answerDirection(section.direction, local.direction ?? "sendrecv");
-	const transport = { protocol: section.protocol, cryptos: security.cryptos };
+	const transport = { protocol: section.protocol, cryptos: security.cryptos, rtcpMux: negotiated.rtcp.mux };
 	const lines = media.flatMap((each) => (each === section ? audioLines(local, formats, direction, transport) : rejectedLines(each)));
 	return { ok: true, answerSdp: toText([...sessionLines(local), ...lines]), negotiated };
 }
@@ -168,11 +172,20 @@ function agree(
 		codec,
 		...(telephoneEvent && { telephoneEvent }),
 		remote: { address, port: section.port },
+		rtcp: rtcpOf(section, address, local),
 		direction,
 		onHold: nowhere || !receives(section.direction),
 		ptimeMs: packetTime(section),
 		...(security.srtp && { srtp: security.srtp }),
 	};
+}
+
+/** RFC 5761 §5.1.1: both must say rtcp-mux; RFC 3605: a=rtcp tells another port than the next one. An odd port out at the end has no next one. */
+function rtcpOf({ rtcpMux, rtcp, port }: MediaSection, address: string, local: LocalMedia): Negotiated["rtcp"] {
+	if (rtcpMux && local.rtcpMux === true) return { mux: true, address, port };
+	const theirs = rtcp?.address;
+	const usable = theirs !== undefined && !isNowhere(theirs) && theirs.includes(":") === address.includes(":");
+	return { mux: false, address: usable ? theirs : address, port: rtcp?.port ?? Math.min(65_535, port + 1) };
 }
 
 function packetTime(section: MediaSection): number {

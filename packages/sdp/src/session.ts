@@ -34,6 +34,10 @@ export interface MediaSection {
 	direction: Direction;
 	ptimeMs: number | undefined;
 	maxPtimeMs: number | undefined;
+	/** a=rtcp-mux (RFC 5761 §5.1.1) */
+	rtcpMux: boolean;
+	/** a=rtcp (RFC 3605); without an address that we can use it is RTP's */
+	rtcp: { port: number; address: string | undefined } | undefined;
 	/** what follows a=crypto: in each such line; those of the session part count for nothing (RFC 4568 §9.2) */
 	cryptoLines: readonly string[];
 }
@@ -72,6 +76,8 @@ export function readSession(text: string): SessionResult {
 			direction: section.direction ?? sessionDirection ?? "sendrecv",
 			ptimeMs: milliseconds(section.ptime),
 			maxPtimeMs: milliseconds(section.maxptime),
+			rtcpMux: section.rtcpMux !== undefined,
+			rtcp: rtcp(section.rtcp),
 			cryptoLines: cryptoLines[i] ?? [],
 		};
 	});
@@ -112,6 +118,12 @@ function cryptoBySection(text: string): string[][] {
 
 function countLines(text: string, start: string): number {
 	return text.split(/\r\n|\r|\n/).filter((line) => line.startsWith(start)).length;
+}
+
+/** A line that cannot be used is as if it were not there: RTCP is not worth a call. */
+function rtcp(line: { port?: number; address?: string } | undefined): MediaSection["rtcp"] {
+	const port = Number(line?.port);
+	return Number.isInteger(port) && port > 0 && port <= 65_535 ? { port, address: ipLiteral(line?.address) } : undefined;
 }
 
 /** The static ones, and over them what the section declares. */

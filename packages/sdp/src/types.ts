@@ -23,6 +23,8 @@ export interface LocalMedia {
 	direction?: Direction;
 	/** telephone-event (RFC 4733) is offered and accepted; default true */
 	telephoneEvent?: boolean;
+	/** RTCP on the port of RTP (RFC 5761): written into an offer, taken up in an answer to an offer that has it; default false */
+	rtcpMux?: boolean;
 	/** SRTP with keys in the SDP (RFC 4568); unset: audio in the clear only */
 	crypto?: LocalCrypto;
 }
@@ -43,6 +45,8 @@ export interface Negotiated {
 	telephoneEvent?: NegotiatedCodec<"telephone-event">;
 	/** where we send RTP; `onHold` tells when there is no place to send to */
 	remote: { address: string; port: number };
+	/** where we send RTCP: the port of RTP where both want that, what a=rtcp says (RFC 3605), or the port after RTP's (RFC 3550 §11) */
+	rtcp: { mux: boolean; address: string; port: number };
 	/** ours: what we may send and receive */
 	direction: Direction;
 	/** the peer does not want to receive now: a direction without "recv", or the address 0.0.0.0 (RFC 3264 §8.4) */

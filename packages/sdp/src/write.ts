@@ -22,6 +22,7 @@ export interface SectionTransport {
 	/** RTP/AVP, RTP/SAVP, ... */
 	protocol: string;
 	cryptos: readonly CryptoAttribute[];
+	rtcpMux?: boolean;
 }
 
 /** Our audio section. */
@@ -33,6 +34,7 @@ export function audioLines(local: LocalMedia, formats: readonly Format[], direct
 		// RFC 4733 §2.4.1: DTMF digits and hook flash
 		if (name === "telephone-event") lines.push(`a=fmtp:${payloadType} 0-16`);
 	}
+	if (transport.rtcpMux === true) lines.push("a=rtcp-mux");
 	lines.push(`a=ptime:${local.ptimeMs ?? DEFAULT_PTIME_MS}`, `a=${direction}`);
 	return lines;
 }
