@@ -11,6 +11,8 @@ export interface AllowedSourcesOptions {
 const MOST_TRUNKS = 5_000;
 const MOST_REMEMBERED = 4_096;
 const REFRESH_MS = 10_000;
+/** A wider network than these tells nobody from anybody: whoever writes 0.0.0.0/0, or two halves of it, takes calls from everywhere. */
+const WIDEST = { ipv4: 8, ipv6: 16 } as const;
 
 /**
  * Which addresses the trunks name, read every ten seconds and kept in memory: asked before a datagram is parsed, when there is no time for a store.
@@ -69,8 +71,10 @@ export class AllowedSources {
 		try {
 			const trunks = await this.#options.trunks(MOST_TRUNKS);
 			const sources = trunks?.map(sourceNetworks) ?? [];
-			this.#trunks = sources.map((entries) => entries.flatMap((entry) => parseNetwork(entry) ?? []));
-			this.#closed = sources.length > 0 && sources.every((entries) => entries.length > 0);
+			const networks = sources.map((entries) => entries.flatMap((entry) => parseNetwork(entry) ?? []));
+			this.#closed = sources.length > 0 && sources.every((entries) => entries.length > 0) && !networks.flat().some(isEverybody);
+			// One customer's list must neither protect the whole internet from bans nor let it into another customer's calls.
+			this.#trunks = networks.map((one) => one.filter((network) => !isEverybody(network)));
 			this.#known = new Map();
 		} catch (error) {
 			this.#options.log.warn({ err: error }, "the trunks' addresses could not be read; the last list holds");
@@ -82,4 +86,8 @@ export class AllowedSources {
 		if (address === undefined) return undefined;
 		return this.#trunks.find((networks) => networks.some((network) => networkContains(network, address)));
 	}
+}
+
+function isEverybody({ address, prefixLength }: Network): boolean {
+	return prefixLength < WIDEST[address.kind()];
 }

@@ -100,3 +100,18 @@ it("one party is who one trunk names", async () => {
 	expect(guard.sameParty(CARRIER, "203.0.113.5")).toBe(false);
 	expect(guard.sameParty(STRANGER, STRANGER)).toBe(false);
 });
+
+describe("a list that has everybody on it is none", () => {
+	it.each([[["0.0.0.0/0"]], [["0.0.0.0/1", "128.0.0.0/1"]], [["::/0", "0.0.0.0/0"]]])(
+		"%j: makes nobody a party of somebody else's call, protects nobody from bans, and does not close the node",
+		async (everybody) => {
+			const { guard, sources } = await world([["192.0.2.0/24"], everybody]);
+			expect(guard.sameParty(CARRIER, STRANGER)).toBe(false);
+			expect(guard.sameParty(CARRIER, "192.0.2.200")).toBe(true);
+			expect([guard.isKnown(CARRIER), guard.isKnown(STRANGER)]).toEqual([true, false]);
+			expect(sources.closed).toBe(false);
+			for (let i = 0; i < 20; i++) guard.strike(STRANGER, "no-trunk");
+			expect(guard.admits(INVITE, STRANGER)).toBe(false);
+		},
+	);
+});
