@@ -223,6 +223,18 @@ describe("requests inside a dialog", () => {
 			{ host: "198.51.100.7", port: 5061, transport: "TLS", tls: { serverName: "carrier.example" } },
 			{ host: "203.0.113.9", port: 5061, transport: "TLS", tls: { serverName: "carrier.example" } },
 		],
+		[
+			"a Contact that names UDP, of a trunk over TLS: TLS, to the trunk",
+			"sip:p@203.0.113.9:5060;transport=udp",
+			{ host: "198.51.100.7", port: 5061, transport: "TLS", tls: { serverName: "carrier.example" } },
+			{ host: "198.51.100.7", port: 5061, transport: "TLS", tls: { serverName: "carrier.example" } },
+		],
+		[
+			"a Contact that names TCP, of a caller over TLS: its connection, or a new one to the port of TLS",
+			"sip:p@198.51.100.7:5060;transport=tcp",
+			{ ...peer, transport: "TLS" },
+			{ ...peer, transport: "TLS", port: 5061 },
+		],
 		["UDP by default stays so", "sip:p@198.51.100.7", { ...CARRIER, largeByTcp: true }, { ...CARRIER, largeByTcp: true }],
 	])("%s", (_, uri, from, expected) => {
 		expect(nextHop(uri, from)).toEqual(expected);

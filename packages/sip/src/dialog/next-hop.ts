@@ -12,6 +12,9 @@ import type { Via } from "../grammar/via.ts";
 export function nextHop(uri: string, peer: Address): Address {
 	const parsed = parseUri(uri);
 	if (parsed === undefined) return peer;
+	// What a re-INVITE says (keys of audio, RFC 4568 §7) was for TLS alone: a Contact or Route that names less does not take it off.
+	if (peer.transport === "TLS" && transportOf(parsed, "TLS") !== "TLS")
+		return peer.connection === undefined ? peer : { ...peer, port: defaultPort("TLS") };
 	if (!isLiteral(parsed.host) || (isPrivate(parsed.host) && !isPrivate(peer.host))) return atPeer(parsed, peer);
 	const transport = transportOf(parsed, peer.transport);
 	const address = { host: parsed.host, port: parsed.port ?? defaultPort(transport), transport };
