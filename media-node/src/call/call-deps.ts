@@ -1,7 +1,7 @@
 import type { DialRequest, TrunkSettings } from "@trunkline/contracts";
 import type { CallStore, TransferOutcome } from "@trunkline/domain";
 import type { MayCall } from "./fraud.ts";
-import type { Clock, MediaPort, RoomConnector, SipLeg } from "./ports.ts";
+import type { Clock, MediaPort, Recordings, RoomConnector, SipLeg } from "./ports.ts";
 import type { RoomIdentity } from "./room-identity.ts";
 import type { DialSecondLeg } from "./second-leg-types.ts";
 import type { TrunkLimits } from "./trunk-limits.ts";
@@ -28,9 +28,15 @@ export interface CallDeps {
 	random(length: number): Uint8Array;
 	/** Does the call's project want the digits that callers press on the records of its calls? Unset: none does. */
 	recordsDigits?: ((projectId: string) => Promise<boolean>) | undefined;
+	/** where a call's media and rooms are; unset: in a place of the call's own */
+	place?: string;
+	/** two telephones joined in place; unset: in this thread */
+	backToBack?: (() => { first: RoomConnector; second: RoomConnector }) | undefined;
 	/** dials somebody whom a call is to be joined to; unset: calls are never joined */
 	dialSecondLeg?: DialSecondLeg | undefined;
 	log: CallLog;
+	/** where recordings of calls go; unset: none are made */
+	recordings?: Recordings | undefined;
 	/** asked before an INVITE of ours leaves: why the project may not call that; unset: the API has seen to it */
 	mayCall?: MayCall | undefined;
 	/** `settings.limits` of trunks; `onOver` releases the slot */

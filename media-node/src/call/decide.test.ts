@@ -6,6 +6,7 @@ import { inboundInvite } from "../ua/messages.ts";
 import { decideWith } from "./decide.ts";
 import { Identities } from "./identities.ts";
 import type { InboundOutcome } from "./inbound-call.ts";
+import { PinLocks } from "./pin-locks.ts";
 
 const START = 1_700_000_000_000;
 const CALL_ID = "SCL_111111111111";
@@ -16,6 +17,7 @@ let configStore: MemoryConfigStore;
 let callStore: MemoryCallStore;
 let log: ReturnType<typeof captureLogs>;
 let identities: Identities;
+let pinLocks: PinLocks;
 
 beforeEach(() => {
 	now = START;
@@ -23,6 +25,7 @@ beforeEach(() => {
 	callStore = new MemoryCallStore({ now: () => now });
 	log = captureLogs();
 	identities = new Identities();
+	pinLocks = new PinLocks();
 });
 
 const trunk = (changes: Partial<InboundTrunk> = {}) =>
@@ -61,6 +64,7 @@ function node(call: Call = {}): ReturnType<typeof decideWith> {
 		random: (length) => new Uint8Array(length),
 		now: () => now,
 		identities,
+		pinLocks,
 		log,
 	});
 }
@@ -135,6 +139,16 @@ describe("what carriers say of a call", () => {
 });
 
 describe("trunk and rule", () => {
+	it.each([
+		[{ krispEnabled: true }, {}],
+		[{}, { krispEnabled: true }],
+		[{ settings: { noiseSuppression: { uplink: true } } }, {}],
+	])("noise is suppressed when the trunk (%j) or the rule (%j) says so", async (ofTrunk, ofRule) => {
+		await trunk(ofTrunk);
+		await rule(ofRule);
+		expect((await decide()).decision).toMatchObject({ kind: "accept", suppression: { uplink: true, downlink: false, mix: 1 } });
+	});
+
 	it("accepts with the trunk's limits, and says which candidates there were", async () => {
 		await trunk({ ringingTimeoutMs: 20_000, maxCallDurationMs: 600_000 });
 		await rule({ trunkIds: ["ST_111111111111"], metadata: "m", attributes: { team: "blue" }, roomPreset: "preset" });
@@ -210,21 +224,45 @@ describe("trunk and rule", () => {
 		expect(open.trunkId).toBe("");
 	});
 
-	it("a rule with a PIN: 403, and the record says why", async () => {
+	it("a rule with a PIN: the caller is asked; two rules with different PINs are two rooms; no PIN is in a trace", async () => {
 		await trunk();
 		await rule({ rule: { type: "direct", roomName: "lobby", pin: "1234" } });
-		const { decision, steps } = await decide();
-		expect(decision).toEqual({
-			kind: "reject",
-			status: 403,
-			reason: "PIN Required",
-			end: {
-				by: "node",
-				reason: "wrong-pin",
-				message: "dispatch rule SDR_11111111111 has a PIN, and callers cannot be asked for it yet",
-			},
-		});
-		expect(JSON.stringify(steps)).not.toContain("1234");
+		await rule({ ruleId: "SDR_22222222222", rule: { type: "direct", roomName: "vault", pin: "9876" } });
+		const { decision, steps, plan, askPin } = await decide();
+		expect(decision).toMatchObject({ kind: "ask-pin", length: 4 });
+		expect(plan).toMatchObject({ ruleId: "", room: { roomName: "", identity: "" } });
+		const right = await askPin?.("9876");
+		expect(right).toMatchObject({ verdict: "accepted", plan: { ruleId: "SDR_22222222222", room: { roomName: "vault" } } });
+		expect(right?.verdict === "accepted" && right.plan.room.attributes["sip.callStatus"]).toBe("active");
+		const first = await askPin?.("1234");
+		expect(first).toMatchObject({ verdict: "accepted", plan: { room: { roomName: "lobby" } } });
+		const wrong = await askPin?.("4321");
+		expect(wrong).toMatchObject({ verdict: "wrong" });
+		expect(await askPin?.("")).toMatchObject({ verdict: "wrong" });
+		expect(JSON.stringify([steps, plan, right, first, wrong])).not.toMatch(/1234|9876|4321/);
+	});
+
+	it("PINs of several lengths need the #; an open rule takes who enters none", async () => {
+		await trunk();
+		await rule({ rule: { type: "direct", roomName: "lobby", pin: "1234" } });
+		await rule({ ruleId: "SDR_22222222222", rule: { type: "direct", roomName: "vault", pin: "987654" } });
+		await rule({ ruleId: "SDR_33333333333", rule: { type: "direct", roomName: "open", pin: "" } });
+		const { decision, askPin } = await decide();
+		expect(decision).not.toHaveProperty("length");
+		expect(await askPin?.("")).toMatchObject({ verdict: "accepted", plan: { room: { roomName: "open" } } });
+	});
+
+	it("nine wrong PINs of a caller: he is not asked any more for a while, others are", async () => {
+		await trunk();
+		await rule({ rule: { type: "direct", roomName: "lobby", pin: "1234" } });
+		const { askPin } = await decide();
+		for (let i = 1; i < 9; i++) expect(await askPin?.("1111")).toMatchObject({ verdict: "wrong" });
+		expect(await askPin?.("1111")).toMatchObject({ verdict: "locked" });
+		expect(await askPin?.("1234")).toMatchObject({ verdict: "locked" });
+		expect((await decide()).decision).toMatchObject({ kind: "reject", status: 403, end: { reason: "wrong-pin" } });
+		expect((await decide({ from: "+15552222" })).decision.kind).toBe("ask-pin");
+		now += 15 * 60_000;
+		expect((await decide()).decision.kind).toBe("ask-pin");
 	});
 
 	test.each([

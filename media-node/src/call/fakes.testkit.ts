@@ -55,6 +55,7 @@ export class FakeMediaSession implements MediaSession {
 	readonly did: string[] = [];
 	readonly emit: (event: MediaEvent) => void;
 	negotiated: NegotiatedAudio | undefined;
+	#promptsOver: PromiseWithResolvers<void> | undefined;
 	/** `sendDigits` waits for it */
 	digitsOut: Promise<unknown> = Promise.resolve();
 
@@ -98,6 +99,25 @@ export class FakeMediaSession implements MediaSession {
 	}
 	setNoiseSuppression({ uplink, downlink, mix }: NoiseSuppression): void {
 		this.did.push(`suppress uplink ${uplink} downlink ${downlink} mix ${mix}`);
+	}
+	async playPrompts(names: readonly string[], language: string): Promise<void> {
+		this.did.push(`say ${names.join(", ")} in ${language}`);
+		this.#promptsOver = Promise.withResolvers();
+		await this.#promptsOver.promise;
+	}
+	stopPrompts(): void {
+		this.did.push("say no more");
+		this.#promptsOver?.resolve();
+	}
+	/** the prompts that play come to their end */
+	endPrompts(): void {
+		this.#promptsOver?.resolve();
+	}
+	record(file: string, notice: boolean): void {
+		this.did.push(`record ${file}${notice ? " with notice" : ""}`);
+	}
+	stopRecording(): void {
+		this.did.push("record no more");
 	}
 	playRingback(_uplink: AudioUplink): () => void {
 		this.did.push("ringback");

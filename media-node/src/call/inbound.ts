@@ -15,6 +15,7 @@ import {
 	type Step,
 	step,
 } from "./state.ts";
+import { askForPin, newPinEntry, pinPhase } from "./pin.ts";
 import { transferState } from "./transfer-state.ts";
 import { isCommand, refuseTransfer } from "./transfer.ts";
 
@@ -42,6 +43,8 @@ export function inbound(state: CallState, event: CallEvent, now: number): Step {
 		case "preparing":
 		case "ringing":
 			return lendRoom(waiting(state, event, now));
+		case "pin":
+			return pinPhase(state, event, now);
 		case "answering":
 			return answering(state, event, now);
 		case "active":
@@ -83,6 +86,14 @@ function decided(state: CallState, decision: Decision, now: number): Step {
 			return refuse(state, decision.status, decision.reason, decision.end, decision.headers);
 		case "take-over":
 			return step(state, { phase: "over" }, { do: "hand-over" }, { do: "over" });
+		case "ask-pin":
+			return step(
+				state,
+				{ phase: "preparing", maxCallDurationMs: decision.maxCallDurationMs, pin: newPinEntry(decision.length) },
+				{ do: "create-record" },
+				{ do: "open-media" },
+				{ do: "timer", name: "max-duration", at: now + decision.maxCallDurationMs },
+			);
 		case "accept": {
 			const maxCallDurationMs = Math.min(decision.maxCallDurationMs, MAX_CALL_DURATION_MS);
 			return step(
@@ -187,6 +198,8 @@ function roomClosed(state: CallState, { reason, message }: Extract<CallEvent, { 
 }
 
 function answerWhenReady(state: CallState): Step {
+	// The room comes with the PIN; until then the call costs no more than a port.
+	if (state.pin !== undefined && state.mediaOpen) return step(state, { phase: "answering" }, { do: "accept" });
 	if (!state.mediaOpen || !state.roomJoined || !state.occupied) return ignore(state);
 	const effects: Effect[] = [{ do: "clear-timer", name: "ringing" }, { do: "clear-timer", name: "ring-again" }, { do: "accept" }, { do: "bridge" }];
 	if (state.early === "begun") effects.unshift({ do: "dialtone", on: false });
@@ -201,6 +214,7 @@ function giveUp(state: CallState, status: number, reason: string, end: CallEnd, 
 function answering(state: CallState, event: CallEvent, now: number): Step {
 	switch (event.type) {
 		case "acked":
+			if (state.pin !== undefined) return askForPin({ ...state, acked: true }, now);
 			if (state.mediaStarted) return active(state, now);
 			return step(state, { acked: true }, { do: "timer", name: "media-wait", at: now + 1_000 });
 		// The 200 may still wait for the PRACK of a reliable 183 (RFC 3262 §3).

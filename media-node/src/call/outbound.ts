@@ -43,6 +43,7 @@ export function outbound(state: CallState, event: CallEvent, now: number): Step 
 	switch (state.phase) {
 		case "preparing":
 		case "deciding":
+		case "pin":
 			return preparing(state, event, now);
 		case "ringing":
 		case "answering":

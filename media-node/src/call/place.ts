@@ -13,6 +13,8 @@ export function withPlace(state: CallState, event: CallEvent, rest: (state: Call
 			return moveFailed(state, event.message);
 		case "music":
 			return music(state, event.command);
+		case "recording":
+			return step(state, {}, { do: "record-audio", command: event.command });
 		default:
 			return moveOfEnded(state, rest(state));
 	}

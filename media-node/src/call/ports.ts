@@ -77,7 +77,11 @@ export interface JoinOptions {
 	publishCodecs: readonly RoomCodec[];
 	/** track name as others see it */
 	trackName: string;
+	/** sessions and media of the same place can be plugged into each other; unset: the room is in no call */
+	place?: string;
 	onEvent(event: RoomEvent): void;
+	/** the participant's own attributes, whenever the server tells them */
+	onAttributes?(attributes: Readonly<Record<string, string>>): void;
 }
 
 export interface RoomSession {
@@ -143,6 +147,8 @@ export type MediaEvent =
 	| { type: "recorded"; file: string; durationMs: number; bytes: number; problem?: string }
 	/** nothing received for too long */
 	| { type: "media-timeout"; beforeFirstPacket: boolean }
+	/** last event: the session has failed, and with it the call */
+	| { type: "media-lost"; message: string }
 	/** noise suppression is off although it was wanted, and stays off: no model, or it failed */
 	| { type: "suppression-unavailable"; message: string };
 
@@ -212,7 +218,8 @@ export interface MediaSession {
 	proven?(): void;
 	/** Watch for silence on the wire: ms until the first packet, ms between packets later. */
 	watch(firstPacketMs: number, laterMs: number): void;
-	stats(): MediaStats;
+	/** as they are when it is called, also where a promise gives them later */
+	stats(): MediaStats | Promise<MediaStats>;
 	close(): void;
 }
 
@@ -229,8 +236,11 @@ export class MediaUnavailableError extends Error {
 }
 
 export interface MediaPort {
-	/** Reserves a port, of that IP family where the node has both. Throws MediaUnavailableError when the range is used up. */
-	open(onEvent: (event: MediaEvent) => void, family?: 4 | 6): Promise<MediaSession>;
+	/**
+	 * Reserves a port, of that IP family where the node has both. `place`: see JoinOptions. Throws MediaUnavailableError when the range is used up, or when
+	 * nothing is there that could carry audio.
+	 */
+	open(onEvent: (event: MediaEvent) => void, family?: 4 | 6, place?: string): Promise<MediaSession>;
 }
 
 export type HeaderList = readonly (readonly [name: string, value: string])[];

@@ -1,4 +1,5 @@
 import type { CallEnd } from "@trunkline/contracts";
+import { effectiveSettings } from "@trunkline/domain";
 import type { Replaces } from "@trunkline/sip";
 import type { CallDeps, Referrer } from "./call-deps.ts";
 import { CallRooms } from "./call-rooms.ts";
@@ -10,6 +11,7 @@ import { MediaTerms } from "./media-terms.ts";
 import {
 	type AudioUplink,
 	type HeaderList,
+	type MediaEvent,
 	type MediaSession,
 	MediaUnavailableError,
 	type ReplaceableCall,
@@ -19,7 +21,9 @@ import {
 	type SipLeg,
 	type SipLegEvent,
 } from "./ports.ts";
+import { Prompting } from "./prompting.ts";
 import { RecordWriter } from "./record-writer.ts";
+import { Recorder } from "./recorder.ts";
 import { Renegotiation } from "./renegotiation.ts";
 import type { DialogName } from "./replaceable.ts";
 import type { RoomIdentity } from "./room-identity.ts";
@@ -46,6 +50,8 @@ export abstract class CallRunner {
 	readonly #transferring: Transferring;
 	readonly #takeOver: TakeOver;
 	readonly #renegotiation: Renegotiation;
+	readonly #prompting: Prompting;
+	readonly #recorder: Recorder;
 	readonly #digits = new IncomingDigits(
 		() => this.deps.clock.now(),
 		(event) => this.dispatch(event),
@@ -99,6 +105,16 @@ export abstract class CallRunner {
 			dispatch: (event) => this.dispatch(event),
 		});
 		this.records = new RecordWriter(callId, deps.nodeId, deps.calls, deps.clock, deps.log);
+		this.#prompting = new Prompting({
+			...own,
+			language: () => effectiveSettings(this.referrer().settings).promptLanguage,
+			run: (what, work) => this.run(what, work),
+		});
+		this.#recorder = new Recorder({
+			...{ ...own, records: this.records },
+			recordState: () => (this.#end === undefined ? "active" : "ended"),
+			run: (what, work) => this.run(what, work),
+		});
 		this.#takeOver = new TakeOver({
 			...{ ...own, records: this.records },
 			isActive: () => this.#state.phase === "active",
@@ -112,6 +128,11 @@ export abstract class CallRunner {
 	/** the room that the call is in */
 	protected get room(): RoomSession | undefined {
 		return this.#rooms.current.session;
+	}
+
+	/** where its media and rooms are */
+	get #place(): string {
+		return this.deps.place ?? this.callId;
 	}
 
 	get phase(): CallState["phase"] {
@@ -329,12 +350,14 @@ export abstract class CallRunner {
 
 	#performTransfer(effect: Effect): void {
 		if (effect.do === "hold") this.#renegotiation.hold(effect.on);
+		else if (effect.do === "record-audio") this.#recorder.command(effect.command);
+		else if (this.#prompting.perform(effect)) return;
 		else if (!this.#transferring.perform(effect)) this.performOwn(effect);
 	}
 
 	async #openMedia(): Promise<void> {
 		try {
-			const media = await this.deps.media.open((event) => this.#digits.onMedia(event), this.mediaFamily());
+			const media = await this.deps.media.open((event) => this.#onMedia(event), this.mediaFamily(), this.#place);
 			if (this.#mediaClosed) return media.close();
 			this.media = media;
 			this.onMediaOpen(media);
@@ -344,6 +367,12 @@ export abstract class CallRunner {
 			const end: CallEnd = { by: "node", reason: "internal-error", message: error.message };
 			this.dispatch({ type: "media-failed", status: 503, reason: "Service Unavailable", end });
 		}
+	}
+
+	#onMedia(event: MediaEvent): void {
+		if (event.type === "recorded") this.#recorder.onRecorded(event);
+		else if (event.type === "media-lost") this.dispatch({ type: "fault", message: `media-failed: ${event.message}` });
+		else this.#digits.onMedia(event);
 	}
 
 	async #joinRoom(): Promise<void> {
@@ -367,7 +396,7 @@ export abstract class CallRunner {
 	async #join(link: RoomLink, identity: RoomIdentity): Promise<RoomSession | undefined> {
 		const projectId = this.projectId();
 		const [url, token] = await Promise.all([this.deps.roomUrl(projectId), this.deps.token(identity, projectId)]);
-		return link.join(this.deps.rooms, { url, token, publishCodecs: this.publishCodecs(), trackName: identity.identity });
+		return link.join(this.deps.rooms, { url, token, publishCodecs: this.publishCodecs(), trackName: identity.identity, place: this.#place });
 	}
 
 	/** The telephone's own law first: its packets then go through untouched. */
@@ -402,6 +431,7 @@ export abstract class CallRunner {
 		if (media === undefined || this.room === undefined) return this.dispatch({ type: "fault", message: "bridge without media or room" });
 		this.#rooms.current.bridge(media);
 		media.watch(this.deps.mediaTimeoutMs.first, this.deps.mediaTimeoutMs.later);
+		this.#recorder.onBridged();
 		this.onBridged();
 	}
 
@@ -449,18 +479,20 @@ export abstract class CallRunner {
 
 	#closeMedia(): void {
 		this.#mediaClosed = true;
-		const media = this.media && this.local.terms.summary(this.media.stats());
-		// with the record's end, which comes right after
-		if (media !== undefined) this.records.patch({ media });
-		this.media?.close();
+		const { media } = this;
 		// Nothing may start it again.
 		this.media = undefined;
+		if (media === undefined) return;
+		const summary = Promise.resolve(media.stats()).then((stats) => this.local.terms.summary(stats));
+		// with the record's end, which comes right after
+		this.records.patchWith(summary.then((told) => (told === undefined ? {} : { media: told })));
+		media.close();
 	}
 
 	#over(): void {
 		for (const cancel of this.#timers.values()) cancel();
 		this.#timers.clear();
-		const gone = Promise.allSettled([this.#rooms.gone, this.records.settled()]);
+		const gone = Promise.allSettled([this.#rooms.gone, this.#recorder.settled(), this.records.settled()]);
 		// A table or a room server that never answers must not keep the call, nor the node's shutdown.
 		void within(this.deps.clock, LAST_WRITES_MS, gone).then(() => {
 			this.#attempt("letting go of the call", () => this.deps.onOver(this.callId));

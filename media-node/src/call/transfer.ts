@@ -12,10 +12,10 @@ const MAX_STALE = 16;
 
 const GONE: TransferOutcome = { status: "failed", reason: "call-ended", message: "the call ended before the transfer was done" };
 
-type Command = Extract<CallEvent, { type: "transfer" | "move" | "music" }>;
+type Command = Extract<CallEvent, { type: "transfer" | "move" | "music" | "recording" }>;
 
 export const isCommand = (event: CallEvent): event is Command =>
-	event.type === "transfer" || event.type === "move" || event.type === "music";
+	event.type === "transfer" || event.type === "move" || event.type === "music" || event.type === "recording";
 
 /** Of a call that is not answered yet, or not any more. */
 export function refuseTransfer(state: CallState, command: CallCommand): Step {

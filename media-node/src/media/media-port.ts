@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { type MediaEvent, type MediaPort, type MediaSession, MediaUnavailableError } from "../call/ports.ts";
 import { type NoiseSuppressorOptions, Suppressors } from "./noise/suppressors.ts";
+import { Prompts } from "./prompts.ts";
 import { PortsPool } from "./ports-pool.ts";
 import { RtpMediaSession } from "./session.ts";
-import { openRtpSocket, type RtpSocket } from "./socket/rtp-socket.ts";
+import { openRtpSocket } from "./socket/rtp-socket.ts";
 import { Ticker } from "./ticker.ts";
 
 export interface MediaPortOptions {
@@ -16,30 +17,35 @@ export interface MediaPortOptions {
 	/** what held callers hear, 8 kHz; unset: a tune of our own */
 	holdMusic?: Int16Array | undefined;
 	noiseSuppressor?: NoiseSuppressorOptions | undefined;
+	/** the deployment's own prompts, a folder for each language; unset: those that come with us */
+	promptsDirectory?: string | undefined;
 	portRange: readonly [first: number, last: number];
 }
 
 /** A port may be taken by another program; so many others are tried. */
 const TRIES = 20;
 
-export class RtpMediaPort implements MediaPort {
-	readonly #options: MediaPortOptions;
-	readonly #ticker = new Ticker();
-	readonly #pool: PortsPool;
+/** RTP sessions of one thread, which share its clock and what is loaded once. */
+export class RtpSessions {
+	readonly #options: Omit<MediaPortOptions, "portRange">;
+	readonly #ticker: Ticker;
 	readonly #suppressors: Suppressors;
+	readonly #prompts: Prompts;
 
-	constructor(options: MediaPortOptions) {
+	constructor(options: Omit<MediaPortOptions, "portRange">, ticker: Ticker) {
 		this.#options = options;
+		this.#ticker = ticker;
 		this.#suppressors = new Suppressors(options.noiseSuppressor);
-		this.#pool = new PortsPool(options.portRange[0], options.portRange[1], () => randomBytes(4).readUInt32BE() / 2 ** 32);
+		this.#prompts = new Prompts(options.promptsDirectory);
 	}
 
-	get portsInUse(): number {
-		return this.#pool.inUse;
-	}
-
-	async open(onEvent: (event: MediaEvent) => void, family?: 4 | 6): Promise<MediaSession> {
-		let port = 0;
+	/** Binds that port. Rejects with the system's error (EADDRINUSE …). `onClose`: its socket is closed. */
+	async open(
+		port: number,
+		family: 4 | 6 | undefined,
+		onEvent: (event: MediaEvent) => void,
+		onClose: () => void,
+	): Promise<RtpMediaSession> {
 		const { bindHost, advertisedAddress, bindHost6, advertisedAddress6 } = this.#options;
 		const six = family === 6 && bindHost6 !== undefined && advertisedAddress6 !== undefined;
 		const session = new RtpMediaSession({
@@ -47,29 +53,45 @@ export class RtpMediaPort implements MediaPort {
 			advertisedAddress: six ? advertisedAddress6 : advertisedAddress,
 			holdMusic: this.#options.holdMusic,
 			suppressors: this.#suppressors,
+			prompts: this.#prompts,
 			now: () => performance.now(),
 			random: randomStart,
 			onEvent,
-			onClose: () => this.#pool.release(port, performance.now()),
+			onClose,
 		});
 		const onPacket = (bytes: Uint8Array, address: string, from: number): void => session.onPacket(bytes, address, from);
-		const socket = await this.#bind(six ? bindHost6 : bindHost, onPacket);
-		port = socket.port;
-		session.attach(socket);
+		session.attach(await openRtpSocket(six ? bindHost6 : bindHost, port, onPacket));
 		return session;
 	}
+}
 
-	async #bind(host: string, onPacket: (bytes: Uint8Array, address: string, port: number) => void): Promise<RtpSocket> {
-		const [first, last] = this.#options.portRange;
+export class RtpMediaPort implements MediaPort {
+	readonly #portRange: readonly [first: number, last: number];
+	readonly #pool: PortsPool;
+	readonly #sessions: RtpSessions;
+
+	constructor(options: MediaPortOptions) {
+		this.#portRange = options.portRange;
+		this.#pool = new PortsPool(options.portRange[0], options.portRange[1], () => randomBytes(4).readUInt32BE() / 2 ** 32);
+		this.#sessions = new RtpSessions(options, new Ticker());
+	}
+
+	get portsInUse(): number {
+		return this.#pool.inUse;
+	}
+
+	async open(onEvent: (event: MediaEvent) => void, family?: 4 | 6): Promise<MediaSession> {
+		const [first, last] = this.#portRange;
 		let lastError: unknown;
 		for (let i = 0; i < TRIES; i++) {
 			const port = this.#pool.take(performance.now());
 			if (port === undefined) break;
+			const free = (): void => this.#pool.release(port, performance.now());
 			try {
-				return await openRtpSocket(host, port, onPacket);
+				return await this.#sessions.open(port, family, onEvent, free);
 			} catch (error) {
 				lastError = error;
-				this.#pool.release(port, performance.now());
+				free();
 			}
 		}
 		throw new MediaUnavailableError(`no free RTP port between ${first} and ${last}`, { cause: lastError });

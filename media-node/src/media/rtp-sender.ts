@@ -16,6 +16,8 @@ export class RtpSender {
 	readonly #header: RtpHeader;
 	#next = 0;
 	packetsSent = 0;
+	/** sees every packet before it goes, and says what its payload is to be */
+	tap: ((payloadType: number, timestamp: number, payload: Uint8Array) => Uint8Array) | undefined;
 
 	constructor(ssrc: number, send: (packet: Uint8Array) => void, protect: Protect = (_packet, length) => length) {
 		this.#protect = protect;
@@ -33,7 +35,7 @@ export class RtpSender {
 		header.timestamp = timestamp;
 		header.marker = marker;
 		const start = writeRtpHeader(buffer, 0, header);
-		buffer.set(payload, start);
+		buffer.set(this.tap === undefined ? payload : this.tap(payloadType, timestamp, payload), start);
 		const length = this.#protect(buffer, start + payload.length);
 		if (length === 0) return;
 		this.packetsSent += 1;

@@ -1,10 +1,23 @@
 import type { NoiseSuppression } from "@trunkline/contracts";
-import { DtmfReceiver, emptyRtpPacket, isRtcp, parseRtp, ReceptionStatistics } from "@trunkline/rtp";
-import type { AudioUplink, HoldMusic, MediaEvent, MediaSession, MediaStats, NegotiatedAudio, RemoteAudioTrack } from "../call/ports.ts";
+import { DtmfReceiver, emptyRtpPacket, isRtcp, parseRtp, ReceptionStatistics, type RtpPacket } from "@trunkline/rtp";
+import type {
+	AudioUplink,
+	HoldMusic,
+	MediaEvent,
+	MediaSession,
+	MediaStats,
+	NegotiatedAudio,
+	PhoneCodec,
+	PromptName,
+	RemoteAudioTrack,
+} from "../call/ports.ts";
 import { Downlink } from "./downlink.ts";
 import { holdMusic } from "./hold-music.ts";
 import { CallSuppression } from "./noise/call-suppression.ts";
 import { Suppressors } from "./noise/suppressors.ts";
+import { PromptPlayer } from "./prompt-player.ts";
+import { Prompts } from "./prompts.ts";
+import { CallRecording } from "./recording/call-recording.ts";
 import { playRingback } from "./ringback.ts";
 import { RtpSender } from "./rtp-sender.ts";
 import { SecureAudio } from "./secure-audio.ts";
@@ -21,6 +34,8 @@ export interface SessionOptions {
 	holdMusic?: Int16Array | undefined;
 	/** of all calls of the thread; unset: DTLN, for this call alone */
 	suppressors?: Suppressors | undefined;
+	/** of all calls of the thread; unset: those that come with us, for this call alone */
+	prompts?: Prompts | undefined;
 	/** monotonic ms */
 	now(): number;
 	random(): { ssrc: number; sequence: number; timestamp: number };
@@ -41,6 +56,8 @@ export class RtpMediaSession implements MediaSession {
 	readonly #sender: RtpSender;
 	readonly #downlink: Downlink;
 	readonly #noise: CallSuppression;
+	readonly #prompts: PromptPlayer;
+	#recording: CallRecording | undefined;
 	#uplink: Uplink | undefined;
 	#negotiated: NegotiatedAudio | undefined;
 	#ssrc = -1;
@@ -72,6 +89,7 @@ export class RtpMediaSession implements MediaSession {
 			options.onEvent({ type: "suppression-unavailable", message }),
 		);
 		this.#downlink = new Downlink(this.#sender, sequence, timestamp, options.now, this.#noise.downlink);
+		this.#prompts = new PromptPlayer(options.prompts ?? new Prompts(), (audio) => this.#downlink.play(audio));
 	}
 
 	/** The socket's packets come to `onPacket`; the session closes it. */
@@ -150,6 +168,38 @@ export class RtpMediaSession implements MediaSession {
 		};
 	}
 
+	playPrompts(names: readonly PromptName[], language: string): Promise<void> {
+		if (this.#socket === undefined) return Promise.resolve();
+		this.#sending = true;
+		return this.#prompts.play(names, language);
+	}
+
+	stopPrompts(): void {
+		this.#prompts.stop();
+	}
+
+	record(file: string, notice: boolean): void {
+		this.stopRecording();
+		const { now, onEvent } = this.#options;
+		if (this.#socket === undefined || this.#negotiated === undefined)
+			return onEvent({ type: "recorded", file, durationMs: 0, bytes: 0, problem: "there was no audio to record" });
+		const recording = new CallRecording(file, this.#negotiated.codec, notice, now());
+		this.#recording = recording;
+		this.#sender.tap = (payloadType, timestamp, payload) => {
+			const negotiated = this.#negotiated;
+			if (payloadType !== negotiated?.payloadType) return payload;
+			return recording.toTelephone(negotiated.codec, payload, timestamp, now());
+		};
+	}
+
+	stopRecording(): void {
+		const recording = this.#recording;
+		if (recording === undefined) return;
+		this.#recording = this.#sender.tap = undefined;
+		const { now, onEvent } = this.#options;
+		void recording.finish(now()).then((result) => onEvent({ type: "recorded", file: recording.file, ...result }));
+	}
+
 	awaitProof(): void {
 		this.#unproven = true;
 	}
@@ -180,6 +230,8 @@ export class RtpMediaSession implements MediaSession {
 		for (const stop of this.#ringbacks) stop();
 		this.#ringbacks.clear();
 		this.#uplink = undefined;
+		this.stopRecording();
+		this.#prompts.close();
 		this.#downlink.close();
 		this.#noise.close();
 		this.#socket.close();
@@ -210,8 +262,13 @@ export class RtpMediaSession implements MediaSession {
 		if (this.#packetsReceived === 1) this.#options.onEvent({ type: "media-started" });
 		if (!negotiated.receives) return;
 		if (isAudio && this.#held > 0) return;
-		if (isAudio) this.#uplink?.write(negotiated.codec, packet.payload, packet.timestamp, packet.sequence, packet.marker);
+		if (isAudio) this.#heard(packet, now, negotiated.codec);
 		else this.#report(this.#dtmf.receive(packet.payload, packet.timestamp, packet.marker, now));
+	}
+
+	#heard({ payload, timestamp, sequence, marker }: RtpPacket, now: number, codec: PhoneCodec): void {
+		const heard = this.#recording?.fromTelephone(codec, payload, timestamp, now) ?? payload;
+		this.#uplink?.write(codec, heard, timestamp, sequence, marker);
 	}
 
 	/** RFC 3550 §8: another SSRC is another stream, with its own sequence and timestamps. */
@@ -228,6 +285,7 @@ export class RtpMediaSession implements MediaSession {
 	#tick(): void {
 		if (this.#sending) this.#downlink.tick();
 		const now = this.#options.now();
+		this.#recording?.tick(now);
 		const due = this.#dtmf.nextTimeout();
 		if (due !== undefined && now >= due) this.#report(this.#dtmf.handleTimeout(now));
 		this.#checkSilence(now);

@@ -115,6 +115,18 @@ export interface CallMedia {
 	};
 }
 
+/** A call's two directions in one stereo file: the telephone on the left, what it heard on the right. */
+export interface CallRecording {
+	/** where the store of recordings has it, or will have it when the call is over */
+	key: string;
+	startedAt: number;
+	/** unset while it goes on */
+	durationMs?: number;
+	bytes?: number;
+	/** why there is none, or not all of it */
+	problem?: string;
+}
+
 export interface CallRecord {
 	callId: string;
 	projectId: string;
@@ -141,6 +153,8 @@ export interface CallRecord {
 	bridgedWith?: string;
 	/** as agreed with the telephone; `srtp` = its suite, unset = in the clear */
 	media?: CallMedia;
+	/** the latest; earlier ones are in the timeline */
+	recording?: CallRecording;
 	timeline: TimelineEntry[];
 	/** decision trace of an inbound call: candidates and the first test that failed */
 	decision?: DecisionStep[];

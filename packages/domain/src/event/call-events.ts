@@ -2,7 +2,7 @@ import type { CallEvent, CallEventType, CallRecord, TimelineEntry, WebhookSettin
 import { callSummary } from "./call-summary.ts";
 
 /** What a subscriber gets that names no events: all of them but digits, which may be PINs and card numbers. */
-export const DEFAULT_EVENTS: readonly CallEventType[] = ["call.started", "call.ringing", "call.answered", "call.transferred", "call.ended"];
+export const DEFAULT_EVENTS: readonly CallEventType[] = ["call.started", "call.ringing", "call.answered", "call.transferred", "call.recorded", "call.ended"];
 
 /** Has the project asked for the digits that callers press? Only then are they kept at all. */
 export function wantsDigits({ webhooks }: WebhookSettings): boolean {
@@ -50,6 +50,8 @@ function typeOf({ event }: TimelineEntry, direction: CallRecord["direction"]): C
 			return "call.dtmf";
 		case "transferred":
 			return "call.transferred";
+		case "recorded":
+			return "call.recorded";
 		case "ended":
 		case "cancelled":
 			return "call.ended";
@@ -60,7 +62,7 @@ function typeOf({ event }: TimelineEntry, direction: CallRecord["direction"]): C
 
 function eventOf(record: CallRecord, entry: TimelineEntry, index: number, event: CallEventType): CallEvent {
 	const summary = callSummary(record);
-	const told = event === "call.dtmf" || event === "call.transferred" ? entry.detail : undefined;
+	const told = TELLS.has(event) ? entry.detail : undefined;
 	return {
 		event,
 		id: `EV_${record.callId.replace(/^SCL_/, "")}_${index}_${event.slice("call.".length)}`,
@@ -75,11 +77,15 @@ function eventOf(record: CallRecord, entry: TimelineEntry, index: number, event:
 	};
 }
 
+/** whose detail is the subscriber's */
+const TELLS: ReadonlySet<CallEventType> = new Set(["call.dtmf", "call.transferred", "call.recorded"]);
+
 const STATE_AT: Partial<Record<CallEventType, CallRecord["state"]>> = {
 	"call.ringing": "ringing",
 	"call.answered": "active",
 	"call.dtmf": "active",
 	"call.transferred": "active",
+	"call.recorded": "active",
 };
 
 /** A late delivery must not tell the end of a call before its end: what had not happened at `at` is left out. */

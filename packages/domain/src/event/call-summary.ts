@@ -19,6 +19,7 @@ export function callSummary(record: CallRecord): CallSummary {
 		sipCallId: record.sipCallId,
 		...(record.media === undefined ? {} : { media: record.media }),
 		...(record.bridgedWith === undefined ? {} : { bridgedWith: record.bridgedWith }),
+		...(record.recording === undefined ? {} : { recording: record.recording }),
 		createdAt: record.createdAt,
 		...(record.answeredAt === undefined ? {} : { answeredAt: record.answeredAt }),
 		...(record.endedAt === undefined ? {} : { endedAt: record.endedAt }),

@@ -23,10 +23,16 @@ export interface TrunkDecision {
 }
 
 export type RuleDecision = { steps: DecisionStep[] } & (
-	| { rule: DispatchRule; refusal?: undefined }
+	| { rule: DispatchRule; refusal?: undefined; asksForPin?: undefined }
 	/** `rule` is there when it would take the call with something that the caller did not bring */
-	| { rule?: DispatchRule; refusal: InboundRefusal }
+	| { rule?: DispatchRule; refusal: InboundRefusal; asksForPin?: AsksForPin }
 );
+
+/** The caller is answered and asked for a PIN; whoever cannot be asked gets the refusal beside it. */
+export interface AsksForPin {
+	/** every PIN that would do has so many digits; unset: they differ */
+	length?: number;
+}
 
 export interface RuleQuestion {
 	from: string;
@@ -65,7 +71,7 @@ export function decideRule(rules: readonly DispatchRule[], { from, to, trunk, pi
 	const { steps } = dispatch;
 	if (dispatch.outcome === "reject") return { steps, refusal: noRule(dispatch, trunk) };
 	const { rule } = dispatch;
-	if (dispatch.outcome === "pin-required") return { steps, rule, refusal: pinRequired(rule) };
+	if (dispatch.outcome === "pin-required") return { steps, rule, refusal: pinRequired(rule), asksForPin: pinLength(rules, question) };
 	return { steps, rule };
 }
 
@@ -78,8 +84,19 @@ function noRule(dispatch: Extract<DispatchDecision, { outcome: "reject" }>, trun
 }
 
 function pinRequired(rule: DispatchRule): InboundRefusal {
-	const message = `dispatch rule ${rule.ruleId} has a PIN, and callers cannot be asked for it yet`;
+	const message = `dispatch rule ${rule.ruleId} has a PIN: the call is answered, and the caller is asked for it`;
 	return refusal(403, "PIN Required", { by: "node", reason: "wrong-pin", message });
+}
+
+/** Of the rules that would take the call with their PIN. */
+function pinLength(rules: readonly DispatchRule[], question: Parameters<typeof matchDispatchRule>[1]): AsksForPin {
+	const lengths = new Set<number>();
+	for (const rule of rules) {
+		const { pin } = rule.rule;
+		if (pin !== "" && matchDispatchRule([rule], { ...question, pin }).outcome === "accept") lengths.add(pin.length);
+	}
+	const [length] = lengths;
+	return length === undefined || lengths.size > 1 ? {} : { length };
 }
 
 const refusal = (status: number, reason: string, end: CallEnd): InboundRefusal => ({ status, reason, end });
