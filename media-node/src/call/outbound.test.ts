@@ -28,6 +28,11 @@ describe("an outbound call", () => {
 		expect(run.effects).toContainEqual({ do: "record", from: ["claimed", "joining"], to: "joining", event: "joined-room" });
 	});
 
+	it("begins with noise suppression where the request asks for it", () => {
+		expect(initialOutbound(request({ krispEnabled: true })).suppression).toEqual({ uplink: true, downlink: false, mix: 1 });
+		expect(initialOutbound(request()).suppression).toBeUndefined();
+	});
+
 	it("100 Trying says nothing; the first 18x is ringing, once", () => {
 		const run = dialledCall();
 		expect(run.feed({ type: "provisional", status: 100 })).toEqual([]);

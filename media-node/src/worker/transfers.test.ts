@@ -34,6 +34,14 @@ test("taken once, given to its call; what came of it is written", async () => {
 	expect(await outcome()).toEqual(DONE);
 });
 
+test("noise suppression goes to its call, once", async () => {
+	const command = { transferId: "STR_1", noiseSuppression: { uplink: true, downlink: false, mix: 1 } };
+	const { told, transfers } = await setUp({ ...transfer(), command });
+	await transfers.take("STR_1", "SCL_1");
+	await transfers.take("STR_1", "SCL_1");
+	expect(told).toEqual([{ type: "suppress", command }]);
+});
+
 test("a call that is not here is told so", async () => {
 	const { told, transfers, outcome } = await setUp(transfer("SCL_2"));
 	await transfers.take("STR_1", "SCL_1");

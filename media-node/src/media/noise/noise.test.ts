@@ -225,6 +225,18 @@ describe("what cannot be had", () => {
 		expect(levelDb(decoded(written.slice(4)))).toBeCloseTo(levelDb(decoded(written.slice(0, 1))) - 6.02, 0);
 	});
 
+	it("examples/noise-gate.mjs: steady noise is 15 dB quieter, and whoever speaks over it is heard", async () => {
+		const { call, problems } = await suppression({ module: "examples/noise-gate.mjs" });
+		call.set(ON);
+		for (let wait = 0; wait < 200 && !call.uplink.active; wait++) await new Promise((resolve) => setTimeout(resolve, 5));
+		const quiet = noise(8_000).map((sample) => sample / 20);
+		const pcm = Int16Array.from([...quiet, ...tone(8_000, 440, 500, -20)]);
+		for (let at = 0; at < pcm.length; at += 160) call.uplink.process(pcm.subarray(at, at + 160), 8_000);
+		expect(problems).toEqual([]);
+		expect(levelDb(pcm.subarray(4_000, 7_800))).toBeLessThan(levelDb(quiet) - 15);
+		expect(levelDb(pcm.subarray(9_600, 11_900))).toBeCloseTo(-20, 0);
+	});
+
 	it.each([
 		["export const other = 1;", /exports no function "create"/],
 		["export const create = () => ({ sampleRate: 100, frameSamples: 80, delaySamples: 0, process() {} });", /sampleRate at least 8000/],
