@@ -137,6 +137,7 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 	#ring(input: Extract<LegInput, { kind: "ring" }>, now: Millis): void {
 		const { status, reason, headers, body } = input;
 		const parts = { status, reason, headers, body };
+		this.#session.refresh.keep(body);
 		const theirs = this.#core.options.supported?.includes(RELIABLE) === true ? reliability(this.#request) : "none";
 		// RFC 3262 §3: "If the INVITE contains … Require: 100rel, the UAS MUST send all non-100 provisional responses reliably"
 		if (theirs === "required" || (theirs === "supported" && input.reliable === true)) this.#reliably().send(parts, now);

@@ -251,7 +251,6 @@ export class CallerLeg implements Leg, SessionOwner {
 		this.#session = early ?? this.#newSession(dialog);
 		this.#session.state = "confirmed";
 		this.#session.exchange.settled();
-		this.#session.refresh.keep(this.#call.body);
 		this.#session.refresh.answered(response, now);
 		this.#core.emit({ type: "answered", leg: this.id, response });
 	}
@@ -261,12 +260,14 @@ export class CallerLeg implements Leg, SessionOwner {
 		if (tag === undefined || this.#session === undefined || this.#invite === undefined) return;
 		this.#unansweredOffer = undefined;
 		this.#session.exchange.settled();
+		this.#session.refresh.keep(body);
 		this.#acks.set(tag, acknowledge(this.#core, this.#session.dialog, this.#invite, body));
 	}
 
 	#onCancel(headers: readonly HeaderInput[] | undefined, now: Millis): void {
 		if (this.#state !== "calling" || this.#cancel !== undefined) return;
 		this.#cancel = { headers, sent: false };
+		this.#transaction?.stayWithTransport();
 		if (this.#transaction?.state === "proceeding") this.#sendCancel(now);
 	}
 
@@ -328,6 +329,7 @@ export class CallerLeg implements Leg, SessionOwner {
 	#newSession(dialog: Dialog): Session {
 		const session = new Session(this.#core, this.id, dialog, this, this.#digest, this.#localUser, { timer: this.#timer, ownsCallId: true });
 		if (bodyHasSdp(this.#call.body)) session.exchange.offered("ours");
+		session.refresh.keep(this.#call.body);
 		return session;
 	}
 }

@@ -570,3 +570,60 @@ describe("delayed offer (RFC 3261 §13.2.1, RFC 3262 §5)", () => {
 		expect(host.of("update")).toHaveLength(1);
 	});
 });
+
+describe("a refresh by re-INVITE (RFC 4028 §7.4) offers what was agreed before the 200 and ACK", () => {
+	const sessionTimer = { mode: "accept", expiresSeconds: 1800, minSeconds: 90 } as const;
+	const sdpOf = (messages: readonly SipMessage[]): string[] => messages.map(text);
+
+	it("callee: the answer of a reliable 183", () => {
+		const { clock, host, leg, prack, rseq, receive, localTag, of } = called(
+			"Require: 100rel\nSupported: timer\nSession-Expires: 1800;refresher=uas\nAllow: INVITE, ACK, BYE, CANCEL, PRACK\n",
+		);
+		host.handle(ring(leg, { status: 183, body: sdp("agreed") }));
+		prack(`${rseq()} 1 INVITE`);
+		host.handle({ kind: "accept", leg, sessionTimer });
+		receive(incoming("ACK", 1, { toTag: localTag, branch: "ack" }));
+		clock.runFor(900_001);
+		expect(of("UPDATE")).toEqual([]);
+		expect(sdpOf(of("INVITE"))).toEqual(["agreed"]);
+	});
+
+	it("callee: the offer of a reliable 183", () => {
+		const { clock, host, leg, prack, rseq, receive, localTag, of } = called(
+			"Require: 100rel\nSupported: timer\nSession-Expires: 1800;refresher=uas\nAllow: INVITE, ACK, BYE, CANCEL, PRACK\n",
+			"",
+		);
+		host.handle(ring(leg, { status: 183, body: sdp("our offer") }));
+		prack(`${rseq()} 1 INVITE`, { body: "their answer" });
+		host.handle({ kind: "accept", leg, sessionTimer });
+		receive(incoming("ACK", 1, { toTag: localTag, branch: "ack" }));
+		clock.runFor(900_001);
+		expect(sdpOf(of("INVITE"))).toEqual(["our offer"]);
+	});
+
+	it("caller: what was agreed by UPDATE while it rang, not the offer of the INVITE", () => {
+		const { clock, host, sent, answer, of, receive } = alone();
+		host.handle(call({ sessionTimer: { ...sessionTimer, mode: "always" } }));
+		const [invite] = sent();
+		answer(invite, "183 Session Progress", "bob", "Require: 100rel\nRSeq: 1\n", "their answer");
+		const dialog = `From: ${header(invite as SipMessage, "to")};tag=bob\nTo: ${header(invite as SipMessage, "from")}\nCall-ID: ${header(invite as SipMessage, "call-id")}`;
+		receive(
+			`UPDATE sip:us@192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.2:5070;branch=z9hG4bKup\n${dialog}\nCSeq: 7 UPDATE\nContact: <sip:bob@192.0.2.2:5070>\nContent-Type: application/sdp\nContent-Length: 11\n\ntheir offer`,
+		);
+		host.handle({ kind: "respond", transaction: host.of("update")[0]?.transaction ?? "", status: 200, body: sdp("our answer") });
+		answer(invite, "200 OK", "bob", "Session-Expires: 1800;refresher=uac\nAllow: INVITE, ACK, BYE\n");
+		clock.runFor(900_001);
+		expect(sdpOf(of("INVITE"))).toEqual(["offer", "our answer"]);
+	});
+
+	it("caller: the answer in the ACK", () => {
+		const { clock, host, sent, answer, of } = alone();
+		const invite = call({ delayedOffer: true, sessionTimer: { ...sessionTimer, mode: "always" } });
+		Reflect.deleteProperty(invite, "body");
+		host.handle(invite);
+		answer(sent()[0], "200 OK", "bob", "Session-Expires: 1800;refresher=uac\nAllow: INVITE, ACK, BYE\n", "their offer");
+		host.handle({ kind: "ack", leg: "out", body: sdp("our answer") });
+		clock.runFor(900_001);
+		expect(sdpOf(of("INVITE")).slice(1)).toEqual(["our answer"]);
+	});
+});

@@ -133,6 +133,7 @@ export class Session implements DialogOwner {
 	/** PRACK: nobody hears of its answer, which says nothing about the dialog. */
 	acknowledgeReliably(outgoing: OutgoingRequest, now: Millis): void {
 		if (bodyHasSdp(outgoing.body)) this.exchange.acknowledged("ours");
+		this.refresh.keep(outgoing.body);
 		let left = MOST_PRACKS;
 		const send = (from: Millis): void => this.#send(outgoing, newAttempts(), again, from);
 		const again = ({ response }: Outcome, at: Millis): void => {
