@@ -166,6 +166,15 @@ describe("RFC 3261 §18.1.1: requests that are too large for UDP", () => {
 		expect(events).toMatchObject([{ type: "failed", cause: "transport" }]);
 	});
 
+	it.each([{}, { abandon: true }])("but no call that was given up while the connection was tried: %j", (cancel) => {
+		const { handle, sent, events } = endpoint();
+		handle(call(AUTO, { body: big }));
+		handle({ kind: "cancel", leg: "1", ...cancel }, 50);
+		handle({ kind: "transport-error", remote: { ...CARRIER, transport: "TCP" }, message: "ETIMEDOUT" }, 5_000);
+		expect(methods(sent)).toEqual(["INVITE TCP"]);
+		expect(events).toMatchObject([{ type: "failed", cause: "cancelled" }]);
+	});
+
 	it("CANCEL and the ACK of a refusal go the way of the INVITE, with its Via (§9.1, §17.1.1.3)", () => {
 		const { handle, sent } = endpoint();
 		handle(call(AUTO, { body: big }));

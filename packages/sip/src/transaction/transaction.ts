@@ -110,6 +110,11 @@ export class Transaction {
 		this.#step("transport-error", now, undefined, message);
 	}
 
+	/** Client: a connection that fails ends it, and no datagram takes its place: nobody wants the request any more. */
+	stayWithTransport(): void {
+		this.#datagram = undefined;
+	}
+
 	/** Client: the request is not sent again; its answer is still waited for. */
 	stopRepeating(): void {
 		for (const name of ["A", "E"] as const) {
