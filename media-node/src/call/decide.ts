@@ -108,7 +108,7 @@ export function decideWith(
 		if (byRule.refusal !== undefined) return refused({ kind: "reject", ...byRule.refusal });
 		const plan = await planWith(byRule.rule, "ringing");
 		return {
-			decision: acceptedBy(trunk, byRule.rule),
+			decision: acceptedBy(trunk, plan),
 			steps,
 			trunkId: plan.trunkId,
 			projectId,
@@ -126,12 +126,12 @@ const beyondLimits = ({ message, retryAfterSeconds }: TrunkRefusal): Decision =>
 	headers: [["Retry-After", String(retryAfterSeconds)]],
 });
 
-const acceptedBy = (trunk: InboundTrunk | undefined, rule: DispatchRule): Decision => ({
+const acceptedBy = (trunk: InboundTrunk | undefined, { suppression }: InboundPlan): Decision => ({
 	kind: "accept",
 	ringingTimeoutMs: trunk?.ringingTimeoutMs ?? DEFAULT_RINGING_TIMEOUT_MS,
 	maxCallDurationMs: trunk?.maxCallDurationMs ?? MAX_CALL_DURATION_MS,
 	...(trunk?.settings === undefined ? {} : { settings: trunk.settings }),
-	...suppressionOf(trunk?.krispEnabled === true || rule.krispEnabled, trunk?.settings),
+	...(suppression && { suppression }),
 });
 
 const nobodysNumber: Decision = {
@@ -293,6 +293,7 @@ async function planFor(
 		attributesFrom: words.attributesFrom,
 		terms: termsOf(trunk, rule),
 		...(trunk?.settings === undefined ? {} : { settings: trunk.settings }),
+		...suppressionOf(trunk?.krispEnabled === true || rule.krispEnabled, trunk?.settings),
 	};
 }
 

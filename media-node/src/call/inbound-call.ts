@@ -1,4 +1,4 @@
-import type { CallEnd, CallRecord, DecisionStep, TrunkSettings } from "@trunkline/contracts";
+import type { CallEnd, CallRecord, DecisionStep, NoiseSuppression, TrunkSettings } from "@trunkline/contracts";
 import { effectiveSettings } from "@trunkline/domain";
 import { inbound, initialInbound } from "./inbound.ts";
 import { suppressing } from "./noise.ts";
@@ -33,6 +33,8 @@ export interface InboundPlan {
 	terms: TermsInput;
 	/** the trunk's */
 	settings?: TrunkSettings;
+	/** unset: noise is not taken out */
+	suppression?: NoiseSuppression;
 }
 
 /** Which rule a PIN leads to; "" = none was entered. */
@@ -153,7 +155,8 @@ export class InboundCall extends CallRunner {
 			const { roomName, identity } = plan.room;
 			this.records.patch({ ruleId: plan.ruleId, roomName, participantIdentity: identity, decision: this.#outcome.steps });
 		}
-		this.dispatch({ type: "pin-checked", verdict: checked.verdict });
+		const { suppression } = checked.verdict === "accepted" ? checked.plan : {};
+		this.dispatch({ type: "pin-checked", verdict: checked.verdict, ...(suppression && { suppression }) });
 	}
 
 	get #reliably(): boolean {

@@ -59,6 +59,24 @@ describe("a call", () => {
 		expect(at("suppress")).toBeLessThan(at("bridge"));
 	});
 
+	it("whose rule is known by its PIN has it from then on", () => {
+		const asksForPin: CallEvent = { type: "decided", decision: { kind: "ask-pin", maxCallDurationMs: 3_600_000, length: 1 } };
+		const { state, effects } = run(
+			initialInbound,
+			{ type: "start" },
+			asksForPin,
+			{ type: "media-opened" },
+			{ type: "acked" },
+			{ type: "media-started" },
+			{ type: "digit", code: 1, digit: "1" },
+			{ type: "pin-checked", verdict: "accepted", suppression: ON },
+			{ type: "room-joined", occupied: true },
+			{ type: "prompts-played" },
+		);
+		expect(state.phase).toBe("active");
+		expect(told(effects)).toEqual([ON, ["noise-suppression", "uplink"]]);
+	});
+
 	it("that does not want it is not touched", () => {
 		expect(told(run(initialInbound, { type: "start" }, decided(), ...ANSWERED).effects)).toEqual([]);
 	});

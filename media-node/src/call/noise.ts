@@ -20,13 +20,16 @@ export function suppressing(reduce: Reduce): Reduce {
 		if (event.type === "suppression-unavailable") return unavailable(state, event.message);
 		const next = reduce(decided(state, event), event, now);
 		const { suppression } = next.state;
-		const first: Effect[] = event.type === "media-opened" && suppression !== undefined ? [{ do: "suppress", wanted: suppression }] : [];
+		const begins = event.type === "media-opened" || event.type === "pin-checked";
+		const first: Effect[] = begins && suppression !== undefined ? [{ do: "suppress", wanted: suppression }] : [];
 		const last = state.phase !== "active" && next.state.phase === "active" ? answered(next.state) : [];
 		return { state: next.state, effects: [...first, ...next.effects, ...last] };
 	};
 }
 
+/** A rule with a PIN is known when its PIN is. */
 function decided(state: CallState, event: CallEvent): CallState {
+	if (event.type === "pin-checked") return event.suppression === undefined ? state : { ...state, suppression: event.suppression };
 	if (event.type !== "decided" || event.decision.kind !== "accept" || event.decision.suppression === undefined) return state;
 	return { ...state, suppression: event.decision.suppression };
 }

@@ -53,9 +53,12 @@ export interface Transfer {
 	readonly stage: "pending" | "dialling" | "done" | "late";
 }
 
-/** A REFER of the peer (RFC 3515) that we follow: its target is called, and the two are joined. */
+/** A REFER of the peer (RFC 3515): its target is called, and takes the telephone's place in the room ("follow"), or the two are joined ("bridge"). */
 export interface Referral {
 	readonly target: string;
+	readonly how: "follow" | "bridge";
+	/** the telephone has hung up; its participant waits in the room for the target */
+	readonly alone?: boolean;
 	/** CSeq number of the REFER */
 	readonly id: number;
 	/** the peer is told how it goes (RFC 3515 §2.4.4) */
@@ -82,12 +85,14 @@ export interface CallState {
 	readonly transfer?: Transfer | undefined;
 	/** outbound trunk, or "same", that a target is dialled over when the peer refuses REFER; unset: it is not */
 	readonly bridgeTrunkId?: string | undefined;
-	/** a REFER of the peer is followed over that trunk */
-	readonly followsRefer?: boolean;
+	/** what a REFER of the peer comes to, and the outbound trunk (or "same") that its target is dialled over; unset: it is refused */
+	readonly followsRefer?: { readonly how: "follow" | "bridge"; readonly trunkId: string } | undefined;
 	/** the peer's REFER that is being followed */
 	readonly referral?: Referral | undefined;
-	/** the other telephone has the room's place */
+	/** the other telephone has the room's place, or this one's place in the room */
 	readonly joined?: boolean;
+	/** transferred by a REFER of its telephone */
+	readonly referred?: boolean;
 	/** the telephone hears music in the place of the room, and is not heard there */
 	readonly music?: boolean;
 	/** noise is taken out; unset: it is not */
@@ -170,12 +175,14 @@ export type CallEvent =
 	| { type: "move"; command: MoveCommand }
 	| { type: "moved"; roomName: string; participantId: string }
 	| { type: "move-failed"; message: string }
+	/** the room is that of another call, whose place this one has taken; its telephone heard that in the place of the room */
+	| { type: "room-taken"; music: HoldCommand["music"] | undefined }
 	/** the caller waits with music, or comes back */
 	| { type: "music"; command: HoldCommand }
 	| { type: "recording"; command: RecordingCommand }
 	/** what was played last has come to its end */
 	| { type: "prompts-played" }
-	| { type: "pin-checked"; verdict: "accepted" | "wrong" | "locked" }
+	| { type: "pin-checked"; verdict: "accepted" | "wrong" | "locked"; suppression?: NoiseSuppression }
 	/** noise is to be taken out from now on, or no more */
 	| { type: "suppress"; command: SuppressCommand }
 	| { type: "suppression-unavailable"; message: string }
@@ -207,9 +214,19 @@ export type Effect =
 	/** ringback to the telephone in the place of the room */
 	| { do: "dialtone"; on: boolean }
 	/** calls somebody whom the call is to be joined to */
-	| { do: "dial-target"; target: string; trunkId: string; headers: Readonly<Record<string, string>>; ringingTimeoutMs: number }
+	| {
+			do: "dial-target";
+			target: string;
+			trunkId: string;
+			headers: Readonly<Record<string, string>>;
+			ringingTimeoutMs: number;
+			/** it is to take the telephone's place in the room */
+			inRoom: boolean;
+	  }
 	/** the target has answered: the two telephones hear each other, and the room is left */
 	| { do: "join-target" }
+	/** the target has answered: it has this telephone's place in the room from now on */
+	| { do: "give-room" }
 	| { do: "drop-target" }
 	| { do: "move-room"; roomName: string }
 	/** in the place of the room; undefined: the room again */

@@ -7,7 +7,7 @@ export interface NoiseSuppressorOptions {
 	/** path of an ES module that exports `create(): NoiseSuppressor`; unset: DTLN */
 	module?: string | undefined;
 	/** file of DTLN's weights; unset: the one that comes with the package */
-	weights?: string | URL | undefined;
+	weights?: string | undefined;
 }
 
 export type CreateSuppressor = () => NoiseSuppressor;
