@@ -3,4 +3,13 @@ export { suiteKeyBytes } from "./crypto.ts";
 export type { CryptoSuite, LocalCrypto, NegotiatedCrypto, SuiteKey } from "./crypto.ts";
 export { answerDirection, answerOffer, createOffer, readAnswer } from "./offer-answer.ts";
 export type { AnswerOptions, AnswerResult, NegotiationResult } from "./offer-answer.ts";
-export type { AudioCodec, Direction, LocalMedia, Negotiated, NegotiatedCodec, SdpProblem, SdpProblemCode } from "./types.ts";
+export type {
+	AudioCodec,
+	Direction,
+	LocalMedia,
+	Negotiated,
+	NegotiatedCodec,
+	OpusParameters,
+	SdpProblem,
+	SdpProblemCode,
+} from "./types.ts";

@@ -1,13 +1,18 @@
 import { offeredCrypto } from "./crypto.ts";
+import { readOpusParameters } from "./opus.ts";
 import { type Security, securityOfAnswer, securityOfOffer } from "./security.ts";
 import { isNowhere, type MediaSection, readSession, type RtpMap } from "./session.ts";
 import type { AudioCodec, Direction, LocalMedia, Negotiated, NegotiatedCodec, SdpProblem } from "./types.ts";
 import { problem } from "./types.ts";
-import { audioLines, DEFAULT_PTIME_MS, type Format, rejectedLines, sessionLines, STATIC_PAYLOAD_TYPES, toText } from "./write.ts";
+import { audioLines, DEFAULT_PTIME_MS, type Format, rejectedLines, sessionLines, OFFERED_PAYLOAD_TYPES, toText } from "./write.ts";
 
-/** Payload type of telephone-event in our offers. */
-const OFFERED_TELEPHONE_EVENT = 101;
-const TELEPHONE_CLOCK = 8000;
+/** Payload types of telephone-event in our offers, by clock rate. */
+const OFFERED_TELEPHONE_EVENTS: ReadonlyMap<number, number> = new Map([
+	[8_000, 101],
+	[48_000, 110],
+]);
+const TELEPHONE_CLOCK = 8_000;
+const CLOCK_RATES: Record<AudioCodec, number> = { PCMU: TELEPHONE_CLOCK, PCMA: TELEPHONE_CLOCK, G722: TELEPHONE_CLOCK, opus: 48_000 };
 
 export interface AnswerOptions {
 	/** whose order of codecs counts; default "offer" (RFC 3264 §6.1 asks the answerer to follow the offer) */
@@ -61,15 +66,15 @@ export function readAnswer(answerSdp: string, local: LocalMedia): NegotiationRes
 	if (typeof address !== "string") return address;
 	const codec = findCodec(section, local, "offer");
 	if (codec === undefined) return noCommonCodec(local);
-	const telephoneEvent = findTelephoneEvent(section, local);
+	const telephoneEvent = findTelephoneEvent(section, local, codec);
 	return {
 		ok: true,
 		negotiated: agree(
 			section,
 			address,
 			local,
-			{ ...codec, receivePayloadType: STATIC_PAYLOAD_TYPES[codec.name] },
-			telephoneEvent && { ...telephoneEvent, receivePayloadType: OFFERED_TELEPHONE_EVENT },
+			{ ...codec, receivePayloadType: OFFERED_PAYLOAD_TYPES[codec.name] },
+			telephoneEvent && { ...telephoneEvent, receivePayloadType: OFFERED_TELEPHONE_EVENTS.get(telephoneEvent.clockRate) ?? 101 },
 			secured.security,
 		),
 	};
@@ -105,7 +110,7 @@ function chooseSection(media: readonly MediaSection[], local: LocalMedia, option
 			if (rank(why) > rank(refusal)) refusal = why;
 			continue;
 		}
-		const choice = { section, codec, telephoneEvent: findTelephoneEvent(section, local), security: secured.security };
+		const choice = { section, codec, telephoneEvent: findTelephoneEvent(section, local, codec), security: secured.security };
 		if (secured.security.srtp !== undefined) return choice;
 		plain ??= choice;
 	}
@@ -133,7 +138,7 @@ function noCommonCodec(local: LocalMedia): SdpProblem {
 function findCodec(section: MediaSection, local: LocalMedia, prefer: "offer" | "local"): NegotiatedCodec<AudioCodec> | undefined {
 	const shared = formatsOf(section).flatMap(({ payloadType, map }) => {
 		const name = local.codecs.find((codec) => codec === map.name);
-		return name === undefined || map.clockRate !== TELEPHONE_CLOCK
+		return name === undefined || map.clockRate !== CLOCK_RATES[name]
 			? []
 			: [{ name, payloadType, receivePayloadType: payloadType, clockRate: map.clockRate }];
 	});
@@ -141,13 +146,18 @@ function findCodec(section: MediaSection, local: LocalMedia, prefer: "offer" | "
 	return local.codecs.map((codec) => shared.find(({ name }) => name === codec)).find((codec) => codec !== undefined);
 }
 
-/** RFC 4733 §2.1: events run on the clock of the audio they belong to. */
-function findTelephoneEvent(section: MediaSection, local: LocalMedia): NegotiatedCodec<"telephone-event"> | undefined {
+/** RFC 4733 §2.1: events run on the clock of the audio they belong to. Peers that have Opus and know events at 8000 Hz only get those. */
+function findTelephoneEvent(
+	section: MediaSection,
+	local: LocalMedia,
+	codec: NegotiatedCodec<AudioCodec>,
+): NegotiatedCodec<"telephone-event"> | undefined {
 	if (local.telephoneEvent === false) return undefined;
-	const found = formatsOf(section).find(({ map }) => map.name === "telephone-event" && map.clockRate === TELEPHONE_CLOCK);
-	return (
-		found && { name: "telephone-event", payloadType: found.payloadType, receivePayloadType: found.payloadType, clockRate: TELEPHONE_CLOCK }
-	);
+	const events = formatsOf(section).filter(({ map }) => map.name === "telephone-event");
+	const found = events.find(({ map }) => map.clockRate === codec.clockRate) ?? events.find(({ map }) => map.clockRate === TELEPHONE_CLOCK);
+	if (found === undefined) return undefined;
+	const { payloadType, map } = found;
+	return { name: "telephone-event", payloadType, receivePayloadType: payloadType, clockRate: map.clockRate };
 }
 
 function formatsOf(section: MediaSection): { payloadType: number; map: RtpMap }[] {
@@ -170,6 +180,7 @@ function agree(
 	const direction = nowhere ? withoutSending(reversed) : reversed;
 	return {
 		codec,
+		...(codec.name === "opus" && { opus: readOpusParameters(section.formatParameters.get(codec.payloadType)) }),
 		...(telephoneEvent && { telephoneEvent }),
 		remote: { address, port: section.port },
 		rtcp: rtcpOf(section, address, local),
@@ -194,10 +205,16 @@ function packetTime(section: MediaSection): number {
 }
 
 function offeredFormats(local: LocalMedia): Format[] {
-	const formats: Format[] = local.codecs.map((name) => ({ payloadType: STATIC_PAYLOAD_TYPES[name], name, clockRate: TELEPHONE_CLOCK }));
-	if (local.telephoneEvent !== false)
-		formats.push({ payloadType: OFFERED_TELEPHONE_EVENT, name: "telephone-event", clockRate: TELEPHONE_CLOCK });
-	return formats;
+	const formats: Format[] = local.codecs.map((name) => ({
+		payloadType: OFFERED_PAYLOAD_TYPES[name],
+		name,
+		clockRate: CLOCK_RATES[name],
+	}));
+	if (local.telephoneEvent === false) return formats;
+	// One for each clock of ours (RFC 4733 §2.1), and the telephones' own in any case.
+	const clocks = new Set([...formats.map(({ clockRate }) => clockRate), TELEPHONE_CLOCK]);
+	const events = [...OFFERED_TELEPHONE_EVENTS].filter(([clockRate]) => clocks.has(clockRate));
+	return [...formats, ...events.map(([clockRate, payloadType]) => ({ payloadType, name: "telephone-event", clockRate }))];
 }
 
 function sends(direction: Direction): boolean {

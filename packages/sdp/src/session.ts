@@ -14,8 +14,13 @@ const STATIC_AUDIO: ReadonlyMap<number, RtpMap> = new Map([
 	[9, { name: "G722", clockRate: 8000 }],
 ]);
 
+const LOWER_CASE: ReadonlyMap<string, string> = new Map([
+	["TELEPHONE-EVENT", "telephone-event"],
+	["OPUS", "opus"],
+]);
+
 export interface RtpMap {
-	/** upper case, telephone-event lower case: encoding names compare without case (RFC 4566 §6) */
+	/** upper case, telephone-event and opus lower case: encoding names compare without case (RFC 4566 §6) */
 	name: string;
 	clockRate: number;
 }
@@ -29,6 +34,8 @@ export interface MediaSection {
 	formats: string;
 	payloadTypes: number[];
 	rtpMaps: ReadonlyMap<number, RtpMap>;
+	/** a=fmtp by payload type, as the peer wrote them */
+	formatParameters: ReadonlyMap<number, string>;
 	/** IP literal, or undefined when there is none or it is a name */
 	address: string | undefined;
 	direction: Direction;
@@ -71,6 +78,7 @@ export function readSession(text: string): SessionResult {
 			formats,
 			payloadTypes: formats.split(" ").flatMap((format) => (/^\d{1,3}$/.test(format) && Number(format) < 128 ? [Number(format)] : [])),
 			rtpMaps: rtpMaps(section.rtp),
+			formatParameters: new Map(section.fmtp.map(({ payload, config }) => [Number(payload), String(config)])),
 			// RFC 4566 §5.7: the section's own c= line stands before the session's
 			address: section.connection === undefined ? sessionAddress : ipLiteral(section.connection.ip),
 			direction: section.direction ?? sessionDirection ?? "sendrecv",
@@ -131,7 +139,7 @@ function rtpMaps(declared: readonly { payload: number; codec: string; rate?: num
 	const maps = new Map(STATIC_AUDIO);
 	for (const { payload, codec, rate } of declared) {
 		const name = String(codec).toUpperCase();
-		maps.set(Number(payload), { name: name === "TELEPHONE-EVENT" ? "telephone-event" : name, clockRate: Number(rate ?? 8000) });
+		maps.set(Number(payload), { name: LOWER_CASE.get(name) ?? name, clockRate: Number(rate ?? 8000) });
 	}
 	return maps;
 }

@@ -1,7 +1,26 @@
 import type { LocalCrypto, NegotiatedCrypto } from "./crypto.ts";
 
-/** G722: its RTP clock is written and counted as 8000, although it has 16 000 samples a second (RFC 3551 §4.5.2) */
-export type AudioCodec = "PCMU" | "PCMA" | "G722";
+/**
+ * G722: its RTP clock is written and counted as 8000, although it has 16 000 samples a second (RFC 3551 §4.5.2). opus: always "opus/48000/2",
+ * whatever is in it (RFC 7587 §7).
+ */
+export type AudioCodec = "PCMU" | "PCMA" | "G722" | "opus";
+
+/** What a receiver of Opus says that it would like (RFC 7587 §6.1); the defaults are the RFC's. */
+export interface OpusParameters {
+	/** highest sample rate that is worth sending, Hz; default 48000 */
+	maxPlaybackRate: number;
+	/** bit/s; unset = any */
+	maxAverageBitrate?: number;
+	/** in-band error correction is of use; default false */
+	useInbandFec: boolean;
+	/** silence need not be sent; default false */
+	useDtx: boolean;
+	/** default false: a receiver must take stereo, and would rather have mono */
+	stereo: boolean;
+	/** constant bit rate: the length of packets shall not tell what is said; default false */
+	cbr: boolean;
+}
 
 /** From the point of view of whoever holds it: `sendonly` = we send, the peer does not. */
 export type Direction = "sendrecv" | "sendonly" | "recvonly" | "inactive";
@@ -25,6 +44,8 @@ export interface LocalMedia {
 	telephoneEvent?: boolean;
 	/** RTCP on the port of RTP (RFC 5761): written into an offer, taken up in an answer to an offer that has it; default false */
 	rtcpMux?: boolean;
+	/** what we would like to get of Opus; unset: in-band error correction, and the RFC's defaults */
+	opus?: Partial<OpusParameters>;
 	/** SRTP with keys in the SDP (RFC 4568); unset: audio in the clear only */
 	crypto?: LocalCrypto;
 }
@@ -41,6 +62,8 @@ export interface NegotiatedCodec<Name extends string> {
 /** What both sides agreed upon. */
 export interface Negotiated {
 	codec: NegotiatedCodec<AudioCodec>;
+	/** what the peer would like to get, when the codec is opus */
+	opus?: OpusParameters;
 	/** unset: digits cannot be sent as telephone-event */
 	telephoneEvent?: NegotiatedCodec<"telephone-event">;
 	/** where we send RTP; `onHold` tells when there is no place to send to */

@@ -1,9 +1,10 @@
 import { type CryptoAttribute, writeCrypto } from "./crypto.ts";
 import type { MediaSection } from "./session.ts";
+import { writeOpusParameters } from "./opus.ts";
 import type { AudioCodec, Direction, LocalMedia } from "./types.ts";
 
-/** RFC 3551 §6 */
-export const STATIC_PAYLOAD_TYPES: Record<AudioCodec, number> = { PCMU: 0, PCMA: 8, G722: 9 };
+/** In our offers: RFC 3551 §6, and for Opus, which has no number of its own, the one that browsers use. */
+export const OFFERED_PAYLOAD_TYPES: Record<AudioCodec, number> = { PCMU: 0, PCMA: 8, G722: 9, opus: 111 };
 export const DEFAULT_PTIME_MS = 20;
 
 export interface Format {
@@ -30,7 +31,9 @@ export function audioLines(local: LocalMedia, formats: readonly Format[], direct
 	const lines = [`m=audio ${local.port} ${transport.protocol} ${formats.map((format) => format.payloadType).join(" ")}`];
 	for (const crypto of transport.cryptos) lines.push(writeCrypto(crypto));
 	for (const { payloadType, name, clockRate } of formats) {
-		lines.push(`a=rtpmap:${payloadType} ${name}/${clockRate}`);
+		// RFC 7587 §7: two channels, even when only mono is ever sent
+		lines.push(`a=rtpmap:${payloadType} ${name}/${clockRate}${name === "opus" ? "/2" : ""}`);
+		if (name === "opus") lines.push(`a=fmtp:${payloadType} ${writeOpusParameters(local.opus)}`);
 		// RFC 4733 §2.4.1: DTMF digits and hook flash
 		if (name === "telephone-event") lines.push(`a=fmtp:${payloadType} 0-16`);
 	}
