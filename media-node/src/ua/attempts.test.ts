@@ -248,6 +248,37 @@ describe("RFC 3263 §4.3: the next target", () => {
 	});
 });
 
+describe("a carrier that has several addresses", () => {
+	const byeFrom = (from: Address): void => {
+		const [invite] = sentTo(A);
+		const tag = events.flatMap((event) => (event.type === "answered" ? [event.remoteTag] : []))[0];
+		const bye = [
+			`BYE sip:us@${OURS.host} SIP/2.0`,
+			`Via: SIP/2.0/UDP ${from.host}:5060;branch=z9hG4bKbye`,
+			`From: ${headerIn(invite, "To")};tag=${tag}`,
+			`To: ${headerIn(invite, "From")}`,
+			`Call-ID: ${headerIn(invite, "Call-ID")}`,
+			"CSeq: 1 BYE",
+			"Content-Length: 0",
+			"",
+			"",
+		].join("\r\n");
+		net.send(from, OURS, new TextEncoder().encode(bye));
+		clock.runFor(50);
+	};
+
+	it("may hang up from any of those that the trunk's name has, and from no other", async () => {
+		edge(A, 200);
+		await call();
+		clock.runFor(50);
+		byeFrom(C);
+		expect(last()?.type).toBe("answered");
+		byeFrom(B);
+		expect(last()?.type).toBe("bye");
+		expectIdle();
+	});
+});
+
 describe("RFC 3261 §8.1.3.4: a 3xx", () => {
 	const follow = (changes: Partial<NonNullable<InviteRouting["redirects"]>> = {}): InviteRouting => ({
 		redirects: { hosts: ["carrier.example", "*.elsewhere.example"], mayCall: async () => undefined, ...changes },
@@ -299,6 +330,22 @@ describe("RFC 3261 §8.1.3.4: a 3xx", () => {
 		await settle();
 		expect(last()).toMatchObject({ type: "answered", source: C.host });
 		expect(attempts().map(([, outcome]) => outcome)).toEqual(["302 Moved Temporarily", "503 Service Unavailable", "took the call"]);
+	});
+
+	it("only to addresses of the IP family that the call's media has", async () => {
+		const sdp = "v=0\r\nc=IN IP4 192.0.2.10\r\n";
+		const callIt = () =>
+			userAgent.invite("carrier.example", "UDP", { ...invite, sdp, routing: follow() }, (event) => void events.push(event));
+		resolved["edge.elsewhere.example"] = [target("2001:db8::7"), C];
+		edge(A, [302, "Contact", "<sip:a@edge.elsewhere.example>"]);
+		edge(C, 200);
+		await callIt();
+		await settle();
+		expect(last()).toMatchObject({ type: "answered", source: C.host });
+		resolved["edge.elsewhere.example"] = [target("2001:db8::7")];
+		await callIt();
+		await settle();
+		expect(last()).toMatchObject({ type: "failed", message: expect.stringContaining("no address of the IP family") });
 	});
 
 	it("never further than five times, and never in a circle", async () => {

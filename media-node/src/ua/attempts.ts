@@ -11,8 +11,8 @@ export interface AttemptsHost {
 	call(endpointLeg: string, target: Address, invite: OutgoingInvite, cseq: number): void;
 	/** Nobody answered there: no repeats, and what still comes is cancelled. */
 	abandon(endpointLeg: string): void;
-	/** Rejects in words. */
-	resolve(uri: string, transport: Address["transport"] | undefined, signal: AbortSignal): Promise<readonly Address[]>;
+	/** Addresses that the media of an INVITE can be had with. Rejects in words. */
+	resolve(uri: string, transport: Address["transport"] | undefined, sdp: string, signal: AbortSignal): Promise<readonly Address[]>;
 	emit(leg: string, event: SipLegEvent): void;
 }
 
@@ -35,6 +35,8 @@ interface Walk {
 	requestUri: string;
 	/** still to be tried, of this Request-URI */
 	targets: Address[];
+	/** all addresses that the trunk, or where it redirected to, was found at */
+	readonly hosts: Set<string>;
 	target: Address;
 	endpointLeg: string;
 	attempts: number;
@@ -79,7 +81,7 @@ export class Attempts {
 		const [target, ...rest] = this.#dead.order(targets, this.#host.now());
 		if (target === undefined) throw new Error("an INVITE without a target");
 		const walk: Walk = {
-			...{ leg, invite, requestUri: invite.requestUri, targets: rest, target, endpointLeg: leg },
+			...{ leg, invite, requestUri: invite.requestUri, targets: rest, hosts: hostsOf(targets), target, endpointLeg: leg },
 			...{ attempts: 0, redirects: 0, visited: new Set([invite.requestUri]), outcomes: [] },
 			...{ heard: false, rang: false, cancelled: false, between: undefined, stopWaiting: undefined },
 		};
@@ -95,6 +97,12 @@ export class Attempts {
 	/** Where the leg's INVITE is at. */
 	targetOf(leg: string): Address | undefined {
 		return this.#walks.get(leg)?.target;
+	}
+
+	/** Two addresses of the one trunk of a live call: a carrier's edges hang up each other's calls. */
+	together(peer: string, source: string): boolean {
+		for (const { target, hosts } of this.#walks.values()) if (target.host === peer && hosts.has(source)) return true;
+		return false;
 	}
 
 	/** A command of the call as the endpoint takes it; undefined when it is done with here. */
@@ -275,6 +283,7 @@ export class Attempts {
 			if (target === undefined) continue;
 			walk.requestUri = uri;
 			walk.targets = rest;
+			for (const { host } of refused) walk.hosts.add(host);
 			walk.between = undefined;
 			try {
 				this.#try(walk, target);
@@ -301,7 +310,7 @@ export class Attempts {
 		const refused = await redirects.mayCall([uri]).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
 		if (refused !== undefined) return refused;
 		try {
-			const targets = await this.#host.resolve(uri, secure ? "TLS" : undefined, signal);
+			const targets = await this.#host.resolve(uri, secure ? "TLS" : undefined, walk.invite.sdp, signal);
 			return this.#dead.order(targets, this.#host.now());
 		} catch (error) {
 			return error instanceof Error ? error.message : String(error);
@@ -333,6 +342,8 @@ export class Attempts {
 		this.#legs.delete(walk.endpointLeg);
 	}
 }
+
+const hostsOf = (targets: readonly Address[]): Set<string> => new Set(targets.map(({ host }) => host));
 
 /** RFC 3261 §20.33: seconds, before a comment or parameters. */
 function retryAfterMs({ response }: Failed): number | undefined {

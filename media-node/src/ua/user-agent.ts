@@ -81,14 +81,12 @@ export class SipUserAgent implements UserAgent {
 	constructor(options: UserAgentOptions) {
 		this.#options = options;
 		const { guard } = options;
-		const watched =
-			guard === undefined
-				? {}
-				: {
-						suspect: (remote: Address, what: Suspicion) => guard.strike(remote.host, what),
-						sameParty: (peer: string, source: string) => guard.sameParty(peer, source),
-					};
-		this.#endpoint = new SipEndpoint({ ...options.endpoint, ...watched, answerOptions: false });
+		this.#endpoint = new SipEndpoint({
+			...options.endpoint,
+			...(guard !== undefined && { suspect: (remote: Address, what: Suspicion) => guard.strike(remote.host, what) }),
+			sameParty: (peer, source) => this.#attempts.together(peer, source) || guard?.sameParty(peer, source) === true,
+			answerOptions: false,
+		});
 		this.#attempts = this.#newAttempts();
 		const { host, port } = options.endpoint.contact;
 		const literal = host.includes(":") ? `[${host}]` : host;
@@ -138,11 +136,7 @@ export class SipUserAgent implements UserAgent {
 	): Promise<SipLeg> {
 		const destination = destinationOf(address, transport === "AUTO" ? undefined : sipTransport(transport));
 		if (destination === undefined) throw new UnreachableError(`"${address}" is not host or host:port`);
-		const resolved = await this.#options.resolve(destination, signal);
-		if (signal?.aborted === true || this.#closed) throw new UnreachableError("given up before the INVITE left");
-		const targets = resolved.filter(({ host }) => familyOfAddress(host) === familyOfOffer(invite.sdp, host));
-		// Better no call than one without sound.
-		if (targets.length === 0) throw new UnreachableError(`${destination.host} has no address of the IP family that the call's media has`);
+		const targets = await this.#targetsOf(destination, invite.sdp, signal);
 		this.#nextLeg += 1;
 		const leg = `out-${this.#nextLeg}`;
 		this.#legs.set(leg, { listener: onEvent, target: "", unanswered: false, trusted: true });
@@ -156,6 +150,15 @@ export class SipUserAgent implements UserAgent {
 		return this.#leg(leg);
 	}
 
+	async #targetsOf(destination: Destination, sdp: string, signal: AbortSignal | undefined): Promise<readonly Address[]> {
+		const resolved = await this.#options.resolve(destination, signal);
+		if (signal?.aborted === true || this.#closed) throw new UnreachableError("given up before the INVITE left");
+		const targets = resolved.filter(({ host }) => familyOfAddress(host) === familyOfOffer(sdp, host));
+		// Better no call than one without sound.
+		if (targets.length === 0) throw new UnreachableError(`${destination.host} has no address of the IP family that the call's media has`);
+		return targets;
+	}
+
 	#newAttempts(): Attempts {
 		const { clock, log } = this.#options;
 		return new Attempts({
@@ -163,10 +166,10 @@ export class SipUserAgent implements UserAgent {
 			wakeAt: (at, callback) => clock.wakeAt(at, () => this.#guard("attempts", callback)),
 			call: (leg, target, invite, cseq) => this.#call(leg, target, invite, cseq),
 			abandon: (leg) => this.#handle({ kind: "cancel", leg, abandon: true }),
-			resolve: async (uri, transport, signal) => {
+			resolve: async (uri, transport, sdp, signal) => {
 				const destination = destinationOfUri(uri);
 				if (destination === undefined) throw new UnreachableError("it names no address that can be called");
-				return this.#options.resolve({ ...destination, ...(transport === undefined ? {} : { transport }) }, signal);
+				return this.#targetsOf({ ...destination, ...(transport === undefined ? {} : { transport }) }, sdp, signal);
 			},
 			emit: (name, event) => {
 				const leg = this.#legs.get(name);
