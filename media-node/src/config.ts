@@ -1,6 +1,8 @@
-import { networkInterfaces } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
 import { LOG_LEVELS, type LogLevel } from "@trunkline/observability";
 import * as z from "zod";
+import { ENGINE_FIELDS, engineOptions } from "./engine/settings.ts";
 import { SIP_FIELDS, sipOptions } from "./sip-config.ts";
 import type { SipOptions } from "./sip-options.ts";
 
@@ -38,8 +40,22 @@ export interface NodeConfig {
 	rtpPortRange: readonly [first: number, last: number];
 	/** WAV file that held callers hear */
 	holdMusic?: string;
+	/** the deployment's own prompts, a folder for each language */
+	promptsDirectory?: string;
+	/** unset: no call is recorded */
+	recordings?: {
+		/** with a bucket: where recordings are until their calls are over */
+		directory: string;
+		/** in the region of the node, where the calls stay */
+		bucket?: string;
+		prefix?: string;
+		/** unset: S3's own keys */
+		kmsKeyId?: string;
+	};
 	/** ES module that takes noise out of calls in the place of DTLN */
 	noiseSuppressorModule?: string;
+	/** threads for calls' audio */
+	mediaWorkers: number;
 	maxCalls: number;
 	strictDispatch: boolean;
 	/** see MediaNodeOptions.unknownSources */
@@ -106,9 +122,21 @@ const schema = z.object({
 	SIP_PORT: port(5060),
 	ADVERTISED_ADDRESS: address.optional(),
 	RTP_PORT_RANGE: portRange,
+	PROMPTS_DIR: z.string().min(1).optional(),
+	RECORDINGS_DIR: z.string().min(1).optional(),
+	RECORDINGS_BUCKET: z
+		.string()
+		.regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "must be the name of an S3 bucket")
+		.optional(),
+	RECORDINGS_PREFIX: z
+		.string()
+		.regex(/^[\w./-]{0,200}$/, "must be up to 200 letters, digits and . _ - /")
+		.optional(),
+	RECORDINGS_KMS_KEY: z.string().min(1).optional(),
 	HOLD_MUSIC: z.string().min(1).optional(),
 	NOISE_SUPPRESSOR_MODULE: z.string().min(1).optional(),
 	...SIP_FIELDS,
+	...ENGINE_FIELDS,
 	MAX_CALLS: count(500, 1, 99_999),
 	STRICT_DISPATCH: z.enum(["true", "false"], { error: "must be true or false" }).default("true"),
 	SIP_UNKNOWN_SOURCES: z.enum(["auto", "answer", "drop"], { error: "must be auto, answer or drop" }).default("auto"),
@@ -153,8 +181,11 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		advertisedAddress: settings.ADVERTISED_ADDRESS ?? advertisedFor(settings.SIP_HOST),
 		sip: sip.options,
 		rtpPortRange: settings.RTP_PORT_RANGE,
+		...(settings.PROMPTS_DIR === undefined ? {} : { promptsDirectory: settings.PROMPTS_DIR }),
+		...recordingsOf(settings),
 		...(settings.HOLD_MUSIC === undefined ? {} : { holdMusic: settings.HOLD_MUSIC }),
 		...(settings.NOISE_SUPPRESSOR_MODULE === undefined ? {} : { noiseSuppressorModule: settings.NOISE_SUPPRESSOR_MODULE }),
+		...engineOptions(settings),
 		maxCalls: settings.MAX_CALLS,
 		strictDispatch: settings.STRICT_DISPATCH === "true",
 		unknownSources: settings.SIP_UNKNOWN_SOURCES,
@@ -162,6 +193,21 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		logLevel: settings.LOG_LEVEL,
 		healthPort: settings.HEALTH_PORT,
 		drainMs: settings.DRAIN_SECONDS * 1_000,
+	};
+}
+
+function recordingsOf(settings: z.infer<typeof schema>): Pick<NodeConfig, "recordings"> {
+	const { RECORDINGS_DIR, RECORDINGS_BUCKET: bucket, RECORDINGS_PREFIX: prefix, RECORDINGS_KMS_KEY: kmsKeyId } = settings;
+	if (bucket === undefined && (prefix ?? kmsKeyId) !== undefined)
+		throw new SettingError("RECORDINGS_BUCKET must be set, because its prefix or key is");
+	if (bucket === undefined && RECORDINGS_DIR === undefined) return {};
+	return {
+		recordings: {
+			directory: RECORDINGS_DIR ?? join(tmpdir(), "trunkline-recordings"),
+			...(bucket === undefined ? {} : { bucket }),
+			...(prefix === undefined ? {} : { prefix }),
+			...(kmsKeyId === undefined ? {} : { kmsKeyId }),
+		},
 	};
 }
 

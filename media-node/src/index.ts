@@ -1,3 +1,5 @@
+export { ENGINE_FIELDS, engineOptions } from "./engine/settings.ts";
+export { KeptRecordings } from "./recordings/kept-recordings.ts";
 export { ipv6Of, SIP_FIELDS, sipOptions } from "./sip-config.ts";
 export type { SipOptions } from "./sip-options.ts";
 export { TlsFileError } from "./transport/tls-files.ts";

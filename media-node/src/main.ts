@@ -7,6 +7,7 @@ import { createCommandQueue, createSqsClient, deleteCommandQueue, SqsCommandQueu
 import {
 	createDynamoClient,
 	createKmsSecretBox,
+	createS3Client,
 	DynamoCallLimitStore,
 	DynamoCallStore,
 	DynamoConfigStore,
@@ -15,6 +16,7 @@ import {
 	DynamoRegistrationStore,
 	DynamoTransferStore,
 	DynamoWebhookStore,
+	S3RecordingStore,
 } from "@trunkline/store";
 import { environment, type NodeConfig, readConfig, SettingError } from "./config.ts";
 import { startHealthServer } from "./health/server.ts";
@@ -22,6 +24,7 @@ import { nodeProjects } from "./projects.ts";
 import { TlsFileError } from "./transport/tls-files.ts";
 import { ipv6Of } from "./sip-config.ts";
 import { holdMusicOf } from "./media/hold-file.ts";
+import { KeptRecordings } from "./recordings/kept-recordings.ts";
 import { MediaNode, type MediaNodeOptions } from "./wire.ts";
 
 /** After the grace period: for BYEs, the last records and the rooms. */
@@ -67,6 +70,8 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 	if (commandQueueName !== undefined) await createCommandQueue(sqs, commandQueueName);
 	// Of the same account and region, so it is where the dial queue is.
 	const commandUrl = commandQueueName === undefined ? undefined : url.replace(/[^/]+$/, commandQueueName);
+	const recordings = recordingsFor(config, log);
+	await recordings?.keepLeftovers();
 	const node = await named("SIP_PORT", async () =>
 		MediaNode.start({
 			nodeId,
@@ -84,6 +89,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 				...ipv6Of(config.sip),
 				portRange: config.rtpPortRange,
 				...(await holdMusicIn(config.holdMusic)),
+				promptsDirectory: config.promptsDirectory,
 				noiseSuppressor: { module: config.noiseSuppressorModule },
 			},
 			livekit: config.livekit,
@@ -94,7 +100,9 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			dialQueue: new SqsDialQueue(sqs, { url, log, ...(dialDeadLetterUrl === undefined ? {} : { deadLetterUrl: dialDeadLetterUrl }) }),
 			...(commandUrl === undefined ? {} : { commandQueue: new SqsCommandQueue(sqs, { url: commandUrl, log }) }),
 			recordsDigits: async (projectId) => wantsDigits(await webhooks.getWebhooks(projectId)),
+			...(recordings === undefined ? {} : { recordings }),
 			strictDispatch: config.strictDispatch,
+			mediaWorkers: config.mediaWorkers,
 			maxCalls: config.maxCalls,
 			unknownSources: config.unknownSources,
 			...(config.nonceSecret === undefined ? {} : { nonceSecret: config.nonceSecret }),
@@ -124,6 +132,13 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 		sqs.destroy();
 	};
 	return { node, close };
+}
+
+function recordingsFor({ recordings, awsRegion: region }: NodeConfig, log: Logger): KeptRecordings | undefined {
+	if (recordings === undefined) return undefined;
+	const { directory, bucket, ...kept } = recordings;
+	const store = bucket === undefined ? undefined : new S3RecordingStore({ client: createS3Client({ region }), bucket, ...kept });
+	return new KeptRecordings({ directory, store, log });
 }
 
 /** Those that are made through the API too, when this node may open their secrets. */

@@ -19,12 +19,13 @@ import { Identities } from "./call/identities.ts";
 import { InboundCall } from "./call/inbound-call.ts";
 import { OutboundCall } from "./call/outbound-call.ts";
 import { outboundPlan } from "./call/outbound-plan.ts";
-import type { LiveCall, RoomConnector } from "./call/ports.ts";
+import type { LiveCall, Recordings, RoomConnector } from "./call/ports.ts";
 import type { CallDeps, CallLog } from "./call/runner.ts";
 import type { Decision } from "./call/state.ts";
 import { secondLegs } from "./call/second-leg.ts";
 import { TrunkLimits } from "./call/trunk-limits.ts";
 import { systemClock } from "./health/clock.ts";
+import { MediaEngine } from "./engine/engine.ts";
 import { Lateness } from "./health/lateness.ts";
 import { RtpMediaPort } from "./media/media-port.ts";
 import type { NoiseSuppressorOptions } from "./media/noise/suppressors.ts";
@@ -59,6 +60,8 @@ export interface MediaNodeOptions {
 		advertisedAddress: string;
 		bindHost6?: string;
 		advertisedAddress6?: string;
+		/** the deployment's own prompts, a folder for each language */
+		promptsDirectory?: string | undefined;
 		portRange: readonly [number, number];
 		/** what held callers hear, 8 kHz; unset: a tune of our own */
 		holdMusic?: Int16Array | undefined;
@@ -93,9 +96,13 @@ export interface MediaNodeOptions {
 	maxCalls: number;
 	/** new calls get 503 while half of the event loop's turns are later than this; default 100 */
 	overloadMs?: number;
+	/** threads that calls' audio is in; 0 or unset: in this one. With `rooms` there are none. */
+	mediaWorkers?: number;
 	mediaTimeoutMs?: { first: number; later: number };
 	/** asked at each digit that a caller presses; unset: digits are on no record */
 	recordsDigits?: (projectId: string) => Promise<boolean>;
+	/** where recordings of calls go; unset: none are made */
+	recordings?: Recordings;
 	/** what strangers get: a 404, nothing, or ("auto", the default) nothing once every inbound trunk says which addresses may call */
 	unknownSources?: "auto" | "answer" | "drop";
 	/** signs digest nonces; the same on every node of a fleet */
@@ -110,6 +117,10 @@ export interface NodeStats {
 	dialogs: number;
 	legs: number;
 	rtpPorts: number;
+	/** threads for audio that take calls now */
+	mediaWorkers: number;
+	/** those that have stopped by themselves */
+	mediaWorkersLost: number;
 	/** trunks that are registered from here now */
 	registrations: number;
 }
@@ -125,7 +136,8 @@ export class MediaNode {
 	readonly #identities = new Identities();
 	readonly #trunkLimits = new TrunkLimits();
 	readonly #lateness: Lateness;
-	readonly #media: RtpMediaPort;
+	readonly #media: RtpMediaPort | MediaEngine;
+	readonly #engine: MediaEngine | undefined;
 	readonly #userAgent: SipUserAgent;
 	readonly #resolver: SipResolver;
 	readonly #sources: AllowedSources;
@@ -145,11 +157,13 @@ export class MediaNode {
 	/** Binds the SIP ports; rejects with the system's error when one cannot be had, with a message for people when a TLS file is of no use. */
 	static async start(options: MediaNodeOptions): Promise<MediaNode> {
 		let node: MediaNode | undefined;
-		const transport = await openSip(options.sip, systemClock(), options.log, () => (node === undefined ? undefined : node.#userAgent));
+		let transport: SipTransport | undefined;
+		const engine = await startEngine(options);
 		try {
-			node = new MediaNode(options, transport);
+			transport = await openSip(options.sip, systemClock(), options.log, () => (node === undefined ? undefined : node.#userAgent));
+			node = new MediaNode(options, transport, engine);
 		} catch (error) {
-			await transport.close();
+			await Promise.all([transport?.close(), engine?.close()]);
 			throw error;
 		}
 		// Not waited for: until the list is there strangers are answered, as without one.
@@ -160,12 +174,13 @@ export class MediaNode {
 		return node;
 	}
 
-	private constructor(options: MediaNodeOptions, transport: SipTransport) {
+	private constructor(options: MediaNodeOptions, transport: SipTransport, engine: MediaEngine | undefined) {
 		this.nodeId = options.nodeId ?? newId("ND_", randomBytes);
 		this.#options = options;
 		this.#lateness = new Lateness(options.overloadMs ?? OVERLOAD_MS);
 		this.#transport = transport;
-		this.#media = new RtpMediaPort(options.rtp);
+		this.#engine = engine;
+		this.#media = engine ?? new RtpMediaPort(options.rtp);
 		const clock = systemClock();
 		const { log } = options;
 		const livekitOf = async (projectId: string): Promise<LiveKitAccess> => (await options.projects?.livekit(projectId)) ?? options.livekit;
@@ -174,7 +189,8 @@ export class MediaNode {
 		const deps: CallDeps = {
 			clock,
 			media: this.#media,
-			rooms: options.rooms ?? new LiveKitRoomConnector(),
+			rooms: options.rooms ?? engine ?? new LiveKitRoomConnector(),
+			backToBack: engine && (() => engine.backToBack()),
 			calls: options.callStore,
 			projectId: options.projectId,
 			roomUrl: async (projectId) => (await livekitOf(projectId)).url,
@@ -193,6 +209,7 @@ export class MediaNode {
 			nodeId: this.nodeId,
 			region: options.region,
 			recordsDigits: options.recordsDigits,
+			recordings: options.recordings,
 			mediaTimeoutMs: options.mediaTimeoutMs ?? { first: 30_000, later: 15_000 },
 			random: randomBytes,
 			mayCall,
@@ -335,7 +352,9 @@ export class MediaNode {
 
 	stats(): NodeStats {
 		const registrations = this.registrations().filter(({ state }) => state === "registered").length;
-		return { calls: this.#calls.size, rtpPorts: this.#media.portsInUse, registrations, ...this.#userAgent.stats() };
+		const { workers: mediaWorkers, workersLost: mediaWorkersLost } = this.#engine?.stats() ?? { workers: 0, workersLost: 0 };
+		const rtpPorts = this.#media.portsInUse;
+		return { calls: this.#calls.size, rtpPorts, mediaWorkers, mediaWorkersLost, registrations, ...this.#userAgent.stats() };
 	}
 
 	/** Outbound registrations that are this node's. */
@@ -382,7 +401,7 @@ export class MediaNode {
 		this.#lateness.stop();
 		this.#userAgent.close();
 		this.#resolver.close();
-		await this.#transport.close();
+		await Promise.all([this.#transport.close(), this.#engine?.close()]);
 	}
 
 	#stopTaking(): Promise<void> {
@@ -429,7 +448,7 @@ export class MediaNode {
 	}
 
 	#overloaded(): boolean {
-		return this.#calls.size > 0 && this.#lateness.overloaded;
+		return (this.#calls.size > 0 && this.#lateness.overloaded) || this.#engine?.overloaded === true;
 	}
 
 	/** What a call has of the node's. */
@@ -445,6 +464,11 @@ export class MediaNode {
 		if (this.#overloaded()) return { reason: "Overloaded", retryAfterSeconds: 5 };
 		return undefined;
 	}
+}
+
+/** Fakes of rooms are objects of this thread. */
+async function startEngine({ mediaWorkers: workers = 0, rooms, rtp: media, log }: MediaNodeOptions): Promise<MediaEngine | undefined> {
+	return workers === 0 || rooms !== undefined ? undefined : MediaEngine.start({ workers, media, log });
 }
 
 /** Resolves after `ms`, or when it is told to stop. */

@@ -81,6 +81,7 @@ export type CallPatch = Partial<
 		| "decision"
 		| "media"
 		| "bridgedWith"
+		| "leftRoomAt"
 		| "recording"
 	>
 >;
@@ -116,7 +117,7 @@ export interface CallStore {
 	): Promise<CallRecord | undefined>;
 	/** From any state but `ended`/`cancelled` to `ended`; undefined when it had ended before. */
 	endCall(callId: string, at: number, end: CallEnd, patch?: CallPatch): Promise<CallRecord | undefined>;
-	/** Calls that have not ended, by room; newest first. */
+	/** Calls that have not ended and are in the room still (`leftRoomAt`); newest first. */
 	liveCallsInRoom(projectId: string, roomName: string): Promise<CallRecord[]>;
 	/**
 	 * A page of the project's calls, newest first. It reads a bounded number of calls, so a page may be short or empty and still have a next one.
@@ -184,6 +185,12 @@ export interface EventOutbox {
 	 * somebody else has it.
 	 */
 	settleEvents(claimed: ClaimedEvents, deliveries: Record<string, EventDelivery>, nextAt: number | undefined): Promise<boolean>;
+}
+
+/** Where recordings of calls go when they are complete. */
+export interface RecordingStore {
+	/** `content` in order and once. Rejects, and keeps nothing, when it cannot be kept whole. */
+	putRecording(key: string, content: AsyncIterable<Uint8Array>): Promise<void>;
 }
 
 /** Where projects' events go. */
@@ -274,8 +281,8 @@ export interface TransferOutcome {
 	sipStatus?: { code: number; reason: string };
 	/** in words, for people */
 	message?: string;
-	/** Nothing was tried: the call is being transferred to another target, has no answer yet, or is not (or no longer) there. */
-	refused?: "elsewhere" | "not-answered" | "gone";
+	/** Nothing was tried: the call is being transferred to another target, has no answer yet, is not (or no longer) there, or is joined to another telephone. */
+	refused?: "elsewhere" | "not-answered" | "gone" | "joined";
 }
 
 /** A transfer, a move or a hold that was asked for, and what came of it. */

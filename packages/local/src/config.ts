@@ -2,7 +2,7 @@ import { networkInterfaces } from "node:os";
 import { isIPv6 } from "node:net";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { SIP_FIELDS, type SipOptions, sipOptions } from "@trunkline/media-node";
+import { ENGINE_FIELDS, engineOptions, SIP_FIELDS, type SipOptions, sipOptions } from "@trunkline/media-node";
 import * as z from "zod";
 
 /** A setting that cannot be used; the message is the one line that the user sees. */
@@ -27,11 +27,17 @@ export interface LocalConfig {
 	livekitUrl?: string;
 	logLevel: "silent" | "error" | "warn" | "info" | "debug";
 	strictDispatch: boolean;
+	/** threads for calls' audio; 0 = in the main one */
+	mediaWorkers: number;
 	maxCalls: number;
 	/** bearer of /v1/projects; unset = there is the default project alone */
 	adminSecret?: string;
 	/** ms without a packet before a call is ended; 30 s before the first one and 15 s later when unset */
 	mediaTimeoutMs?: { first: number; later: number };
+	/** where recordings of calls are kept; unset: in the data directory */
+	recordingsDir?: string;
+	/** prompts of one's own, a folder for each language */
+	promptsDir?: string;
 	/** how often the trunks that register are looked at; set by tests alone */
 	registrationPollMs?: number;
 }
@@ -75,6 +81,7 @@ const schema = z.object({
 	PORT: port(7880),
 	SIP_PORT: port(5060),
 	...SIP_FIELDS,
+	...ENGINE_FIELDS,
 	RTP_PORT_RANGE: portRange,
 	DATA_DIR: z.string().optional(),
 	LIVEKIT_URL: z
@@ -86,6 +93,8 @@ const schema = z.object({
 	LOG_LEVEL: z.enum(["silent", "error", "warn", "info", "debug"], { error: "must be silent, error, warn, info or debug" }).default("warn"),
 	STRICT_DISPATCH: z.enum(["true", "false"], { error: "must be true or false" }).default("true"),
 	TRUNKLINE_ADMIN_SECRET: z.string().min(MIN_ADMIN_SECRET_LENGTH, `must have at least ${MIN_ADMIN_SECRET_LENGTH} characters`).optional(),
+	RECORDINGS_DIR: z.string().optional(),
+	PROMPTS_DIR: z.string().optional(),
 	MAX_CALLS: z
 		.string()
 		.regex(/^[1-9]\d{0,4}$/, "must be a number from 1 to 99999")
@@ -130,7 +139,10 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 		apiSecret: settings.LIVEKIT_API_SECRET ?? "secret",
 		logLevel: settings.LOG_LEVEL,
 		strictDispatch: settings.STRICT_DISPATCH === "true",
+		...engineOptions(settings),
 		maxCalls: maxCalls(settings.MAX_CALLS, rtpPortRange),
+		...(settings.RECORDINGS_DIR === undefined ? {} : { recordingsDir: resolve(cwd, settings.RECORDINGS_DIR) }),
+		...(settings.PROMPTS_DIR === undefined ? {} : { promptsDir: resolve(cwd, settings.PROMPTS_DIR) }),
 		...(settings.LIVEKIT_URL === undefined ? {} : { livekitUrl: settings.LIVEKIT_URL }),
 		...(settings.TRUNKLINE_ADMIN_SECRET === undefined ? {} : { adminSecret: settings.TRUNKLINE_ADMIN_SECRET }),
 	};

@@ -6,7 +6,7 @@ import { wantsDigits } from "@trunkline/domain";
 import type { CallStore, CommandQueue, WebhookStore, ConfigStore, RegistrationStore, TransferStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, MOVE_PATH, transferBy, withProjects } from "@trunkline/functions";
-import { ipv6Of, MediaNode, type MediaNodeOptions, type NodeStats, TlsFileError } from "@trunkline/media-node";
+import { ipv6Of, KeptRecordings, MediaNode, type MediaNodeOptions, type NodeStats, TlsFileError } from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, ensureQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer, type RoomServerStats } from "@trunkline/room-server";
@@ -229,6 +229,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 				bindHost: config.host,
 				advertisedAddress: config.advertisedAddress,
 				...ipv6Of(config.sip),
+				promptsDirectory: config.promptsDir,
 				portRange: config.rtpPortRange,
 			},
 			livekit: { url: parts.roomUrl, apiKey: config.apiKey, apiSecret: config.apiSecret },
@@ -240,7 +241,9 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			recordsDigits: async (projectId) => wantsDigits(await parts.webhooks.getWebhooks(projectId)),
 			transferStore: parts.transferStore,
 			registrationStore: parts.registrationStore,
+			recordings: new KeptRecordings({ directory: config.recordingsDir ?? join(config.dataDir, "recordings"), log: parts.log }),
 			strictDispatch: config.strictDispatch,
+			mediaWorkers: config.mediaWorkers,
 			maxCalls: config.maxCalls,
 			...(config.registrationPollMs === undefined ? {} : { registrationPollMs: config.registrationPollMs }),
 			...(config.mediaTimeoutMs === undefined ? {} : { mediaTimeoutMs: config.mediaTimeoutMs }),

@@ -6,6 +6,7 @@ export { callIdOfKey, CALLS_TABLE, CALLS_TTL_ATTRIBUTE, CONFIG_TABLE } from "./k
 export * from "./call-limit-store.ts";
 export * from "./number-owner-store.ts";
 export * from "./project-store.ts";
+export * from "./recording-store.ts";
 export * from "./registration-store.ts";
 export * from "./secret-box.ts";
 export * from "./tables.ts";
