@@ -334,16 +334,16 @@ describe("RFC 3261 §8.1.3.4: a 3xx", () => {
 
 	it("only to addresses of the IP family that the call's media has", async () => {
 		const sdp = "v=0\r\nc=IN IP4 192.0.2.10\r\n";
-		const callIt = () =>
-			userAgent.invite("carrier.example", "UDP", { ...invite, sdp, routing: follow() }, (event) => void events.push(event));
+		const callIt = (callId: string) =>
+			userAgent.invite("carrier.example", "UDP", { ...invite, callId, sdp, routing: follow() }, (event) => void events.push(event));
 		resolved["edge.elsewhere.example"] = [target("2001:db8::7"), C];
 		edge(A, [302, "Contact", "<sip:a@edge.elsewhere.example>"]);
 		edge(C, 200);
-		await callIt();
+		await callIt("SCL_1");
 		await settle();
 		expect(last()).toMatchObject({ type: "answered", source: C.host });
 		resolved["edge.elsewhere.example"] = [target("2001:db8::7")];
-		await callIt();
+		await callIt("SCL_2");
 		await settle();
 		expect(last()).toMatchObject({ type: "failed", message: expect.stringContaining("no address of the IP family") });
 	});
