@@ -28,6 +28,8 @@ export interface SipOwner {
 	needsConnectionWith(host: string): boolean;
 	/** false: its connections are closed at once */
 	admitsConnection(host: string): boolean;
+	/** has calls with us, or is on some trunk's list */
+	isKnown(host: string): boolean;
 }
 
 /** Opens UDP, TCP and, with a certificate, TLS. `owner` gives undefined until there is one: what comes before is dropped. */
@@ -42,6 +44,7 @@ export async function openSip(options: SipOptions, clock: Clock, log: TlsLog, ow
 		clock,
 		log,
 		admits: (host) => owner()?.admitsConnection(host) !== false,
+		isKnown: (host) => owner()?.isKnown(host) !== false,
 		isNeeded: (remote) => owner()?.needsConnectionWith(remote.host) === true,
 		onMessage: (bytes, remote) => owner()?.received(bytes, remote),
 		onUnreachable: (remote, message) => owner()?.unreachable(remote, message),

@@ -41,7 +41,7 @@ function fakeSocket(): FakeSocket {
 	};
 }
 
-function connections(limits: Partial<ConnectionLimits> = {}, admits = (_host: string): boolean => true): Connections {
+function connections(limits: Partial<ConnectionLimits> = {}, admits = (_host: string): boolean => true, isKnown = admits): Connections {
 	return new Connections({
 		clock,
 		dial: (to, events) => {
@@ -51,6 +51,7 @@ function connections(limits: Partial<ConnectionLimits> = {}, admits = (_host: st
 		},
 		limits,
 		admits,
+		isKnown,
 		onMessage: (data, remote) => heard.push({ text: new TextDecoder().decode(data), remote }),
 		onUnreachable: (to, message) => unreachable.push({ to, message }),
 	});
@@ -202,6 +203,19 @@ describe("limits on who connects", () => {
 		come({ ...PEER, host: "2001:db8:0:1::1" });
 		expect(table.accept({ ...PEER, host: "192.0.2.200" }, fakeSocket())).toBeUndefined();
 		expect(table.stats()).toMatchObject({ inbound: 4, refused: 3 });
+	});
+
+	it("strangers leave half of the room to those that are known", () => {
+		const known = new Set(["192.0.2.1", "192.0.2.2"]);
+		const over = connections({ inbound: 4, perSource: 4 }, undefined, (host) => known.has(host));
+		const stranger = { ...PEER, port: 1 };
+		come(stranger, over);
+		come(stranger, over);
+		expect(over.accept(stranger, fakeSocket())).toBeUndefined();
+		come({ ...PEER, host: "192.0.2.1" }, over);
+		come({ ...PEER, host: "192.0.2.2" }, over);
+		expect(over.accept({ ...PEER, host: "192.0.2.1" }, fakeSocket())).toBeUndefined();
+		expect(over.stats()).toMatchObject({ inbound: 4, refused: 2 });
 	});
 
 	it("and not from an address that is banned", () => {

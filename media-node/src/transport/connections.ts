@@ -10,6 +10,8 @@ export interface ConnectionsOptions {
 	limits?: Partial<ConnectionLimits>;
 	/** false: connections of this address are closed at once */
 	admits?(host: string): boolean;
+	/** false: a stranger, who gets what is left of half of the room. Unset = all are known. */
+	isKnown?(host: string): boolean;
 	/** a call is up with whoever is there: the connection is kept alive, as by `hold` */
 	isNeeded?(remote: Address): boolean;
 	onMessage(bytes: Uint8Array, remote: Address): void;
@@ -59,7 +61,9 @@ export class Connections {
 	accept(remote: Address, socket: StreamSocket): StreamSocketEvents | undefined {
 		const source = sourceOf(remote.host);
 		const ofSource = this.#perSource.get(source) ?? 0;
-		const full = this.#inbound >= this.#limits.inbound || ofSource >= this.#limits.perSource;
+		// Twenty addresses are easily had: whoever fills the table from there must not keep the carriers out.
+		const most = this.#options.isKnown?.(remote.host) === false ? this.#limits.inbound / 2 : this.#limits.inbound;
+		const full = this.#inbound >= most || ofSource >= this.#limits.perSource;
 		if (this.#closed || full || this.#options.admits?.(remote.host) === false) {
 			this.#refused++;
 			return undefined;

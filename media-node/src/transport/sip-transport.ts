@@ -21,6 +21,8 @@ export interface SipTransportOptions {
 	log: TlsLog;
 	/** false: connections of this address are closed at once */
 	admits?(host: string): boolean;
+	/** false: a stranger, who gets what is left of half of the room. Unset = all are known. */
+	isKnown?(host: string): boolean;
 	/** a call is up with whoever is there: the connection is kept alive, as by `hold` */
 	isNeeded?(remote: Address): boolean;
 	onMessage(bytes: Uint8Array, remote: Address): void;
@@ -51,6 +53,7 @@ export class SipTransport {
 			dial: (to, events) => (to.transport === "TLS" ? dialTls(to, events, certificates) : dialTcp(to, events)),
 			...(options.limits === undefined ? {} : { limits: options.limits }),
 			...(options.admits === undefined ? {} : { admits: options.admits }),
+			...(options.isKnown === undefined ? {} : { isKnown: options.isKnown }),
 			...(options.isNeeded === undefined ? {} : { isNeeded: options.isNeeded }),
 			onMessage: options.onMessage,
 			onUnreachable: options.onUnreachable,

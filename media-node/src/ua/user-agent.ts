@@ -114,6 +114,11 @@ export class SipUserAgent implements UserAgent {
 		return this.#options.guard?.admitsConnection(host) !== false;
 	}
 
+	/** Has calls with us, or is on some trunk's list. */
+	isKnown(host: string): boolean {
+		return this.#options.guard?.isKnown(host) !== false;
+	}
+
 	/** Is there a call with this address? */
 	hasLegWith(host: string): boolean {
 		for (const [leg, { target, trusted }] of this.#legs)
