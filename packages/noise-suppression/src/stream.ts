@@ -24,6 +24,9 @@ export class SuppressedStream {
 	readonly #frame: Float32Array;
 	readonly #wet: Float32Array;
 	readonly #finished: Int16Array;
+	/** what the filters write to: buffers of their own would be most of the garbage of a call */
+	#resampled = new Int16Array(0);
+	readonly #given: Int16Array;
 	/** the input, for as long as the suppressor holds it back */
 	readonly #dry: Float32Array;
 	#dryAt = 0;
@@ -43,6 +46,7 @@ export class SuppressedStream {
 		this.#frame = new Float32Array(frameSamples);
 		this.#wet = new Float32Array(frameSamples);
 		this.#finished = new Int16Array(frameSamples);
+		this.#given = new Int16Array(Math.ceil((frameSamples * sampleRate) / suppressor.sampleRate) + 1);
 		this.#dry = new Float32Array(delaySamples + frameSamples);
 		// One frame ahead: a piece that ends within a frame still gives as many samples as it has. The two filters may each be one sample short.
 		const ahead = Math.ceil((frameSamples * sampleRate) / suppressor.sampleRate) + (same ? 0 : 2);
@@ -61,9 +65,9 @@ export class SuppressedStream {
 	/** At most a second at once; RangeError beyond. `output` is as long as `input`, and may be the same memory. */
 	process(input: Int16Array, output: Int16Array): void {
 		if (output.length !== input.length) throw new RangeError("noise suppression: output and input differ in length");
-		const samples = this.#in?.process(input) ?? input;
-		for (const sample of samples) {
-			this.#frame[this.#filled] = sample / 32_768;
+		const samples = this.#resample(input);
+		for (let index = 0; index < samples.length; index++) {
+			this.#frame[this.#filled] = (samples[index] as number) / 32_768;
 			this.#filled += 1;
 			if (this.#filled === this.#frame.length) this.#finish();
 		}
@@ -71,6 +75,13 @@ export class SuppressedStream {
 		output.set(this.#queue.subarray(0, input.length));
 		this.#queue.copyWithin(0, input.length, this.#queued);
 		this.#queued -= input.length;
+	}
+
+	#resample(input: Int16Array): Int16Array {
+		if (this.#in === undefined) return input;
+		const length = this.#in.outputLength(input.length);
+		if (this.#resampled.length < length) this.#resampled = new Int16Array(length);
+		return this.#in.process(input, this.#resampled);
 	}
 
 	#finish(): void {
@@ -88,7 +99,7 @@ export class SuppressedStream {
 			const value = 32_768 * (late + this.#mix * ((this.#wet[index] as number) - late));
 			this.#finished[index] = value > 32_767 ? 32_767 : value < -32_768 ? -32_768 : Math.round(value);
 		}
-		const given = this.#out?.process(this.#finished) ?? this.#finished;
+		const given = this.#out?.process(this.#finished, this.#given) ?? this.#finished;
 		this.#queue.set(given, this.#queued);
 		this.#queued += given.length;
 	}

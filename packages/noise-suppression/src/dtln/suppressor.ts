@@ -35,7 +35,7 @@ export class DtlnSuppressor implements NoiseSuppressor {
 		// Nothing is in the window, nor in what is still to come out of the blocks before: somebody's muted microphone costs nothing.
 		if (this.#silentHops > SILENT_HOPS) return void output.fill(0);
 		this.#fft.forward(window, re, im);
-		for (let bin = 0; bin < BINS; bin++) this.#magnitudes[bin] = Math.hypot(re[bin] as number, im[bin] as number);
+		for (let bin = 0; bin < BINS; bin++) this.#magnitudes[bin] = Math.sqrt((re[bin] as number) ** 2 + (im[bin] as number) ** 2);
 		this.#network.spectralMask(this.#state, this.#magnitudes, this.#mask);
 		for (let bin = 0; bin < BINS; bin++) {
 			re[bin] = (re[bin] as number) * (this.#mask[bin] as number);
