@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { newId } from "@trunkline/contracts";
 import { wantsDigits } from "@trunkline/domain";
-import { createLogger, type Logger } from "@trunkline/observability";
+import { createLogger, loggedMetrics, type Logger } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, deleteCommandQueue, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import {
 	createDynamoClient,

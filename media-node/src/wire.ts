@@ -12,6 +12,7 @@ import type {
 	RegistrationStore,
 	TransferStore,
 } from "@trunkline/domain";
+import type { Metrics } from "@trunkline/observability";
 import { DEFAULT_SESSION_TIMER, type DefenceCounts, type Hashes, type Strike } from "@trunkline/sip";
 import { decideWith } from "./call/decide.ts";
 import { mayCallWith, type PolicyOf } from "./call/fraud.ts";

@@ -150,6 +150,8 @@ export class LocalDescription {
 			address: media.localAddress,
 			port: media.localPort,
 			...this.terms[as],
+			// RFC 5761 §5.1: taken up wherever it is offered, and kept; not forced upon telephones that may not know it
+			rtcpMux: as === "answer" || this.#negotiated?.rtcp?.mux === true,
 			sessionId: this.#sessionId,
 			sessionVersion: version,
 			direction: this.#direction,
@@ -179,6 +181,7 @@ function negotiatedAudio(negotiated: Negotiated): NegotiatedAudio {
 			? {}
 			: { telephoneEventPayloadType: telephoneEvent.payloadType, telephoneEventReceivePayloadType: telephoneEvent.receivePayloadType }),
 		remote: negotiated.remote,
+		rtcp: negotiated.rtcp,
 		...(srtp && { srtp }),
 		sends: !onHold && (direction === "sendrecv" || direction === "sendonly"),
 		receives: direction === "sendrecv" || direction === "recvonly",

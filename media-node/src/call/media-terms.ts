@@ -3,7 +3,7 @@ import { type CryptoSuite, type LocalMedia, type Negotiated, type SuiteKey, suit
 import type { MediaStats, PhoneCodec, RoomCodec } from "./ports.ts";
 
 /** What was agreed, as the call's record keeps it. */
-export type AgreedMedia = Omit<CallMedia, "packets">;
+export type AgreedMedia = Omit<CallMedia, "packets" | "quality">;
 
 export interface TermsInput {
 	encryption: MediaEncryption;
@@ -108,8 +108,8 @@ export class MediaTerms {
 
 	/** For the record of a call that is over; undefined = nothing was ever agreed. */
 	summary(stats: MediaStats): CallMedia | undefined {
-		const { packetsReceived: received, packetsSent: sent, packetsLost: lost, packetsRefused: refused, srtpErrors } = stats;
-		return this.#told && { ...this.#told, packets: { received, sent, lost, refused, srtpErrors } };
+		const { packetsReceived: received, packetsSent: sent, packetsLost: lost, packetsRefused: refused, srtpErrors, quality } = stats;
+		return this.#told && { ...this.#told, packets: { received, sent, lost, refused, srtpErrors }, ...(quality && { quality }) };
 	}
 }
 

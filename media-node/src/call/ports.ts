@@ -1,4 +1,5 @@
 import type { NoiseSuppression } from "@trunkline/contracts";
+import type { QualitySample, QualitySummary } from "@trunkline/rtp";
 import type { Replaces } from "@trunkline/sip";
 import type { HoldCommand, MoveCommand, RecordingCommand, SuppressCommand, TransferCommand } from "@trunkline/domain";
 import type { NegotiatedCrypto } from "@trunkline/sdp";
@@ -131,6 +132,8 @@ export interface NegotiatedAudio {
 	telephoneEventPayloadType?: number;
 	telephoneEventReceivePayloadType?: number;
 	remote: { address: string; port: number };
+	/** unset: at the port after RTP's */
+	rtcp?: { mux: boolean; address: string; port: number };
 	/** SRTP and its keys; unset: in the clear. The same key again means that its context goes on. */
 	srtp?: NegotiatedCrypto;
 	/** from our side: may we send, does the peer send */
@@ -145,6 +148,8 @@ export type MediaEvent =
 	| { type: "digit"; code: number; digit: string; inBand?: true }
 	/** the file of a recording is complete, as far as `problem` does not say otherwise; may come after `close` */
 	| { type: "recorded"; file: string; durationMs: number; bytes: number; problem?: string }
+	/** how the latest seconds were, both ways: every 5 s of a call that is answered */
+	| { type: "quality"; uplink: QualitySample; downlink: QualitySample }
 	/** nothing received for too long */
 	| { type: "media-timeout"; beforeFirstPacket: boolean }
 	/** last event: the session has failed, and with it the call */
@@ -161,6 +166,8 @@ export interface MediaStats {
 	srtpErrors: number;
 	/** RFC 3550 §6.4.1, ms */
 	jitterMs: number;
+	/** of the whole call; unset when it was never answered. Uplink = telephone → room. */
+	quality?: { uplink: QualitySummary; downlink: QualitySummary };
 }
 
 /** What somebody hears who waits. */

@@ -1,7 +1,8 @@
-import { CallProgressGenerator, encodeG711, G722Encoder, type G711, g711Silence, mix, Resampler, transcodeG711 } from "@trunkline/audio";
+import { audioLevelG711, audioLevelPcm, CallProgressGenerator, encodeG711, G722Encoder, type G711, g711Silence, mix, Resampler, transcodeG711 } from "@trunkline/audio";
 import { dtmfCode, DtmfSender } from "@trunkline/rtp";
 import type { EncodedFrame, NegotiatedAudio, RemoteAudioTrack } from "../call/ports.ts";
 import type { EndlessAudio } from "./hold-music.ts";
+import { LevelMeter } from "./level-meter.ts";
 import { InBandDigits } from "./in-band-digits.ts";
 import type { SuppressedPath } from "./noise/call-suppression.ts";
 import type { PcmRate } from "./opus.ts";
@@ -11,6 +12,8 @@ import type { RtpSender } from "./rtp-sender.ts";
 /** timestamp ticks of a frame, bytes of it encoded, and samples at 8 kHz; G.722 has twice the samples, and the same clock (RFC 3551 §4.5.2) */
 const FRAME = 160;
 const TICK_MS = 20;
+/** packets */
+const LEVEL_EVERY = 8;
 /** Straight-through audio that pauses longer than this is filled with silence, so that carriers see a living stream. */
 const FILL_AFTER_MS = 100;
 /** Audio that is late by no more than this (in timestamp ticks) had stalled on its way; by more, the speaker had paused his stream. */
@@ -24,6 +27,10 @@ export class Downlink {
 	readonly #sender: RtpSender;
 	readonly #now: () => number;
 	readonly #noise: SuppressedPath | undefined;
+	/** of what the telephone hears: of some packets, which is enough for a mean */
+	readonly levels = new LevelMeter();
+	/** of tracks that are gone */
+	readonly #gone = { missing: 0, late: 0 };
 	readonly #sources = new Map<string, RoomSource>();
 	readonly #digits = new DtmfSender({ toneMs: 250, pauseMs: 250 });
 	readonly #inBand = new InBandDigits({ toneMs: 250, pauseMs: 250 });
@@ -90,6 +97,11 @@ export class Downlink {
 
 	removeTrack(trackSid: string): void {
 		const source = this.#sources.get(trackSid);
+		if (source !== undefined) {
+			const { missing, late } = source.reception();
+			this.#gone.missing += missing;
+			this.#gone.late += late;
+		}
 		if (source !== undefined && source === this.#through) this.#through = undefined;
 		this.#sources.delete(trackSid);
 	}
@@ -119,6 +131,24 @@ export class Downlink {
 			const index = this.#instead.indexOf(audio);
 			if (index >= 0) this.#instead.splice(index, 1);
 		};
+	}
+
+	/** The RTP timestamp of a sample that would be sent now. */
+	mediaTime(now: number): number {
+		if (this.#sentAt === Number.NEGATIVE_INFINITY) return this.#timestamp;
+		return (this.#timestamp + Math.round(((now - this.#sentAt) * FRAME) / TICK_MS)) >>> 0;
+	}
+
+	/** How the room's audio came, as far as it was decoded: what came too late, what was made up, and the longest of the delays now. */
+	roomReception(): { missing: number; late: number; delayMs: number } {
+		const all = { ...this.#gone, delayMs: 0 };
+		for (const source of this.#sources.values()) {
+			const { missing, late, delayMs } = source.reception();
+			all.missing += missing;
+			all.late += late;
+			all.delayMs = Math.max(all.delayMs, delayMs);
+		}
+		return all;
 	}
 
 	/** Every 20 ms. */
@@ -188,6 +218,7 @@ export class Downlink {
 			transcodeG711(frame.codec, payload, out);
 			payload = out;
 		}
+		if (sequence % LEVEL_EVERY === 0) this.levels.add(audioLevelG711(law, payload));
 		this.#sender.send(payloadType, sequence, timestamp, anew || frame.marker, payload);
 		// A late packet must not set the stream back.
 		if (((sequence - this.#sequence) << 16) >> 16 > 0) {
@@ -243,6 +274,7 @@ export class Downlink {
 	}
 
 	#sendPcm(pcm: Int16Array): void {
+		if (this.#sequence % LEVEL_EVERY === 0) this.levels.add(audioLevelPcm(pcm));
 		if (this.#wide === undefined) encodeG711(this.#law, pcm, this.#encoded);
 		else this.#wide.encoder.encode(pcm, this.#encoded);
 		this.#sendFrame();

@@ -56,6 +56,7 @@ export class RtpSessions {
 			prompts: this.#prompts,
 			now: () => performance.now(),
 			random: randomStart,
+			openRtcp: (onPacket) => openRtpSocket(six ? bindHost6 : bindHost, port + 1, onPacket),
 			onEvent,
 			onClose,
 		});
@@ -98,8 +99,8 @@ export class RtpMediaPort implements MediaPort {
 	}
 }
 
-function randomStart(): { ssrc: number; sequence: number; timestamp: number } {
-	const bytes = randomBytes(10);
+function randomStart(): { ssrc: number; sequence: number; timestamp: number; cname: string } {
+	const bytes = randomBytes(22);
 	// The lower half: when the first packets are lost, SRTP's peer would otherwise not know whether the number has wrapped (RFC 3711 §3.3.1).
-	return { ssrc: bytes.readUInt32BE(0), sequence: bytes.readUInt16BE(4) & 0x7fff, timestamp: bytes.readUInt32BE(6) };
+	return { ssrc: bytes.readUInt32BE(0), sequence: bytes.readUInt16BE(4) & 0x7fff, timestamp: bytes.readUInt32BE(6), cname: bytes.toString("base64url", 10) };
 }

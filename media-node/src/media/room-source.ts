@@ -18,6 +18,8 @@ export class RoomSource {
 	muted = false;
 	/** monotonic ms of the latest frame, -Infinity before the first */
 	lastFrameAt = Number.NEGATIVE_INFINITY;
+	/** what jitter buffers before this one had to do without */
+	readonly #before = { missing: 0, late: 0 };
 	#codec: RoomCodec | undefined;
 	#jitter: JitterBuffer<Queued> | undefined;
 	#opus: OpusToPcm | undefined;
@@ -48,9 +50,21 @@ export class RoomSource {
 		return !this.muted && now - this.lastFrameAt < STILL_AFTER_MS;
 	}
 
+	/** How its packets came, as far as they were decoded; `delayMs` is what they wait now. */
+	reception(): { missing: number; late: number; delayMs: number } {
+		const stats = this.#jitter?.stats();
+		return {
+			missing: this.#before.missing + (stats?.missing ?? 0),
+			late: this.#before.late + (stats?.late ?? 0),
+			delayMs: stats?.delayMs ?? 0,
+		};
+	}
+
 	/** Keeps a copy: the frame's bytes are reused by whoever gives them. */
 	push(frame: EncodedFrame, now: number): void {
 		if (this.#jitter === undefined || this.#codec !== frame.codec) {
+			const { missing, late } = this.reception();
+			Object.assign(this.#before, { missing, late });
 			this.#codec = frame.codec;
 			this.#jitter = new JitterBuffer<Queued>({ clockRate: frame.codec === "opus" ? 48_000 : 8_000 });
 		}

@@ -16,6 +16,8 @@ export class RtpSender {
 	readonly #header: RtpHeader;
 	#next = 0;
 	packetsSent = 0;
+	/** of payload, as a sender report counts them (RFC 3550 §6.4.1) */
+	octetsSent = 0;
 	/** sees every packet before it goes, and says what its payload is to be */
 	tap: ((payloadType: number, timestamp: number, payload: Uint8Array) => Uint8Array) | undefined;
 
@@ -39,6 +41,7 @@ export class RtpSender {
 		const length = this.#protect(buffer, start + payload.length);
 		if (length === 0) return;
 		this.packetsSent += 1;
+		this.octetsSent += payload.length;
 		this.#send(buffer.subarray(0, length));
 	}
 }

@@ -31,6 +31,24 @@ export class SecureAudio {
 		}
 	}
 
+	/** what is received must prove that it is the peer's */
+	get isOn(): boolean {
+		return this.#receiver !== undefined;
+	}
+
+	/** SRTCP (RFC 3711 §3.4), or as it is. `packet` has room behind `length`. */
+	protectRtcp(packet: Uint8Array, length: number): number {
+		return this.#sender === undefined ? length : this.#sender.protectRtcp(packet, length);
+	}
+
+	/** In place; undefined = not the peer's. */
+	unprotectRtcp(packet: Uint8Array): Uint8Array | undefined {
+		if (this.#receiver === undefined) return packet;
+		const plain = this.#receiver.unprotectRtcp(packet) ?? this.#previous?.unprotectRtcp(packet);
+		if (plain === undefined) this.errors += 1;
+		return plain;
+	}
+
 	/** In place; gives the new length, 0 = not to be sent. */
 	protect(packet: Uint8Array, length: number): number {
 		return this.#sender === undefined ? length : this.#sender.protectRtp(packet, length);

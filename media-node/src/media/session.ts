@@ -11,8 +11,11 @@ import type {
 	PromptName,
 	RemoteAudioTrack,
 } from "../call/ports.ts";
+import { CallQuality, type QualitySource } from "./call-quality.ts";
+import { CallRtcp, type OpenRtcp } from "./call-rtcp.ts";
 import { Downlink } from "./downlink.ts";
 import { holdMusic } from "./hold-music.ts";
+import { LevelMeter } from "./level-meter.ts";
 import { CallSuppression } from "./noise/call-suppression.ts";
 import { Suppressors } from "./noise/suppressors.ts";
 import { PromptPlayer } from "./prompt-player.ts";
@@ -38,10 +41,20 @@ export interface SessionOptions {
 	prompts?: Prompts | undefined;
 	/** monotonic ms */
 	now(): number;
-	random(): { ssrc: number; sequence: number; timestamp: number };
+	/** ms since 1970; unset: the system's */
+	unixNow?: (() => number) | undefined;
+	/** `cname` (RFC 7022) of RTCP; drawn once, the rest of it also for what shall not keep in step with others */
+	random(): { ssrc: number; sequence: number; timestamp: number; cname?: string };
+	/** unset: RTCP by RTP's port alone */
+	openRtcp?: OpenRtcp | undefined;
 	onEvent(event: MediaEvent): void;
 	onClose(): void;
 }
+
+/** RFC 3551 §6 */
+const COMFORT_NOISE = 13;
+/** Shorter than any NAT keeps a binding: who still speaks has not moved. */
+const PAUSE_MS = 500;
 
 /** One call's RTP: telephone ⇄ room. */
 export class RtpMediaSession implements MediaSession {
@@ -52,11 +65,15 @@ export class RtpMediaSession implements MediaSession {
 	readonly #secure = new SecureAudio();
 	readonly #packet = emptyRtpPacket();
 	readonly #dtmf = new DtmfReceiver();
-	#statistics = new ReceptionStatistics(8_000);
+	readonly #statistics = new ReceptionStatistics(8_000);
 	readonly #sender: RtpSender;
 	readonly #downlink: Downlink;
 	readonly #noise: CallSuppression;
 	readonly #prompts: PromptPlayer;
+	readonly #rtcp: CallRtcp;
+	readonly #quality = new CallQuality();
+	/** of what the telephone says */
+	readonly #levels = new LevelMeter();
 	#recording: CallRecording | undefined;
 	#uplink: Uplink | undefined;
 	#negotiated: NegotiatedAudio | undefined;
@@ -77,11 +94,11 @@ export class RtpMediaSession implements MediaSession {
 	constructor(options: SessionOptions) {
 		this.#options = options;
 		this.localAddress = options.advertisedAddress;
-		const { ssrc, sequence, timestamp } = options.random();
+		const { ssrc, sequence, timestamp, cname } = options.random();
 		this.#sender = new RtpSender(
 			ssrc,
 			(packet) => {
-				if (!this.#unproven || this.#guard.latched) this.#socket?.send(packet, this.#guard.port, this.#guard.address);
+				if (this.#maySend) this.#socket?.send(packet, this.#guard.port, this.#guard.address);
 			},
 			(packet, length) => this.#secure.protect(packet, length),
 		);
@@ -90,6 +107,19 @@ export class RtpMediaSession implements MediaSession {
 		);
 		this.#downlink = new Downlink(this.#sender, sequence, timestamp, options.now, this.#noise.downlink);
 		this.#prompts = new PromptPlayer(options.prompts ?? new Prompts(), (audio) => this.#downlink.play(audio));
+		this.#rtcp = new CallRtcp({
+			...{ ssrc, cname: cname ?? ssrc.toString(16), secure: this.#secure, rtpGuard: this.#guard, open: options.openRtcp, now: options.now },
+			send: (packet, port, address) => this.#socket?.send(packet, port, address),
+			statistics: () => this.#statistics,
+			peerSsrc: () => this.#ssrc,
+			sent: (now) => ({
+				packets: this.#sender.packetsSent,
+				octets: this.#sender.octetsSent,
+				timestamp: this.#downlink.mediaTime(now),
+			}),
+			unixNow: options.unixNow ?? Date.now,
+			random: () => options.random().ssrc / 2 ** 32,
+		});
 	}
 
 	/** The socket's packets come to `onPacket`; the session closes it. */
@@ -106,6 +136,7 @@ export class RtpMediaSession implements MediaSession {
 		this.#negotiated = negotiated;
 		this.#secure.use(negotiated.srtp);
 		this.#guard.reset(negotiated.remote.address, negotiated.remote.port, signallingAddress);
+		this.#rtcp.negotiated(negotiated, signallingAddress);
 		this.#downlink.negotiated(negotiated);
 		if (this.#watch !== undefined) this.#watch.since = this.#options.now();
 		this.#unsubscribe ??= this.#options.ticker.subscribe(() => this.#tick());
@@ -117,7 +148,7 @@ export class RtpMediaSession implements MediaSession {
 	}
 
 	listen(uplink: AudioUplink): void {
-		this.#uplink = new Uplink(uplink, this.#noise.uplink);
+		this.#uplink = new Uplink(uplink, this.#noise.uplink, this.#levels);
 	}
 
 	speak(): void {
@@ -213,14 +244,16 @@ export class RtpMediaSession implements MediaSession {
 	}
 
 	stats(): MediaStats {
-		const { cumulativeLost, jitterMs } = this.#statistics.report();
+		const { lost, jitterMs } = this.#statistics.totals();
+		const quality = this.#quality.summary(this.#judged());
 		return {
 			packetsReceived: this.#packetsReceived,
 			packetsSent: this.#sender.packetsSent,
-			packetsLost: Math.max(0, cumulativeLost),
-			packetsRefused: this.#guard.refused,
+			packetsLost: lost,
+			packetsRefused: this.#guard.refused + this.#rtcp.refused,
 			srtpErrors: this.#secure.errors,
 			jitterMs,
+			...(quality && { quality }),
 		};
 	}
 
@@ -234,6 +267,7 @@ export class RtpMediaSession implements MediaSession {
 		this.#prompts.close();
 		this.#downlink.close();
 		this.#noise.close();
+		this.#rtcp.close();
 		this.#socket.close();
 		this.#socket = undefined;
 		this.#options.onClose();
@@ -242,28 +276,35 @@ export class RtpMediaSession implements MediaSession {
 	/** One datagram; the hot path. */
 	onPacket(bytes: Uint8Array, address: string, port: number): void {
 		const negotiated = this.#negotiated;
-		// Before the answer nobody is known to be the peer; RTCP on the same port (RFC 5761) is not for the room.
-		if (negotiated === undefined || isRtcp(bytes)) return;
+		// Before the answer nobody is known to be the peer.
+		if (negotiated === undefined) return;
+		if (isRtcp(bytes)) return this.#rtcp.onRtpPort(bytes, address, port);
 		// SRTP leaves the header in the clear: what is none of the call's costs no decryption.
 		const type = (bytes[1] ?? 0) & 0x7f;
 		const isAudio = type === negotiated.receivePayloadType;
 		const isEvent = type === negotiated.telephoneEventReceivePayloadType;
-		if ((!isAudio && !isEvent) || !this.#guard.admits(address, port)) return;
+		// Telephones that suppress silence send it whether it was agreed upon or not.
+		const isComfort = type === COMFORT_NOISE && !isAudio && !isEvent;
+		if (!isAudio && !isEvent && !isComfort) return;
+		const isElsewhere = !this.#guard.admits(address, port);
+		if (isElsewhere && !this.#mayHaveMoved(address)) return;
 		const plain = this.#secure.unprotect(bytes);
 		const packet = plain && parseRtp(plain, this.#packet);
 		// Whatever else comes from the peer's machine (probes, another program, a browser's STUN, packets without the key) must not decide where its audio is.
-		if (packet === undefined) return;
-		this.#guard.latch(address, port);
+		if (packet === undefined || (isElsewhere && packet.ssrc !== this.#ssrc)) return;
+		if (isElsewhere) this.#guard.move(address, port);
+		else this.#guard.latch(address, port);
 		const now = this.#options.now();
 		if (packet.ssrc !== this.#ssrc) this.#newSource(packet.ssrc);
 		this.#lastPacketAt = now;
 		this.#packetsReceived += 1;
-		this.#statistics.onPacket(packet.sequence, packet.timestamp, now);
+		this.#statistics.onPacket(packet.sequence, packet.timestamp, now, !isEvent);
 		if (this.#packetsReceived === 1) this.#options.onEvent({ type: "media-started" });
 		if (!negotiated.receives) return;
-		if (isAudio && this.#held > 0) return;
-		if (isAudio) this.#heard(packet, now, negotiated.codec);
-		else this.#report(this.#dtmf.receive(packet.payload, packet.timestamp, packet.marker, now));
+		if (isAudio && this.#held === 0) return this.#heard(packet, now, negotiated.codec);
+		if (isComfort && this.#held === 0) return this.#uplink?.comfortNoise(packet.payload, packet.timestamp, packet.sequence);
+		this.#uplink?.passOver(packet.sequence);
+		if (isEvent) this.#report(this.#dtmf.receive(packet.payload, packet.timestamp, packet.marker, now));
 	}
 
 	#heard({ payload, timestamp, sequence, marker }: RtpPacket, now: number, codec: PhoneCodec): void {
@@ -274,7 +315,7 @@ export class RtpMediaSession implements MediaSession {
 	/** RFC 3550 §8: another SSRC is another stream, with its own sequence and timestamps. */
 	#newSource(ssrc: number): void {
 		this.#ssrc = ssrc;
-		this.#statistics = new ReceptionStatistics(8_000);
+		this.#statistics.restart();
 		this.#report(this.#dtmf.reset());
 	}
 
@@ -285,10 +326,41 @@ export class RtpMediaSession implements MediaSession {
 	#tick(): void {
 		if (this.#sending) this.#downlink.tick();
 		const now = this.#options.now();
+		if (this.#held === 0 && this.#negotiated?.receives === true) this.#uplink?.tick();
+		if (this.#sending) this.#checkHealth(now);
 		this.#recording?.tick(now);
 		const due = this.#dtmf.nextTimeout();
 		if (due !== undefined && now >= due) this.#report(this.#dtmf.handleTimeout(now));
 		this.#checkSilence(now);
+	}
+
+	get #maySend(): boolean {
+		return !this.#unproven || this.#guard.latched;
+	}
+
+	/** After a pause, and where SRTP tells the peer from others: its NAT may have given it another port. */
+	#mayHaveMoved(address: string): boolean {
+		return this.#secure.isOn && this.#guard.mayMove(address) && this.#options.now() - this.#lastPacketAt >= PAUSE_MS;
+	}
+
+	#checkHealth(now: number): void {
+		if (this.#maySend) this.#rtcp.tick(now);
+		this.#quality.begin(now);
+		if (this.#quality.isDue(now)) this.#options.onEvent({ type: "quality", ...this.#quality.sample(this.#judged(true), now) });
+	}
+
+	/** `ends`: an interval ends here, and so do its levels. */
+	#judged(ends = false): QualitySource {
+		return {
+			codec: this.#negotiated?.codec ?? "PCMU",
+			received: this.#statistics.totals(),
+			concealedUp: 0,
+			levelUp: ends ? this.#levels.take() : undefined,
+			packetsSent: this.#sender.packetsSent,
+			farEnd: this.#rtcp.farEnd,
+			room: this.#downlink.roomReception(),
+			levelDown: ends ? this.#downlink.levels.take() : undefined,
+		};
 	}
 
 	#checkSilence(now: number): void {

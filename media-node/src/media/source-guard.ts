@@ -55,6 +55,26 @@ export class SourceGuard {
 		this.#latchedPort = port;
 	}
 
+	/**
+	 * A NAT has given the peer another port in a pause (its binding has run out): only for a packet that SRTP has let in and that goes on with the stream of
+	 * before. In the clear nothing but signalling moves the source.
+	 */
+	move(address: string, port: number): void {
+		this.#latchedAddress = address;
+		this.#latchedPort = port;
+		this.refused -= 1;
+	}
+
+	/** Whether packets from there could be the peer's behind a NAT that has changed its port. */
+	mayMove(address: string): boolean {
+		return this.#latchedPort !== 0 && (address === this.#latchedAddress || address === this.#sdpAddress || address === this.#signallingAddress);
+	}
+
+	/** Exactly where the peer is, as far as we know. Counts nothing. */
+	isAt(address: string, port: number): boolean {
+		return port === this.port && address === this.address;
+	}
+
 	/** the peer has sent something */
 	get latched(): boolean {
 		return this.#latchedPort !== 0;

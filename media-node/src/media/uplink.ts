@@ -1,11 +1,25 @@
-import { audioLevelG711, audioLevelPcm, decodeG711, encodeG711, type G711, G722Decoder, Resampler, transcodeG711 } from "@trunkline/audio";
+import { audioLevelG711, audioLevelPcm, ComfortNoise, decodeG711, encodeG711, type G711, G722Decoder, Resampler, transcodeG711 } from "@trunkline/audio";
 import type { AudioUplink, EncodedFrame, PhoneCodec } from "../call/ports.ts";
+import type { LevelMeter } from "./level-meter.ts";
 import type { SuppressedPath } from "./noise/call-suppression.ts";
 import { OpusFromPcm } from "./opus.ts";
 
 const MAX_PAYLOAD = 1_500;
 /** packets */
 const MAX_LATE = 100;
+/** 20 ms at 8 kHz */
+const COMFORT_SAMPLES = 160;
+/** RFC 3389 §3: below this there is nothing */
+const SILENCE = 127;
+
+/** Where the telephone pauses and has said so (RFC 3389). */
+interface Pause {
+	level: number;
+	noise: ComfortNoise;
+	/** of the next made-up frame: numbers of their own, so that the room's stream goes on by the clock and not by the telephone's count */
+	sequence: number;
+	timestamp: number;
+}
 
 /**
  * Telephone → room. G.711 goes straight through where the room takes the telephone's law, by table where it takes the other one, and as
@@ -15,6 +29,14 @@ const MAX_LATE = 100;
 export class Uplink {
 	readonly #uplink: AudioUplink;
 	readonly #noise: SuppressedPath | undefined;
+	readonly #levels: LevelMeter | undefined;
+	#pause: Pause | undefined;
+	readonly #comfort = new Int16Array(COMFORT_SAMPLES);
+	/** the telephone's law, as it sent it last */
+	#phoneLaw: G711 = "PCMU";
+	/** the telephone's numbers that went to packets which are none of the room's, such as digits: in the room nothing is lost there */
+	#passedOver = 0;
+	#highest: number | undefined;
 	readonly #scratch = new Uint8Array(MAX_PAYLOAD);
 	readonly #pcm = new Int16Array(MAX_PAYLOAD);
 	readonly #frame: EncodedFrame;
@@ -28,7 +50,8 @@ export class Uplink {
 	/** of the telephone, while noise is suppressed */
 	#lastSequence: number | undefined;
 
-	constructor(uplink: AudioUplink, noise?: SuppressedPath) {
+	constructor(uplink: AudioUplink, noise?: SuppressedPath, levels?: LevelMeter) {
+		this.#levels = levels;
 		this.#uplink = uplink;
 		this.#noise = noise;
 		this.#frame = { codec: uplink.codec, payload: this.#scratch, timestamp: 0, sequence: 0, marker: false };
@@ -36,8 +59,12 @@ export class Uplink {
 		this.#opus = uplink.codec === "opus" ? new OpusFromPcm(8_000) : undefined;
 	}
 
-	/** One packet from the telephone; `timestamp` and `sequence` are the telephone's own. */
-	write(codec: PhoneCodec, payload: Uint8Array, timestamp: number, sequence: number, marker: boolean): void {
+	/** One packet from the telephone; `timestamp` and `number` are the telephone's own. */
+	write(codec: PhoneCodec, payload: Uint8Array, timestamp: number, number: number, marker: boolean): void {
+		this.#pause = undefined;
+		this.#isNewest(number);
+		if (codec === "PCMU" || codec === "PCMA") this.#phoneLaw = codec;
+		const sequence = (number - this.#passedOver) & 0xffff;
 		if (payload.length === 0 || payload.length > MAX_PAYLOAD) return;
 		const suppresses = this.#noise?.active === true;
 		// The sound of a packet that comes after its successor is not the one that belongs in its place any more: it is as good as lost.
@@ -64,13 +91,48 @@ export class Uplink {
 			frame.codec = this.#law;
 			frame.payload = out;
 		}
+		this.#send(frame, level);
+	}
+
+	/** A packet of the telephone's stream that the room does not get: a digit, or audio while the telephone is not to be heard. */
+	passOver(number: number): void {
+		if (this.#isNewest(number)) this.#passedOver = (this.#passedOver + 1) & 0xffff;
+	}
+
+	/** The telephone stops sending and says how quiet it is there (RFC 3389): until it speaks again, `tick` makes that up. */
+	comfortNoise(payload: Uint8Array, timestamp: number, number: number): void {
+		this.passOver(number);
+		const level = Math.min(SILENCE, payload[0] ?? SILENCE);
+		if (this.#pause?.level === level) return;
+		const { sequence, timestamp: next } = this.#pause ?? { sequence: number ^ 0x8000, timestamp };
+		this.#pause = { level, noise: new ComfortNoise(number + 1, -level), sequence, timestamp: next };
+	}
+
+	/** Every 20 ms while the telephone may be heard. */
+	tick(): void {
+		const pause = this.#pause;
+		if (pause === undefined) return;
+		this.writePcm(pause.noise.fill(this.#comfort), pause.timestamp, pause.sequence, pause.level);
+		pause.sequence = (pause.sequence + 1) & 0xffff;
+		pause.timestamp = (pause.timestamp + COMFORT_SAMPLES) >>> 0;
+	}
+
+	#isNewest(number: number): boolean {
+		const ahead = this.#highest === undefined ? 1 : ((number - this.#highest) << 16) >> 16;
+		if (ahead <= 0 && ahead > -MAX_LATE) return false;
+		this.#highest = number;
+		return true;
+	}
+
+	#send(frame: EncodedFrame, level: number): void {
+		this.#levels?.add(level);
 		this.#uplink.write(frame, level);
 	}
 
 	/** Audio that we make ourselves (ringback), 8 kHz. */
 	writePcm(pcm: Int16Array, timestamp: number, sequence: number, level: number): void {
 		if (this.#opus !== undefined) return this.#encodeOpus(this.#opus, pcm, level);
-		this.#writeLaw(this.#law ?? "PCMU", pcm, timestamp, sequence, false, level);
+		this.#writeLaw(this.#law ?? this.#phoneLaw, pcm, timestamp, sequence, false, level);
 	}
 
 	#writeSuppressed(codec: G711, payload: Uint8Array, timestamp: number, sequence: number, marker: boolean): void {
@@ -98,7 +160,7 @@ export class Uplink {
 		frame.timestamp = timestamp;
 		frame.sequence = sequence;
 		frame.marker = marker;
-		this.#uplink.write(frame, level);
+		this.#send(frame, level);
 	}
 
 	#writeG722(payload: Uint8Array, timestamp: number, sequence: number, marker: boolean): void {
@@ -133,7 +195,7 @@ export class Uplink {
 			this.#opusSequence = (this.#opusSequence + 1) & 0xffff;
 			// RFC 7587 §4.1: the RTP clock of Opus is 48 kHz whatever it encodes
 			this.#opusTimestamp = (this.#opusTimestamp + 960) >>> 0;
-			this.#uplink.write(frame, level);
+			this.#send(frame, level);
 		});
 	}
 }

@@ -113,6 +113,31 @@ export interface CallMedia {
 		/** that SRTP did not let in */
 		srtpErrors: number;
 	};
+	/** of a call that was answered, known at the end: uplink = telephone → room, downlink = room → telephone */
+	quality?: { uplink: CallQuality; downlink: CallQuality };
+}
+
+/** One direction of a call. What nobody could tell is unset: without RTCP of the telephone there is no round trip. */
+export interface CallQuality {
+	packets: number;
+	lost: number;
+	/** came after a later one, or too late to be played */
+	late: number;
+	duplicates: number;
+	/** frames that were made up because nothing was there to be played */
+	concealed: number;
+	/** mean and worst of 5 s intervals */
+	jitterMs?: number;
+	maxJitterMs?: number;
+	roundTripMs?: number;
+	maxRoundTripMs?: number;
+	/** mean while somebody spoke, −dBov: 0 is loudest */
+	level?: number;
+	/** ITU-T G.107, 1..4.5 */
+	mos?: number;
+	minMos?: number;
+	/** at most 60 values, however long the call */
+	scores: { everyMs: number; mos: readonly number[] };
 }
 
 /** A call's two directions in one stereo file: the telephone on the left, what it heard on the right. */

@@ -1,2 +1,3 @@
 export * from "./logger.ts";
 export * from "./pii.ts";
+export * from "./metrics.ts";

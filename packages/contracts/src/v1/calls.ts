@@ -27,6 +27,25 @@ const endedBySchema = words<EndedBy>({ peer: true, room: true, api: true, node: 
 export const endReasonSchema: z.ZodString = z.string().meta({ description: "why, in a word", examples: ["busy" satisfies EndReason] });
 
 /** One call in a list. */
+/** One direction of a call. */
+const directionQualitySchema = z.object({
+	packets: z.int(),
+	lost: z.int(),
+	late: z.int().meta({ description: "came after a later one, or too late to be played" }),
+	duplicates: z.int(),
+	concealed: z.int().meta({ description: "frames that were made up because nothing was there to be played" }),
+	jitterMs: z.number().optional().meta({ description: "mean of 5 s intervals" }),
+	maxJitterMs: z.number().optional(),
+	roundTripMs: z.number().optional().meta({ description: "absent when the telephone sends no RTCP" }),
+	maxRoundTripMs: z.number().optional(),
+	level: z.number().optional().meta({ description: "mean while somebody spoke, −dBov: 0 is loudest, 127 silence" }),
+	mos: z.number().optional().meta({ description: "mean opinion score, 1 to 4.5, by the E-model (ITU-T G.107)" }),
+	minMos: z.number().optional().meta({ description: "of the worst 5 s" }),
+	scores: z
+		.object({ everyMs: z.int(), mos: z.array(z.number()).readonly() })
+		.meta({ description: "the score over time, at most 60 values, each the mean of everyMs" }),
+});
+
 const callFields = {
 	id: callIdSchema,
 	direction: directionSchema,
@@ -57,6 +76,13 @@ const callFields = {
 				})
 				.optional()
 				.meta({ description: "of RTP; known when the call has ended" }),
+			quality: z
+				.object({
+					uplink: directionQualitySchema.meta({ description: "telephone → room" }),
+					downlink: directionQualitySchema.meta({ description: "room → telephone" }),
+				})
+				.optional()
+				.meta({ description: "of a call that was answered; known when it has ended" }),
 		})
 		.optional()
 		.meta({ description: "audio as agreed with the telephone; absent: not agreed" }),
