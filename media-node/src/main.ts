@@ -99,6 +99,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			registrationStore: new DynamoRegistrationStore({ client: dynamo, table: config.callsTable }),
 			dialQueue: new SqsDialQueue(sqs, { url, log, ...(dialDeadLetterUrl === undefined ? {} : { deadLetterUrl: dialDeadLetterUrl }) }),
 			...(commandUrl === undefined ? {} : { commandQueue: new SqsCommandQueue(sqs, { url: commandUrl, log }) }),
+			metrics: loggedMetrics(log),
 			recordsDigits: async (projectId) => wantsDigits(await webhooks.getWebhooks(projectId)),
 			...(recordings === undefined ? {} : { recordings }),
 			strictDispatch: config.strictDispatch,

@@ -102,6 +102,8 @@ export interface MediaNodeOptions {
 	mediaTimeoutMs?: { first: number; later: number };
 	/** asked at each digit that a caller presses; unset: digits are on no record */
 	recordsDigits?: (projectId: string) => Promise<boolean>;
+	/** where measurements of calls go; unset: nowhere */
+	metrics?: Metrics;
 	/** where recordings of calls go; unset: none are made */
 	recordings?: Recordings;
 	/** what strangers get: a 404, nothing, or ("auto", the default) nothing once every inbound trunk says which addresses may call */
@@ -210,6 +212,7 @@ export class MediaNode {
 			nodeId: this.nodeId,
 			region: options.region,
 			recordsDigits: options.recordsDigits,
+			metrics: options.metrics,
 			recordings: options.recordings,
 			mediaTimeoutMs: options.mediaTimeoutMs ?? { first: 30_000, later: 15_000 },
 			random: randomBytes,

@@ -1,4 +1,5 @@
 import type { DialRequest, TrunkSettings } from "@trunkline/contracts";
+import type { Metrics } from "@trunkline/observability";
 import type { CallStore, TransferOutcome } from "@trunkline/domain";
 import type { MayCall } from "./fraud.ts";
 import type { Clock, MediaPort, Recordings, RoomConnector, SipLeg } from "./ports.ts";
@@ -35,6 +36,8 @@ export interface CallDeps {
 	/** dials somebody whom a call is to be joined to; unset: calls are never joined */
 	dialSecondLeg?: DialSecondLeg | undefined;
 	log: CallLog;
+	/** unset: nobody measures */
+	metrics?: Metrics | undefined;
 	/** where recordings of calls go; unset: none are made */
 	recordings?: Recordings | undefined;
 	/** asked before an INVITE of ours leaves: why the project may not call that; unset: the API has seen to it */

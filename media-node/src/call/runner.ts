@@ -1,5 +1,6 @@
 import type { CallEnd } from "@trunkline/contracts";
 import { effectiveSettings } from "@trunkline/domain";
+import { noMetrics } from "@trunkline/observability";
 import type { Replaces } from "@trunkline/sip";
 import type { CallDeps, Referrer } from "./call-deps.ts";
 import { CallRooms } from "./call-rooms.ts";
@@ -22,6 +23,7 @@ import {
 	type SipLegEvent,
 } from "./ports.ts";
 import { Prompting } from "./prompting.ts";
+import { recordQuality } from "./quality-metrics.ts";
 import { RecordWriter } from "./record-writer.ts";
 import { Recorder } from "./recorder.ts";
 import { Renegotiation } from "./renegotiation.ts";
@@ -370,6 +372,7 @@ export abstract class CallRunner {
 	}
 
 	#onMedia(event: MediaEvent): void {
+		if (event.type === "quality") return recordQuality(this.deps.metrics ?? noMetrics, event);
 		if (event.type === "recorded") this.#recorder.onRecorded(event);
 		else if (event.type === "media-lost") this.dispatch({ type: "fault", message: `media-failed: ${event.message}` });
 		else this.#digits.onMedia(event);
