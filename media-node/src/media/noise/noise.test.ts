@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { decodeG711, encodeG711, tone } from "@trunkline/audio";
+import { decodeG711, encodeG711, parseWav, tone, toMono } from "@trunkline/audio";
 import { parseRtp } from "@trunkline/rtp";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AudioUplink, EncodedFrame, NegotiatedAudio, RemoteAudioTrack, RoomCodec } from "../../call/ports.ts";
@@ -87,6 +87,36 @@ describe("telephone → room", () => {
 		expect(levelDb(decoded(written.slice(0, 50))) - levelDb(decoded(written.slice(100, 150)))).toBeGreaterThan(15);
 		// What is told of the level is what is heard.
 		expect((written[140]?.level ?? 0) - (written[20]?.level ?? 0)).toBeGreaterThan(15);
+	});
+
+	it("speech stays, noise goes: a prompt comes out as it was, and 6 dB clearer out of noise as loud as itself", async () => {
+		const parsed = parseWav(readFileSync(new URL("../../../assets/prompts/en/enter-pin.wav", import.meta.url)));
+		if (!parsed.ok) throw new Error(parsed.reason);
+		const speech = toMono(parsed.wav);
+		const length = Math.floor(speech.length / 160) * 160;
+		const street = noise(length).map((sample) => sample * 0.35);
+		const heard = async (pcm: Int16Array): Promise<Int16Array> => {
+			const { call, set } = await suppression();
+			await set(ON);
+			const { written, uplink } = room("PCMU", call);
+			for (const [index, payload] of packets(pcm).entries()) uplink.write("PCMU", payload, index * 160, index, false);
+			return decoded(written);
+		};
+		// 35.5 ms
+		const delay = 284;
+		const ratioDb = (pcm: Int16Array, late: number): number => {
+			let [power, wrong] = [0, 0];
+			for (let index = 800; index + late < length; index++) {
+				const wanted = speech[index] ?? 0;
+				power += wanted ** 2;
+				wrong += ((pcm[index + late] ?? 0) - wanted) ** 2;
+			}
+			return 10 * Math.log10(power / wrong);
+		};
+		expect(ratioDb(await heard(speech), delay)).toBeGreaterThan(15);
+		const noisy = speech.map((sample, index) => sample + (street[index] ?? 0));
+		expect(ratioDb(noisy, 0)).toBeLessThan(3);
+		expect(ratioDb(await heard(noisy), delay)).toBeGreaterThan(ratioDb(noisy, 0) + 6);
 	});
 
 	it("reaches a room of Opus, and one of the other law", async () => {
