@@ -1,13 +1,7 @@
 import type { TrunkSettings } from "@trunkline/contracts";
 import { effectiveSettings } from "@trunkline/domain";
 import type { InboundInvite, RoomSession, SipLegEvent } from "./ports.ts";
-import type { CallEvent, CallState, Decision, Effect, Step } from "./state.ts";
-
-/**
- * Audio before the answer (RFC 3960 §3, the gateway model), where the trunk wants it. Outbound: what the telephone network says (announcements, its own
- * ringback) is heard in the room. Inbound: the room is heard by the caller.
- */
-export type EarlyMedia = "wanted" | "begun";
+import type { CallEvent, CallState, Decision, EarlyMedia, Effect, Step } from "./state.ts";
 
 export const earlyToRoom = (settings: TrunkSettings | undefined): { early?: EarlyMedia } =>
 	effectiveSettings(settings).earlyMedia.toRoom ? { early: "wanted" } : {};

@@ -1,22 +1,9 @@
-import { type CallEvent, type CallState, type Effect, type Step, step } from "./state.ts";
+import { type CallEvent, type CallState, type Effect, type Hold, type Step, step } from "./state.ts";
 
 /** Entries of hold and resume on one record: whoever presses the key all day must not fill it. */
 const MAX_ENTRIES = 32;
 
-/** Who has put the call on hold. Ours shows first: it is the one that the room can end. */
-export interface Hold {
-	/** the telephone does not want to hear the room (RFC 3264 §8.4) */
-	readonly remote: boolean;
-	/** we have told the telephone that its voice is not wanted */
-	readonly local: boolean;
-	/** what our side was last asked for; differs from `local` while the re-INVITE is under way */
-	readonly wanted: boolean;
-	/** our re-INVITE is under way, or waits to be sent again: there is one at a time (RFC 3261 §14.1) */
-	readonly asking: boolean;
-	readonly entries: number;
-}
-
-export const NO_HOLD: Hold = { remote: false, local: false, wanted: false, asking: false, entries: 0 };
+const NO_HOLD: Hold = { remote: false, local: false, wanted: false, asking: false, entries: 0 };
 
 /** Hold and resume by either side in an answered call; `rest` is what the call does otherwise. */
 export function withHold(

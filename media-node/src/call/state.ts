@@ -1,7 +1,13 @@
 import type { CallEnd, CallState as RecordState, NoiseSuppression, TrunkSettings } from "@trunkline/contracts";
-import type { CallPatch, HoldCommand, MoveCommand, RecordingCommand, SuppressCommand, TransferCommand, TransferOutcome } from "@trunkline/domain";
-import type { EarlyMedia } from "./early-media.ts";
-import type { Hold } from "./hold.ts";
+import type {
+	CallPatch,
+	HoldCommand,
+	MoveCommand,
+	RecordingCommand,
+	SuppressCommand,
+	TransferCommand,
+	TransferOutcome,
+} from "@trunkline/domain";
 import type { PinEntry } from "./pin.ts";
 import type { HeaderList, PromptName, RoomCloseReason, SipLegEvent } from "./ports.ts";
 import type { SecondLegEvent } from "./second-leg-types.ts";
@@ -63,6 +69,25 @@ export interface Referral {
 	readonly id: number;
 	/** the peer is told how it goes (RFC 3515 §2.4.4) */
 	readonly subscribes: boolean;
+}
+
+/**
+ * Audio before the answer (RFC 3960 §3, the gateway model), where the trunk wants it. Outbound: what the telephone network says (announcements, its own
+ * ringback) is heard in the room. Inbound: the room is heard by the caller.
+ */
+export type EarlyMedia = "wanted" | "begun";
+
+/** Who has put the call on hold. Ours shows first: it is the one that the room can end. */
+export interface Hold {
+	/** the telephone does not want to hear the room (RFC 3264 §8.4) */
+	readonly remote: boolean;
+	/** we have told the telephone that its voice is not wanted */
+	readonly local: boolean;
+	/** what our side was last asked for; differs from `local` while the re-INVITE is under way */
+	readonly wanted: boolean;
+	/** our re-INVITE is under way, or waits to be sent again: there is one at a time (RFC 3261 §14.1) */
+	readonly asking: boolean;
+	readonly entries: number;
 }
 
 export interface CallState {

@@ -40,41 +40,30 @@ export function inboundInvite(request: SipRequest, localTag: string, remote: Add
 }
 
 /** An endpoint's event as the call sees it. */
-export function legEvent(event: Exclude<SipEvent, { type: "incoming" } | { type: "out-of-dialog" } | { type: "registration" }>, target: string): SipLegEvent {
+export function legEvent(
+	event: Exclude<SipEvent, { type: "incoming" } | { type: "out-of-dialog" } | { type: "registration" }>,
+	target: string,
+): SipLegEvent {
 	switch (event.type) {
-		case "provisional": {
-			const { status, reason } = event.response;
-			const remoteTag = party(event.response, "to")?.tag ?? "";
-			return {
-				type: "provisional",
-				status,
-				reason,
-				headers: headerList(event.response),
-				remoteTag,
-				source: target,
-				...withSdp(event.response),
-			};
-		}
+		case "provisional":
+			return provisionalEvent(event.response, target);
 		case "answered":
 			return answeredEvent(event.response, target);
 		case "failed":
 			return failedEvent(event);
 		case "cancelled":
 			return { type: "cancelled", ...(event.cause === undefined ? {} : { cause: event.cause }) };
-		case "pracked":
-			return { type: "pracked", ...(event.transaction === undefined ? {} : { transaction: event.transaction }), ...withSdp(event.request) };
-		case "update":
-			return { type: "update", transaction: event.transaction, headers: headerList(event.request), ...withSdp(event.request) };
 		case "acked":
 			return { type: "acked", ...withSdp(event.request) };
 		case "ack-timeout":
 			return { type: "ack-timeout" };
 		case "ended":
-			return event.by === "remote"
-				? { type: "bye", headers: event.request === undefined ? [] : headerList(event.request) }
-				: { type: "bye-done", ...(event.cause === "gone" || event.cause === "session-expired" ? { cause: event.cause } : {}) };
+			return endedEvent(event);
+		case "pracked":
+			return { type: "pracked", ...(event.transaction === undefined ? {} : { transaction: event.transaction }), ...withSdp(event.request) };
 		case "reinvite":
-			return { type: "reinvite", transaction: event.transaction, headers: headerList(event.request), ...withSdp(event.request) };
+		case "update":
+			return { type: event.type, transaction: event.transaction, headers: headerList(event.request), ...withSdp(event.request) };
 		case "refreshed":
 			return { type: "refreshed", ...withSdp(event.response) };
 		case "in-dialog":
@@ -126,6 +115,17 @@ function referAnswered({ transaction, response, cause }: Extract<SipEvent, { typ
 		...(response === undefined ? {} : { status: response.status, reason: response.reason }),
 		...(cause === undefined ? {} : { cause }),
 	};
+}
+
+function provisionalEvent(response: SipResponse, source: string): SipLegEvent {
+	const { status, reason } = response;
+	const remoteTag = party(response, "to")?.tag ?? "";
+	return { type: "provisional", status, reason, headers: headerList(response), remoteTag, source, ...withSdp(response) };
+}
+
+function endedEvent({ by, request, cause }: Extract<SipEvent, { type: "ended" }>): SipLegEvent {
+	if (by === "remote") return { type: "bye", headers: request === undefined ? [] : headerList(request) };
+	return { type: "bye-done", ...(cause === "gone" || cause === "session-expired" ? { cause } : {}) };
 }
 
 function answeredEvent(response: SipResponse, source: string): SipLegEvent {

@@ -1,5 +1,4 @@
 import type { TransferOutcome, TransferStore } from "@trunkline/domain";
-import type { MayCall } from "../call/fraud.ts";
 import type { LiveCall } from "../call/ports.ts";
 
 export interface TransfersOptions {
@@ -7,7 +6,7 @@ export interface TransfersOptions {
 	/** a call of this node */
 	call(callId: string): LiveCall | undefined;
 	/** why the call's project may not call the target; unset: the API has seen to it */
-	mayCall?: MayCall;
+	mayCall?(projectId: string, targets: readonly string[]): Promise<string | undefined>;
 	log: { warn(fields: Record<string, unknown>, message: string): void; error(fields: Record<string, unknown>, message: string): void };
 }
 

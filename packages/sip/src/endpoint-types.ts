@@ -1,5 +1,4 @@
 import type { Hashes } from "./auth/hashes.ts";
-import type { SameParty } from "./dialog/source.ts";
 import type { Millis } from "./machine.ts";
 import type { Body, HeaderInput, SipRequest, SipResponse } from "./message/message.ts";
 import type { SessionTimerOptions } from "./ua/session-timer.ts";
@@ -29,6 +28,9 @@ export interface TlsPeer {
 	/** the driver's name for the certificate that we show */
 	readonly clientCertificate?: string;
 }
+
+/** Do these two IP addresses belong to one carrier or customer? What a trunk's list of addresses says. */
+export type SameParty = (peer: string, source: string) => boolean;
 
 /** One INVITE usage (RFC 5057): from the first INVITE to the end of its dialog. Opaque; the caller chooses it for `call`, the endpoint for `incoming`. */
 export type LegId = string;

@@ -1,10 +1,8 @@
 import { isIpv4, isIpv6 } from "../grammar/host.ts";
 import { parseNameAddr } from "../grammar/name-addr.ts";
 import { parseUri } from "../grammar/uri.ts";
+import type { SameParty } from "../endpoint-types.ts";
 import type { Dialog } from "./dialog.ts";
-
-/** Do these two IP addresses belong to one carrier or customer? What a trunk's list of addresses says. */
-export type SameParty = (peer: string, source: string) => boolean;
 
 /** Whom a dialog's requests come from, as far as it says so. */
 export type DialogPeers = Pick<Dialog, "peer"> & Partial<Pick<Dialog, "routeSet" | "remoteTarget">>;

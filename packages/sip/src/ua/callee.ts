@@ -11,7 +11,8 @@ import { buildResponse, contactValue, type ResponseParts } from "./build.ts";
 import type { Core, Leg, LegInput } from "./core.ts";
 import { asksForSips } from "./own-address.ts";
 import { bodyHasSdp, hasSdp } from "./offer-answer.ts";
-import { readRAck, RELIABLE, reliability, ReliableResponses } from "./reliable.ts";
+import { RELIABLE } from "./option-tags.ts";
+import { readRAck, reliability, ReliableResponses } from "./reliable.ts";
 import { Session, type SessionOwner } from "./session.ts";
 import { SessionTimer, type SessionTimerOptions } from "./session-timer.ts";
 

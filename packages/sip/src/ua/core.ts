@@ -8,7 +8,7 @@ import type { Envelope } from "../message/envelope.ts";
 import type { SipRequest } from "../message/message.ts";
 import type { TimerQueue } from "../timers.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
-import { RELIABLE } from "./reliable.ts";
+import { RELIABLE } from "./option-tags.ts";
 import type { SessionTimerOptions } from "./session-timer.ts";
 
 /** Methods that the endpoint serves by itself. */

@@ -3,9 +3,7 @@ import { header, headerList } from "../message/headers.ts";
 import type { SipRequest, SipResponse } from "../message/message.ts";
 import type { TimerHandle, TimerQueue } from "../timers.ts";
 import type { ResponseParts } from "./build.ts";
-
-/** RFC 3262: provisional responses that are repeated until the caller says by PRACK that they have come. */
-export const RELIABLE = "100rel";
+import { RELIABLE } from "./option-tags.ts";
 
 /** RFC 3262 §7.2: which response a PRACK acknowledges. */
 export interface RAck {
