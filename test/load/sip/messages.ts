@@ -1,7 +1,7 @@
 import { createHash, createHmac } from "node:crypto";
 import { type Address, type EndpointOptions, type Hashes, SipEndpoint, type SipEvent } from "@trunkline/sip";
 
-export const hashes: Hashes = {
+const hashes: Hashes = {
 	md5: (bytes) => createHash("md5").update(bytes).digest(),
 	sha256: (bytes) => createHash("sha256").update(bytes).digest(),
 	hmacSha256: (key, bytes) => createHmac("sha256", key).update(bytes).digest(),
