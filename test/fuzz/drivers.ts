@@ -21,7 +21,7 @@ import {
 } from "@trunkline/sip";
 import { nodeHashes } from "@trunkline/testkit";
 import fc from "fast-check";
-import { parseBindingRequest } from "../../packages/room-server/src/transport/stun.ts";
+import { parseBindingRequest } from "@trunkline/ice";
 import { HEADERS } from "./headers.ts";
 import { bytesLike, textLike, utf8 } from "./mutations.ts";
 
@@ -246,7 +246,7 @@ export const DRIVERS: readonly Driver[] = [
 			}
 		},
 	),
-	driver("STUN", bytesLike(STUN), (bytes) => void parseBindingRequest(Buffer.from(bytes))),
+	driver("STUN", bytesLike(STUN), (bytes) => void parseBindingRequest(bytes)),
 ];
 
 /** Right in form, for a nonce of ours; the password is not the account's. */

@@ -8,6 +8,7 @@ import {
 	ServerInfo,
 	ServerInfo_Edition,
 } from "@livekit/protocol";
+import { type DtlsCertificate, processCertificate } from "@trunkline/dtls";
 import { type WebSocket, WebSocketServer } from "ws";
 import { handleRequest } from "./http/handle-request.ts";
 import { newSid } from "./ids.ts";
@@ -17,7 +18,6 @@ import { type JoinParameters, readJoinParameters } from "./session/join-request.
 import { Session } from "./session/session.ts";
 import { SignalSocket } from "./session/signal-socket.ts";
 import { type Grants, tokenOf, verifyToken } from "./tokens.ts";
-import { dtlsCertificate } from "./transport/certificate.ts";
 import { UdpEndpoint } from "./transport/udp-endpoint.ts";
 
 /** ms between two looks at who speaks; LiveKit's default is 500 */
@@ -76,7 +76,7 @@ export class RoomServer {
 			now: Date.now,
 		});
 		// made now, so that the first participant does not wait for it; a failure comes up at the join
-		dtlsCertificate().catch(() => undefined);
+		processCertificate().catch(() => undefined);
 		this.#timers = [
 			setInterval(() => this.#rooms.updateSpeakers(), SPEAKER_INTERVAL_MS).unref(),
 			setInterval(() => this.#dropSilent(), SILENCE_CHECK_MS).unref(),
@@ -149,7 +149,7 @@ export class RoomServer {
 			refuseUpgrade(socket, admission.status, admission.message);
 			return;
 		}
-		const [certificate, endpoint] = await Promise.all([dtlsCertificate(), this.#endpoint()]);
+		const [certificate, endpoint] = await Promise.all([processCertificate(), this.#endpoint()]);
 		this.#webSockets.handleUpgrade(request, socket, head, (client) => {
 			if (this.#closed) client.close(1001);
 			else if (admission.join.request.reconnect) demandRejoin(client);
@@ -157,12 +157,7 @@ export class RoomServer {
 		});
 	}
 
-	#startSession(
-		client: WebSocket,
-		admission: Extract<Admission, { ok: true }>,
-		certificate: Awaited<ReturnType<typeof dtlsCertificate>>,
-		endpoint: UdpEndpoint,
-	): void {
+	#startSession(client: WebSocket, admission: Extract<Admission, { ok: true }>, certificate: DtlsCertificate, endpoint: UdpEndpoint): void {
 		const room = this.#rooms.getOrCreate({ name: admission.grants.room });
 		const session = new Session({
 			socket: client,

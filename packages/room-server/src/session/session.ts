@@ -16,7 +16,7 @@ import {
 	TrackPublishedResponse,
 	type UpdateParticipantMetadata,
 } from "@livekit/protocol";
-import type { RTCCertificate } from "werift";
+import type { DtlsCertificate } from "@trunkline/dtls";
 import type { WebSocket } from "ws";
 import { attributesTooLarge, limits } from "../limits.ts";
 import { publishCodecs } from "../room/codecs.ts";
@@ -46,7 +46,7 @@ export interface SessionOptions {
 	grants: Grants;
 	join: JoinParameters;
 	endpoint: UdpEndpoint;
-	certificate: RTCCertificate;
+	certificate: DtlsCertificate;
 	serverInfo: ServerInfo;
 	/** Unix time, ms */
 	now: () => number;

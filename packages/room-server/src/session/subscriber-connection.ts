@@ -1,5 +1,5 @@
 import { SessionDescription } from "@livekit/protocol";
-import type { RTCCertificate } from "werift";
+import type { DtlsCertificate } from "@trunkline/dtls";
 import { limits } from "../limits.ts";
 import { audioCodecOf } from "../media/audio-codec.ts";
 import type { PublishedTrack } from "../room/participant.ts";
@@ -47,7 +47,7 @@ export class SubscriberConnection {
 	#changed = false;
 	#scheduled = false;
 
-	constructor(endpoint: UdpEndpoint, certificate: RTCCertificate, handlers: SubscriberHandlers) {
+	constructor(endpoint: UdpEndpoint, certificate: DtlsCertificate, handlers: SubscriberHandlers) {
 		this.#handlers = handlers;
 		this.#transport = new PeerTransport(
 			endpoint,

@@ -1,9 +1,9 @@
-import { randomBytes } from "node:crypto";
-import { DtlsServer, fingerprint, normalizeFingerprintValue, type RTCCertificate } from "werift";
+import { createHmac, createSecretKey, randomBytes } from "node:crypto";
+import { DtlsAssociation, type DtlsCertificate, type DtlsSrtpKeys } from "@trunkline/dtls";
+import { type KeyedHmac, keyOfPassword } from "@trunkline/ice";
 import { rtpHeaderLength } from "../media/rtp-header.ts";
-import { fingerprintOf } from "./certificate.ts";
 import { DataChannels, type DataKind } from "./data-channels.ts";
-import { AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80, saltLength, SrtpReceiver, SrtpSender, type SrtpProfile } from "./srtp.ts";
+import { AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80, SrtpReceiver, SrtpSender } from "./srtp.ts";
 import type { IcePeer, UdpEndpoint } from "./udp-endpoint.ts";
 
 /** What the peer's first description says about its end. */
@@ -30,12 +30,13 @@ export interface PeerTransportHandlers {
 export class PeerTransport implements IcePeer {
 	readonly ufrag = randomBytes(6).toString("base64url");
 	readonly password = randomBytes(18).toString("base64url");
+	readonly hmac: KeyedHmac;
 	readonly fingerprint: string;
 	readonly #endpoint: UdpEndpoint;
 	readonly #handlers: PeerTransportHandlers;
-	readonly #dtls: DtlsServer;
+	readonly #certificate: DtlsCertificate;
+	#dtls: DtlsAssociation | undefined;
 	readonly #opensChannels: boolean;
-	readonly #dtlsSocket: { onData: (data: Buffer, from: readonly [string, number]) => void };
 	#remote: RemoteTransport | undefined;
 	#address = "";
 	#port = 0;
@@ -47,51 +48,39 @@ export class PeerTransport implements IcePeer {
 
 	constructor(
 		endpoint: UdpEndpoint,
-		certificate: RTCCertificate,
+		certificate: DtlsCertificate,
 		handlers: PeerTransportHandlers,
 		options: { opensChannels: boolean } = { opensChannels: false },
 	) {
 		this.#endpoint = endpoint;
 		this.#handlers = handlers;
 		this.#opensChannels = options.opensChannels;
-		this.fingerprint = fingerprintOf(certificate);
-		const dtlsSocket = {
-			type: "udp",
-			address: { address: endpoint.address, family: "IPv4", port: endpoint.port },
-			closed: false,
-			onData: (_data: Buffer, _from: readonly [string, number]): void => undefined,
-			send: (data: Buffer): Promise<void> => {
-				this.#send(data);
-				return Promise.resolve();
-			},
-			close: (): Promise<void> => Promise.resolve(),
-		};
-		this.#dtlsSocket = dtlsSocket;
-		this.#dtls = new DtlsServer({
-			cert: certificate.certPem,
-			key: certificate.privateKey,
-			signatureHash: certificate.signatureHash,
-			transport: dtlsSocket,
-			srtpProfiles: [AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80],
-			extendedMasterSecret: true,
-			// WebRTC authenticates both sides by fingerprint (RFC 8827 §6.5)
-			certificateRequest: true,
-		});
-		this.#dtls.onConnect.once(() => this.#onDtlsConnected());
-		this.#dtls.onData.subscribe((data) => this.#channels?.receive(data));
-		this.#dtls.onError.subscribe((error) => this.#fail(`DTLS: ${error instanceof Error ? error.message : String(error)}`));
-		this.#dtls.onClose.subscribe(() => this.#fail("DTLS alert"));
+		this.#certificate = certificate;
+		this.fingerprint = certificate.fingerprint;
+		const key = createSecretKey(keyOfPassword(this.password));
+		this.hmac = (message, tail) => createHmac("sha1", key).update(message).update(tail).digest();
 	}
 
 	/** Lets packets in. To be called once, when the peer's description has been read and before ours is sent. */
 	start(remote: RemoteTransport): void {
 		if (this.#remote !== undefined) return;
 		this.#remote = remote;
+		const dtls = new DtlsAssociation({
+			role: "server",
+			certificate: this.#certificate,
+			fingerprints: remote.fingerprints.map((value) => ({ algorithm: "sha-256", value })),
+			suites: ["AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80"],
+			send: (packet) => this.#send(packet),
+			onConnected: (keys) => this.#onDtlsConnected(keys),
+			onFailed: (reason) => this.#fail(reason),
+			onData: (data) => this.#channels?.receive(data),
+		});
+		this.#dtls = dtls;
 		if (remote.sctp !== undefined) {
 			this.#channels = new DataChannels(
 				remote.sctp.port,
 				remote.sctp.maxMessageSize,
-				(data) => this.#dtls.send(data),
+				(data) => dtls.send(data),
 				(kind, message) => this.#handlers.onData(kind, message),
 			);
 		}
@@ -133,9 +122,7 @@ export class PeerTransport implements IcePeer {
 		this.#state = "closed";
 		await this.#channels?.close();
 		this.#endpoint.detach(this);
-		this.#dtls.onConnect.allUnsubscribe();
-		this.#dtls.onData.allUnsubscribe();
-		this.#dtls.onClose.allUnsubscribe();
+		this.#dtls?.close();
 	}
 
 	onCheck(address: string, port: number, nominated: boolean): void {
@@ -150,7 +137,7 @@ export class PeerTransport implements IcePeer {
 		this.#heard = true;
 		const first = packet[0] ?? 0;
 		if (first >= 128 && first <= 191) this.#receiveMedia(packet);
-		else if (first >= 20 && first <= 63) this.#receiveDtls(packet);
+		else if (first >= 20 && first <= 63) this.#dtls?.receive(packet);
 	}
 
 	#receiveMedia(packet: Buffer): void {
@@ -163,42 +150,17 @@ export class PeerTransport implements IcePeer {
 		if (payload !== undefined) this.#handlers.onRtp(packet, headerLength, payload);
 	}
 
-	#receiveDtls(packet: Buffer): void {
-		if (this.#state === "closed") return;
-		try {
-			this.#dtlsSocket.onData(packet, [this.#address, this.#port]);
-		} catch {
-			// bytes that are no DTLS record: drop them (RFC 6347 §4.1.2.7)
-		}
-	}
-
-	#onDtlsConnected(): void {
+	#onDtlsConnected({ suite, local, remote }: DtlsSrtpKeys): void {
 		if (this.#state !== "new" || this.#remote === undefined) return;
-		if (!this.#isExpectedCertificate(this.#remote.fingerprints)) {
-			this.#fail("the DTLS certificate is not the one that the description announced");
-			return;
-		}
-		const profile = this.#dtls.srtp.srtpProfile as SrtpProfile | undefined;
-		if (profile === undefined) {
-			this.#fail("no common SRTP profile");
-			return;
-		}
-		const keys = this.#dtls.extractSessionKeys(16, saltLength(profile));
-		this.#sender = new SrtpSender(profile, keys.localKey, keys.localSalt);
-		this.#receiver = new SrtpReceiver(profile, keys.remoteKey, keys.remoteSalt);
+		const profile = suite === "AEAD_AES_128_GCM" ? AEAD_AES_128_GCM : AES_CM_128_HMAC_SHA1_80;
+		this.#sender = new SrtpSender(profile, local.key, local.salt);
+		this.#receiver = new SrtpReceiver(profile, remote.key, remote.salt);
 		this.#state = "connected";
 		if (this.#remote.sctp !== undefined) {
 			this.#channels?.start(this.#remote.sctp.port);
 			if (this.#opensChannels) this.#channels?.open();
 		}
 		this.#handlers.onConnected();
-	}
-
-	#isExpectedCertificate(fingerprints: readonly string[]): boolean {
-		const certificate = this.#dtls.remoteCertificate;
-		if (certificate === undefined) return false;
-		const actual = normalizeFingerprintValue(fingerprint(certificate, "sha256") as string);
-		return fingerprints.some((expected) => normalizeFingerprintValue(expected) === actual);
 	}
 
 	#send(packet: Uint8Array): void {

@@ -1,7 +1,7 @@
 import { SrtpSession } from "werift";
 import { describe, expect, it } from "vitest";
 import { RtpHeader } from "werift";
-import { AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80, deriveSessionKey, saltLength, SrtpReceiver, SrtpSender } from "./srtp.ts";
+import { AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80, deriveSessionKey, SrtpReceiver, SrtpSender } from "./srtp.ts";
 
 describe("RFC 3711 Appendix B.3 key derivation", () => {
 	const masterKey = Buffer.from("E1F97A0D3E018BE0D64FA32C06DE4139", "hex");
@@ -21,7 +21,7 @@ describe.each([
 	["AES_CM_128_HMAC_SHA1_80", AES_CM_128_HMAC_SHA1_80],
 ] as const)("%s", (_name, profile) => {
 	const key = Buffer.from("000102030405060708090a0b0c0d0e0f", "hex");
-	const salt = Buffer.from("f0f1f2f3f4f5f6f7f8f9fafbfcfd", "hex").subarray(0, saltLength(profile));
+	const salt = Buffer.from("f0f1f2f3f4f5f6f7f8f9fafbfcfd", "hex").subarray(0, profile === AEAD_AES_128_GCM ? 12 : 14);
 	const payload = Buffer.from("a payload that is longer than one AES block, and then some");
 
 	function protectedPacket(sender: SrtpSender, sequence: number): Buffer {

@@ -7,11 +7,6 @@ export type SrtpProfile = typeof AES_CM_128_HMAC_SHA1_80 | typeof AEAD_AES_128_G
 
 const REPLAY_WINDOW = 64;
 
-/** Bytes of the master salt that DTLS exports for a profile (RFC 3711 §8.2, RFC 7714 §12). */
-export function saltLength(profile: SrtpProfile): number {
-	return profile === AEAD_AES_128_GCM ? 12 : 14;
-}
-
 /** Bytes that a protected packet is longer than a plain one. */
 function overhead(profile: SrtpProfile): number {
 	return profile === AEAD_AES_128_GCM ? 16 : 10;

@@ -1,18 +1,8 @@
 import { createHmac } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
+import { bindingRequest } from "@trunkline/testkit/stun";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type IcePeer, UdpEndpoint } from "./udp-endpoint.ts";
-
-/** A binding request with short-term credentials (RFC 8489 §14.5), without FINGERPRINT. */
-function bindingRequest(username: string, password: string, nominate: boolean): Buffer {
-	const name = Buffer.alloc((username.length + 3) & ~3);
-	name.write(username);
-	const attributes = Buffer.concat([Buffer.from([0, 6, 0, username.length]), name, Buffer.from(nominate ? [0, 0x25, 0, 0] : [])]);
-	const header = Buffer.from("000100002112a442000102030405060708090a0b", "hex");
-	header.writeUInt16BE(attributes.length + 24, 2);
-	const mac = createHmac("sha1", password).update(header).update(attributes).digest();
-	return Buffer.concat([header, attributes, Buffer.from([0, 8, 0, 20]), mac]);
-}
 
 describe("UdpEndpoint", () => {
 	let endpoint: UdpEndpoint;
@@ -25,7 +15,7 @@ describe("UdpEndpoint", () => {
 		endpoint = await UdpEndpoint.open("127.0.0.1", undefined);
 		peer = {
 			ufrag: "ours",
-			password: "the password",
+			hmac: (message, tail) => createHmac("sha1", "the password").update(message).update(tail).digest(),
 			onPacket: (packet) => events.push(`packet ${packet.toString("hex")}`),
 			onCheck: (address, _port, nominated) => events.push(`check ${address} ${nominated}`),
 		};

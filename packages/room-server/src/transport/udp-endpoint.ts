@@ -1,11 +1,12 @@
 import { createSocket, type Socket } from "node:dgram";
 import { isIP } from "node:net";
-import { bindingSuccess, integrityHolds, parseBindingRequest } from "./stun.ts";
+import { bindingSuccess, integrityHolds, isStun, type KeyedHmac, parseBindingRequest } from "@trunkline/ice";
 
 /** One connection's side of a shared socket. */
 export interface IcePeer {
 	readonly ufrag: string;
-	readonly password: string;
+	/** of its password */
+	readonly hmac: KeyedHmac;
 	/** a DTLS, RTP or RTCP packet from an address that has proven (by STUN) to be this peer's */
 	onPacket(packet: Buffer): void;
 	/** an authenticated connectivity check; `nominated` when it carries USE-CANDIDATE */
@@ -74,20 +75,17 @@ export class UdpEndpoint {
 	}
 
 	#receive(packet: Buffer, address: string, port: number): void {
-		// RFC 7983 §7: 0-3 is STUN, 20-63 DTLS, 128-191 RTP and RTCP
-		const first = packet[0];
-		if (first === undefined) return;
-		if (first > 3) this.#byAddress.get(`${address}:${port}`)?.onPacket(packet);
-		else this.#answerCheck(packet, address, port);
+		if (isStun(packet)) this.#answerCheck(packet, address, port);
+		else this.#byAddress.get(`${address}:${port}`)?.onPacket(packet);
 	}
 
 	#answerCheck(packet: Buffer, address: string, port: number): void {
 		const request = parseBindingRequest(packet);
 		if (request === undefined) return;
 		const peer = this.#byUfrag.get(request.username.split(":", 1)[0] ?? "");
-		if (peer === undefined || !integrityHolds(packet, request, peer.password)) return;
+		if (peer === undefined || !integrityHolds(packet, request, peer.hmac)) return;
 		this.#byAddress.set(`${address}:${port}`, peer);
-		this.send(bindingSuccess(packet, address, port, peer.password), port, address);
+		this.send(bindingSuccess(packet, address, port, peer.hmac), port, address);
 		peer.onCheck(address, port, request.useCandidate);
 	}
 }

@@ -1,0 +1,5 @@
+export { DtlsAssociation } from "./association.ts";
+export type { DtlsAssociationOptions } from "./association.ts";
+export { type DtlsCertificate, newCertificate, processCertificate } from "./certificate.ts";
+export { type Fingerprint, isUsableHash } from "./fingerprint.ts";
+export { DTLS_SRTP_SUITES, type DtlsSrtpKeys, type DtlsSrtpSuite, type MasterKey } from "./suites.ts";

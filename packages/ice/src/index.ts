@@ -1,0 +1,4 @@
+export { IceLite } from "./ice-lite.ts";
+export type { IceCheck, IceCredentials } from "./ice-lite.ts";
+export { bindingSuccess, integrityHolds, isStun, keyOfPassword, parseBindingRequest } from "./stun.ts";
+export type { BindingRequest, HmacSha1, KeyedHmac } from "./stun.ts";
