@@ -1,4 +1,12 @@
-import { DirectionQuality, type FarEnd, type QualityCounts, type QualitySample, type QualitySummary, type RatedCodec, type ReceptionTotals } from "@trunkline/rtp";
+import {
+	DirectionQuality,
+	type FarEnd,
+	type QualityCounts,
+	type QualitySample,
+	type QualitySummary,
+	type RatedCodec,
+	type ReceptionTotals,
+} from "@trunkline/rtp";
 
 /** how often */
 export const QUALITY_INTERVAL_MS = 5_000;
@@ -53,7 +61,7 @@ export class CallQuality {
 		this.#next = Math.max(this.#next + QUALITY_INTERVAL_MS, now + QUALITY_INTERVAL_MS / 2);
 		const { codec, received, farEnd, room } = source;
 		const roundTripMs = farEnd?.roundTripMs;
-		const farJitterMs = farEnd === undefined ? undefined : farEnd.jitterTicks / 8;
+		const farJitterMs = farEnd === undefined ? undefined : farEnd.jitterTicks / (codec === "opus" ? 48 : 8);
 		return {
 			uplink: this.#up.sample(uplinkCounts(source), {
 				...{ codec, jitterMs: received.jitterMs, roundTripMs, level: source.levelUp },
