@@ -1,5 +1,5 @@
 import type { NoiseSuppression } from "@trunkline/contracts";
-import { DtmfReceiver, emptyRtpPacket, isRtcp, parseRtp, ReceptionStatistics, type RtpPacket } from "@trunkline/rtp";
+import { dtmfCode, DtmfReceiver, emptyRtpPacket, isRtcp, parseRtp, ReceptionStatistics, type RtpPacket } from "@trunkline/rtp";
 import type {
 	AudioUplink,
 	HoldMusic,
@@ -14,6 +14,7 @@ import type {
 import { CallQuality, type QualitySource } from "./call-quality.ts";
 import { CallRtcp, type OpenRtcp } from "./call-rtcp.ts";
 import { Downlink } from "./downlink.ts";
+import { HeardDigits } from "./heard-digits.ts";
 import { holdMusic } from "./hold-music.ts";
 import { LevelMeter } from "./level-meter.ts";
 import { CallSuppression } from "./noise/call-suppression.ts";
@@ -56,6 +57,9 @@ const COMFORT_NOISE = 13;
 /** Shorter than any NAT keeps a binding: who still speaks has not moved. */
 const PAUSE_MS = 500;
 
+/** RFC 3551 §4.5.2, RFC 7587 §4.1 */
+const rtpClock = (codec: PhoneCodec): number => (codec === "opus" ? 48_000 : 8_000);
+
 /** One call's RTP: telephone ⇄ room. */
 export class RtpMediaSession implements MediaSession {
 	readonly localAddress: string;
@@ -64,7 +68,7 @@ export class RtpMediaSession implements MediaSession {
 	readonly #guard = new SourceGuard();
 	readonly #secure = new SecureAudio();
 	readonly #packet = emptyRtpPacket();
-	readonly #dtmf = new DtmfReceiver();
+	#dtmf = new DtmfReceiver();
 	readonly #statistics = new ReceptionStatistics(8_000);
 	readonly #sender: RtpSender;
 	readonly #downlink: Downlink;
@@ -75,6 +79,7 @@ export class RtpMediaSession implements MediaSession {
 	/** of what the telephone says */
 	readonly #levels = new LevelMeter();
 	#recording: CallRecording | undefined;
+	#heardDigits: HeardDigits | undefined;
 	#uplink: Uplink | undefined;
 	#negotiated: NegotiatedAudio | undefined;
 	#ssrc = -1;
@@ -133,11 +138,17 @@ export class RtpMediaSession implements MediaSession {
 
 	start(negotiated: NegotiatedAudio, signallingAddress: string, anotherPeer = false): void {
 		if (anotherPeer) this.#guard.replaced();
+		const clockRate = negotiated.telephoneEventClockRate ?? 8_000;
+		if (clockRate !== (this.#negotiated?.telephoneEventClockRate ?? 8_000)) this.#dtmf = new DtmfReceiver(clockRate);
+		if ((negotiated.codec === "opus") !== (this.#negotiated?.codec === "opus")) this.#statistics.restart(rtpClock(negotiated.codec));
 		this.#negotiated = negotiated;
 		this.#secure.use(negotiated.srtp);
 		this.#guard.reset(negotiated.remote.address, negotiated.remote.port, signallingAddress);
 		this.#rtcp.negotiated(negotiated, signallingAddress);
 		this.#downlink.negotiated(negotiated);
+		// Where RFC 4733 is agreed, tones in the audio are not looked for: they would be the same presses, or none.
+		if (negotiated.telephoneEventReceivePayloadType !== undefined) this.#heardDigits = undefined;
+		else this.#heardDigits ??= new HeardDigits();
 		if (this.#watch !== undefined) this.#watch.since = this.#options.now();
 		this.#unsubscribe ??= this.#options.ticker.subscribe(() => this.#tick());
 	}
@@ -148,6 +159,7 @@ export class RtpMediaSession implements MediaSession {
 	}
 
 	listen(uplink: AudioUplink): void {
+		this.#uplink?.close();
 		this.#uplink = new Uplink(uplink, this.#noise.uplink, this.#levels);
 	}
 
@@ -262,6 +274,7 @@ export class RtpMediaSession implements MediaSession {
 		this.#unsubscribe?.();
 		for (const stop of this.#ringbacks) stop();
 		this.#ringbacks.clear();
+		this.#uplink?.close();
 		this.#uplink = undefined;
 		this.stopRecording();
 		this.#prompts.close();
@@ -310,6 +323,12 @@ export class RtpMediaSession implements MediaSession {
 	#heard({ payload, timestamp, sequence, marker }: RtpPacket, now: number, codec: PhoneCodec): void {
 		const heard = this.#recording?.fromTelephone(codec, payload, timestamp, now) ?? payload;
 		this.#uplink?.write(codec, heard, timestamp, sequence, marker);
+		if (this.#heardDigits !== undefined) for (const digit of this.#heardDigits.process(codec, payload)) this.#tellHeard(digit);
+	}
+
+	#tellHeard(digit: string): void {
+		const code = dtmfCode(digit);
+		if (code !== undefined) this.#options.onEvent({ type: "digit", code, digit, inBand: true });
 	}
 
 	/** RFC 3550 §8: another SSRC is another stream, with its own sequence and timestamps. */

@@ -4,6 +4,7 @@ export { G722Decoder, G722Encoder } from "./g722.ts";
 export { audioLevelG711, audioLevelPcm, rmsDbov } from "./level.ts";
 export { Resampler } from "./resample.ts";
 export { mix, mixMinus, softLimit } from "./mix.ts";
+export { DtmfDetector } from "./dtmf-detector.ts";
 export { CALL_PROGRESS_HZ, CallProgressGenerator, cadenceSounds, dtmfFrequencies, tone, ToneGenerator } from "./tone.ts";
 export type { CallProgressTone } from "./tone.ts";
 export { dominantTone, measureTone } from "./measure.ts";

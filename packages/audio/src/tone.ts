@@ -39,9 +39,9 @@ export function tone(rate: number, hz: number | readonly number[], durationMs: n
 	return new ToneGenerator(rate, frequencies, levelDbov).fill(new Int16Array(Math.round((rate * durationMs) / 1000)));
 }
 
-const DTMF_ROWS = [697, 770, 852, 941] as const;
-const DTMF_COLUMNS = [1209, 1336, 1477, 1633] as const;
-const DTMF_KEYS = "123A456B789C*0#D";
+export const DTMF_ROWS = [697, 770, 852, 941] as const;
+export const DTMF_COLUMNS = [1209, 1336, 1477, 1633] as const;
+export const DTMF_KEYS = "123A456B789C*0#D";
 
 /** The two frequencies of a digit (ITU-T Q.23); undefined when it is none. */
 export function dtmfFrequencies(digit: string): readonly [number, number] | undefined {

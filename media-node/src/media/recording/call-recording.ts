@@ -1,5 +1,6 @@
 import { decodeG711, G722Decoder, Resampler } from "@trunkline/audio";
 import type { PhoneCodec } from "../../call/ports.ts";
+import { OpusToPcm } from "../opus.ts";
 import { NoticeTone } from "./notice-tone.ts";
 import { StereoTimeline, StreamPosition } from "./timeline.ts";
 import { WavFile, type WavFileResult } from "./wav-file.ts";
@@ -8,6 +9,7 @@ import { WavFile, type WavFileResult } from "./wav-file.ts";
 const LATE_MS = 400;
 const FLUSH_EVERY_MS = 500;
 const MAX_PAYLOAD = 1_500;
+const NO_PCM = new Int16Array(0);
 
 /** One direction: its packets as samples in their places, with the beep where one is wanted. */
 class Direction {
@@ -19,6 +21,7 @@ class Direction {
 	readonly #narrow = new Int16Array(MAX_PAYLOAD);
 	readonly #wide = new Int16Array(MAX_PAYLOAD * 2);
 	#g722: G722Decoder | undefined;
+	#opus: OpusToPcm | undefined;
 	#resampler: Resampler | undefined;
 
 	constructor(channel: 0 | 1, timeline: StereoTimeline, rate: 8_000 | 16_000, hasNotice: boolean) {
@@ -32,12 +35,20 @@ class Direction {
 	take(codec: PhoneCodec, payload: Uint8Array, timestamp: number, elapsedMs: number): Uint8Array {
 		if (payload.length === 0 || payload.length > MAX_PAYLOAD) return payload;
 		const heard = this.#notice?.over(codec, payload, elapsedMs) ?? payload;
-		this.#timeline.write(this.#channel, this.#position.of(timestamp, elapsedMs), this.#decode(codec, heard));
+		this.#timeline.write(
+			this.#channel,
+			this.#position.of(timestamp, codec === "opus" ? 48_000 : 8_000, elapsedMs),
+			this.#decode(codec, heard),
+		);
 		return heard;
 	}
 
 	/** At the file's rate, which is that of the codec the recording began with. */
 	#decode(codec: PhoneCodec, payload: Uint8Array): Int16Array {
+		if (codec === "opus") {
+			this.#opus ??= new OpusToPcm(this.#rate);
+			return this.#opus.decode(payload) ?? NO_PCM;
+		}
 		if (codec === "G722") {
 			this.#g722 ??= new G722Decoder();
 			const pcm = this.#wide.subarray(0, payload.length * 2);
@@ -71,7 +82,7 @@ export class CallRecording {
 	constructor(file: string, codec: PhoneCodec, hasNotice: boolean, now: number) {
 		this.file = file;
 		this.#began = this.#flushedAt = now;
-		this.#rate = codec === "G722" ? 16_000 : 8_000;
+		this.#rate = codec === "G722" || codec === "opus" ? 16_000 : 8_000;
 		this.#timeline = new StereoTimeline(this.#rate);
 		this.#telephone = new Direction(0, this.#timeline, this.#rate, hasNotice);
 		this.#room = new Direction(1, this.#timeline, this.#rate, hasNotice);

@@ -1,5 +1,6 @@
 import { decodeG711, encodeG711, G722Decoder, G722Encoder, tone } from "@trunkline/audio";
 import type { PhoneCodec } from "../../call/ports.ts";
+import { OpusFromPcm, OpusToPcm } from "../opus.ts";
 
 /** ITU-T E.180 and its national forms: 1,400 Hz for half a second, every 15 s. */
 const HZ = 1_400;
@@ -15,11 +16,14 @@ export class NoticeTone {
 	readonly #pcm = new Int16Array(MAX_PAYLOAD * 2);
 	readonly #out = new Uint8Array(MAX_PAYLOAD);
 	#wide: { decoder: G722Decoder; encoder: G722Encoder } | undefined;
+	#opus: { decoder: OpusToPcm; encoder: OpusFromPcm } | undefined;
 
 	/** The payload as it is to be heard at this time since the beginning. */
 	over(codec: PhoneCodec, payload: Uint8Array, elapsedMs: number): Uint8Array {
 		const at = elapsedMs % EVERY_MS;
-		if (at >= ON_MS || payload.length > MAX_PAYLOAD) return payload;
+		// Opus has no mark of its own here: whoever wants the beep on a trunk has it speak another codec.
+		if (codec === "opus" || at >= ON_MS || payload.length > MAX_PAYLOAD) return payload;
+		if (codec === "opus") return this.#overOpus(payload, at);
 		const out = this.#out.subarray(0, payload.length);
 		if (codec !== "G722") {
 			const pcm = this.#pcm.subarray(0, payload.length);
@@ -34,6 +38,18 @@ export class NoticeTone {
 		this.#add(pcm, 16_000, at);
 		this.#wide.encoder.encode(pcm, out);
 		return out;
+	}
+
+	/** The telephone's decoder goes on from one encoder's packets to another's: that is what it does where packets are lost, too. */
+	#overOpus(payload: Uint8Array, at: number): Uint8Array {
+		this.#opus ??= { decoder: new OpusToPcm(16_000), encoder: new OpusFromPcm(16_000) };
+		const pcm = this.#opus.decoder.decode(payload);
+		if (pcm === undefined) return payload;
+		this.#add(pcm, 16_000, at);
+		let heard = payload;
+		// packets of more than 20 ms become several, of which none fits: they stay as they are
+		if (pcm.length === 320) this.#opus.encoder.encode(pcm, (packet) => (heard = packet));
+		return heard;
 	}
 
 	#add(pcm: Int16Array, rate: number, atMs: number): void {

@@ -56,12 +56,15 @@ export class StreamPosition {
 		this.#rate = rate;
 	}
 
-	/** Where the frame begins. `timestamp` counts 8,000 a second (G.711, and G.722 by RFC 3551 §4.5.2); `elapsedMs` = its arrival since the beginning. */
-	of(timestamp: number, elapsedMs: number): number {
+	/**
+	 * Where the frame begins. `timestamp` counts `clockRate` a second: 8,000 (G.711, and G.722 by RFC 3551 §4.5.2) or 48,000 (Opus); `elapsedMs` = its arrival
+	 * since the beginning.
+	 */
+	of(timestamp: number, clockRate: number, elapsedMs: number): number {
 		const expected = Math.round((elapsedMs * this.#rate) / 1000);
 		let position = expected;
 		if (this.#last !== undefined) {
-			const byTimestamp = this.#last.position + (((timestamp - this.#last.timestamp) | 0) * this.#rate) / 8_000;
+			const byTimestamp = this.#last.position + Math.round((((timestamp - this.#last.timestamp) | 0) * this.#rate) / clockRate);
 			if (Math.abs(byTimestamp - expected) <= (MAX_OFF_MS * this.#rate) / 1000) position = byTimestamp;
 		}
 		position = Math.max(0, position);

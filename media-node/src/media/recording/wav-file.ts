@@ -74,7 +74,11 @@ export class WavFile {
 			await handle.close().catch((error: unknown) => this.#failed(error));
 		}
 		const problem = this.#problem === undefined ? {} : { problem: this.#problem };
-		return { samples: this.#written / 4, bytes: this.#written === 0 && handle === undefined ? 0 : HEADER_BYTES + this.#written, ...problem };
+		return {
+			samples: this.#written / 4,
+			bytes: this.#written === 0 && handle === undefined ? 0 : HEADER_BYTES + this.#written,
+			...problem,
+		};
 	}
 
 	#enqueue(work: (handle: FileHandle) => Promise<void>): void {
