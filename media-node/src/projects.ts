@@ -1,5 +1,6 @@
 import { DEFAULT_POLICY } from "@trunkline/contracts";
 import {
+	admission,
 	type CallLimitStore,
 	type CallStore,
 	type ConfigStore,
@@ -51,6 +52,12 @@ export function nodeProjects(options: NodeProjectsOptions): Required<Pick<MediaN
 				return made === undefined ? undefined : [...builtInProjects, ...made.map(({ projectId }) => projectId)];
 			}),
 			policy: async (projectId) => (await projectInForce(cache, builtInProjects, projectId))?.policy ?? DEFAULT_POLICY,
+			admit: admission({
+				projectOf: (projectId) => projectInForce(cache, builtInProjects, projectId),
+				calls: callStore,
+				limits: callLimits,
+				now,
+			}),
 			livekit: async (projectId) => (await projectInForce(cache, builtInProjects, projectId))?.livekit,
 		},
 		callStore: countedCalls({

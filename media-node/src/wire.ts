@@ -15,6 +15,7 @@ import type {
 import type { Metrics } from "@trunkline/observability";
 import { DEFAULT_SESSION_TIMER, type DefenceCounts, type Hashes, type Strike } from "@trunkline/sip";
 import { decideWith } from "./call/decide.ts";
+import type { Admit } from "./call/call-deps.ts";
 import { mayCallWith, type PolicyOf } from "./call/fraud.ts";
 import { Identities } from "./call/identities.ts";
 import { InboundCall } from "./call/inbound-call.ts";
@@ -78,6 +79,8 @@ export interface MediaNodeOptions {
 		livekit(projectId: string): Promise<LiveKitAccess | undefined>;
 		/** where its calls may go; unset: the deployment's default policy */
 		policy?: PolicyOf;
+		/** counts calls that the node begins by itself (second legs) against its limits; unset: nothing is counted */
+		admit?: Admit;
 		/** of all projects; unset: nobody knows them all, so strangers are answered */
 		inboundTrunks?: InboundTrunks;
 	};
@@ -217,6 +220,7 @@ export class MediaNode {
 			mediaTimeoutMs: options.mediaTimeoutMs ?? { first: 30_000, later: 15_000 },
 			random: randomBytes,
 			mayCall,
+			admit: options.projects?.admit,
 			trunkLimits: this.#trunkLimits,
 			log,
 			onTransfer: (transferIds, outcome) => this.#transfers.settle(transferIds, outcome),

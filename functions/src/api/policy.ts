@@ -1,13 +1,13 @@
-import { type CallRecord, DEFAULT_POLICY, type DialRequest, type FraudPolicy } from "@trunkline/contracts";
+import { DEFAULT_POLICY, type DialRequest, type FraudPolicy } from "@trunkline/contracts";
 import {
-	type AdmissionRequest,
 	checkDestination,
 	dialledUsers,
 	DomainError,
 	projectInForce,
-	type Refusal,
-	refusalError,
-	usedMs,
+	releaseIfOver,
+	type SlotDeps,
+	takeSlot,
+	withinDuration,
 } from "@trunkline/domain";
 import { pii } from "@trunkline/observability";
 import type { ApiDeps, ProjectDeps } from "./deps.ts";
@@ -30,13 +30,6 @@ const BUILT_IN_POLICY: FraudPolicy = {
 	maxCallDurationMs: null,
 };
 
-/** Joining the room, the INVITE's last retransmissions and a slow clock, beside ringing and talking. */
-const LEASE_MARGIN_MS = 120_000;
-/** A call that has a slot and no record is one whose request is about to write it, or died before it did. */
-const RECORD_WITHIN_MS = 30_000;
-/** Calls that are looked up when a limit is reached: their nodes may have died without a word. */
-const MAX_LOOKED_UP = 25;
-
 /** Throws `unauthenticated` for a project that is gone. */
 async function policyOf({ projects }: Pick<ApiDeps, "projects">, projectId: string): Promise<FraudPolicy> {
 	if (projects === undefined) return BUILT_IN_POLICY;
@@ -56,9 +49,8 @@ async function admitCall(deps: PolicyDeps, projectId: string, callId: string, di
 	const policy = await policyOf(deps, projectId);
 	try {
 		for (const user of dialledUsers(dial)) checkDestination(policy, user, projectId);
-		const maxCallDurationMs = Math.min(dial.maxCallDurationMs, policy.maxCallDurationMs ?? dial.maxCallDurationMs);
-		const allowed = { ...dial, maxCallDurationMs };
-		if (deps.projects !== undefined && isCounted(policy)) await takeSlot(deps, deps.projects, policy, { projectId, callId, dial: allowed });
+		const allowed = withinDuration(dial, policy);
+		if (deps.projects !== undefined) await takeSlot(slotsOf(deps, deps.projects), policy, { projectId, callId, dial: allowed });
 		return allowed;
 	} catch (error) {
 		if (error instanceof DomainError && error.meta["limit"] !== undefined)
@@ -77,54 +69,13 @@ export async function withinPolicy<T>(
 	try {
 		return await place(allowed);
 	} catch (error) {
-		await releaseIfOver(deps, projectId, callId);
+		if (deps.projects !== undefined) await releaseIfOver(slotsOf(deps, deps.projects), projectId, callId);
 		throw error;
 	}
 }
 
-/** Gives the slot of a call back that is over; of one that goes on it is left to the node. */
-async function releaseIfOver(deps: PolicyDeps, projectId: string, callId: string): Promise<void> {
-	if (deps.projects === undefined) return;
-	const call = await deps.callStore.getCall(callId);
-	if (call === undefined || isOver(call)) await deps.projects.callLimits.settle(projectId, callId, usedMs(call), deps.clock());
-}
-
-async function takeSlot(deps: PolicyDeps, projects: ProjectDeps, policy: FraudPolicy, { projectId, callId, dial }: Call): Promise<void> {
-	// A retry of a call that is over must take no slot: nobody would give it back.
-	if ((await deps.callStore.getCall(callId)) !== undefined) return;
-	const request = (): AdmissionRequest => ({
-		callId,
-		limits: policy,
-		now: deps.clock(),
-		leaseMs: dial.ringingTimeoutMs + dial.maxCallDurationMs + LEASE_MARGIN_MS,
-		maxCallDurationMs: dial.maxCallDurationMs,
-	});
-	let refusal: Refusal | undefined = await projects.callLimits.admit(projectId, request());
-	const mayBeStale = refusal?.limit === "concurrentCalls" || refusal?.limit === "ringingCalls";
-	if (mayBeStale && (await freeSlots(deps, projects, projectId))) refusal = await projects.callLimits.admit(projectId, request());
-	if (refusal !== undefined) throw refusalError(refusal, projectId);
-}
-
-/** Looks the oldest calls up and takes back what is no longer theirs. False when all of them are as they were counted. */
-async function freeSlots(deps: PolicyDeps, { callLimits }: ProjectDeps, projectId: string): Promise<boolean> {
-	const oldest = (await callLimits.liveCalls(projectId)).slice(0, MAX_LOOKED_UP);
-	const now = deps.clock();
-	const freed = await Promise.all(
-		oldest.map(async ({ callId, since }) => {
-			const call = await deps.callStore.getCall(callId);
-			if (call === undefined ? now - since < RECORD_WITHIN_MS : !isOver(call) && call.state !== "active") return false;
-			if (call?.state === "active") await callLimits.answered(projectId, callId, now);
-			else await callLimits.settle(projectId, callId, usedMs(call), now);
-			return true;
-		}),
-	);
-	return freed.includes(true);
-}
-
-function isOver({ state }: CallRecord): boolean {
-	return state === "ended" || state === "cancelled";
-}
-
-function isCounted({ callsPerSecond, concurrentCalls, ringingCalls, minutesPerDay }: FraudPolicy): boolean {
-	return [callsPerSecond, concurrentCalls, ringingCalls, minutesPerDay].some((limit) => limit !== null);
-}
+const slotsOf = ({ callStore, clock }: PolicyDeps, { callLimits }: ProjectDeps): SlotDeps => ({
+	calls: callStore,
+	limits: callLimits,
+	now: clock,
+});

@@ -1,5 +1,6 @@
-import type { ProjectLiveKit } from "@trunkline/contracts";
+import { DEFAULT_POLICY, type FraudPolicy, type ProjectLiveKit } from "@trunkline/contracts";
 import {
+	admission,
 	type CallLimitStore,
 	type CallStore,
 	countedCalls,
@@ -34,6 +35,10 @@ export interface WithProjects {
 	callStore: CallStore;
 	/** For the media node: the LiveKit server and key of a call's project, undefined = the deployment's. Throws when the project is gone. */
 	livekitOf(projectId: string): Promise<ProjectLiveKit | undefined>;
+	/** For the media node: where a project's calls may go. */
+	policyOf(projectId: string): Promise<FraudPolicy>;
+	/** For the media node: counts calls that it begins by itself. */
+	admit: ReturnType<typeof admission>;
 }
 
 /** An API for the projects of `deps` and those that are made through /v1/projects. */
@@ -66,6 +71,13 @@ export function withProjects(deps: ApiDeps, options: ProjectOptions): WithProjec
 		projectForInbound: (calledNumber, source) => ownership.projectForInbound(calledNumber, source),
 		callStore,
 		livekitOf: async (projectId) => (await projectInForce(cache, builtInProjects, projectId))?.livekit,
+		policyOf: async (projectId) => (await projectInForce(cache, builtInProjects, projectId))?.policy ?? DEFAULT_POLICY,
+		admit: admission({
+			projectOf: (projectId) => projectInForce(cache, builtInProjects, projectId),
+			calls: deps.callStore,
+			limits: callLimits,
+			now: deps.clock,
+		}),
 	};
 }
 

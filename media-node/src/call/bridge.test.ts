@@ -50,6 +50,7 @@ describe("REFER is refused, and the trunk says where the target can be dialled",
 			do: "dial-target",
 			target: TARGET,
 			trunkId: "ST_out",
+			inRoom: false,
 			headers: { "X-Order": "1" },
 			ringingTimeoutMs: 29_000,
 		});
@@ -165,6 +166,7 @@ describe("a REFER of the peer (RFC 3515)", () => {
 			do: "dial-target",
 			target: "tel:+15550142",
 			trunkId: "ST_out",
+			inRoom: false,
 			headers: {},
 			ringingTimeoutMs: 30_000,
 		});
@@ -229,7 +231,9 @@ describe("a move to another room", () => {
 		expect(dialling().feed(move)).toMatchObject([{ do: "transfer-outcome", outcome: { refused: "elsewhere" } }]);
 		const joined = dialling();
 		joined.feed({ type: "target-answered", callId: "SCL_2" });
-		expect(joined.feed(move)).toMatchObject([{ do: "transfer-outcome", outcome: { refused: "gone" } }]);
+		expect(joined.feed(move)).toMatchObject([{ do: "transfer-outcome", outcome: { refused: "joined" } }]);
+		const elsewhere: CallEvent = { type: "transfer", command: { ...command, transferId: "STR_3", transferTo: "tel:+15550199" } };
+		expect(joined.feed(elsewhere)).toMatchObject([{ do: "transfer-outcome", outcome: { refused: "joined" } }]);
 	});
 
 	it("a call that ends meanwhile leaves nobody waiting", () => {

@@ -13,6 +13,8 @@ export interface CallLog {
 	error(fields: Record<string, unknown>, message: string): void;
 }
 
+export type Admit = (call: { projectId: string; callId: string; dial: DialRequest }) => Promise<DialRequest>;
+
 export interface CallDeps {
 	clock: Clock;
 	media: MediaPort;
@@ -42,6 +44,11 @@ export interface CallDeps {
 	recordings?: Recordings | undefined;
 	/** asked before an INVITE of ours leaves: why the project may not call that; unset: the API has seen to it */
 	mayCall?: MayCall | undefined;
+	/**
+	 * Counts a call that the node begins by itself against its project's limits, as the API does with those that are placed through it; gives the dial request as
+	 * the policy allows it. Rejects with `resource_exhausted` for a limit. Unset: nothing is counted.
+	 */
+	admit?: Admit | undefined;
 	/** `settings.limits` of trunks; `onOver` releases the slot */
 	trunkLimits?: TrunkLimits | undefined;
 	/** what came of transfers; called once for each */

@@ -32,14 +32,24 @@ export class CallRooms {
 	change(media: MediaSession | undefined): boolean {
 		const next = this.#next;
 		if (next?.session === undefined || media === undefined) return false;
-		const previous = this.#current;
 		this.#next = undefined;
-		this.#current = next;
-		previous.unbridge();
-		next.bridge(media);
-		previous.leave();
-		this.#left = Promise.all([this.#left, previous.gone]);
+		this.#changeTo(next, media);
 		return true;
+	}
+
+	/** The room goes to another call, with the participant in it; this one is in none any more. */
+	give(): RoomLink {
+		const given = this.#current;
+		given.unbridge();
+		this.#current = this.#newLink();
+		this.#current.leave();
+		return given;
+	}
+
+	/** Another call's room in the place of the current one, which is left. */
+	take(given: RoomLink, media: MediaSession): void {
+		given.giveTo(this.#optionsOf(() => given));
+		this.#changeTo(given, media);
 	}
 
 	/** The prepared room is not wanted any more. */
@@ -61,13 +71,26 @@ export class CallRooms {
 		return Promise.all([this.#left, this.#current.gone]);
 	}
 
+	#changeTo(next: RoomLink, media: MediaSession): void {
+		const previous = this.#current;
+		this.#current = next;
+		previous.unbridge();
+		next.bridge(media);
+		previous.leave();
+		this.#left = Promise.all([this.#left, previous.gone]);
+	}
+
 	#newLink(): RoomLink {
-		const link: RoomLink = new RoomLink({
+		const link: RoomLink = new RoomLink(this.#optionsOf(() => link));
+		return link;
+	}
+
+	#optionsOf(link: () => RoomLink): RoomLinkOptions {
+		return {
 			...this.#options,
 			onEvent: (event: RoomEvent) => {
-				if (this.#current === link) this.#options.onEvent(event);
+				if (this.#current === link()) this.#options.onEvent(event);
 			},
-		});
-		return link;
+		};
 	}
 }

@@ -2,7 +2,7 @@ import type { CallRooms } from "./call-rooms.ts";
 import type { MediaSession } from "./ports.ts";
 import type { RoomLink } from "./room-link.ts";
 import type { RoomIdentity } from "./room-identity.ts";
-import type { DialSecondLeg, SecondLegRequest } from "./second-leg-types.ts";
+import type { DialledLeg, DialSecondLeg, SecondLegRequest } from "./second-leg-types.ts";
 import type { CallEvent } from "./state.ts";
 
 export interface MovesOptions {
@@ -16,6 +16,9 @@ export interface MovesOptions {
 /** A call that goes to another room, or to another telephone, while its own telephone leg stays up. */
 export class Moves {
 	readonly #options: MovesOptions;
+	#dialled: DialledLeg | undefined;
+	/** the room that the call was moved to */
+	#movedTo: string | undefined;
 
 	constructor(options: MovesOptions) {
 		this.#options = options;
@@ -29,13 +32,24 @@ export class Moves {
 			const message = dial === undefined ? "this node joins no calls" : "the call is being moved to another room";
 			return dispatch({ type: "target-failed", end: { by: "node", reason: "internal-error", message } });
 		}
-		run("joining the second leg", link.join(dial(request, dispatch), { url: "", token: "", publishCodecs: ["PCMU"], trackName: "" }));
+		this.#dialled = dial(request, dispatch);
+		const nowhere = { url: "", token: "", publishCodecs: ["PCMU"], trackName: "", place: request.place } as const;
+		run("joining the second leg", link.join(this.#dialled.rooms, nowhere));
 	}
 
 	/** The two telephones hear each other, and the room is left. */
 	joinTarget(): void {
 		const { rooms, media, dispatch } = this.#options;
 		if (!rooms.change(media())) dispatch({ type: "fault", message: "a second leg was answered that is not there" });
+	}
+
+	/** The target has the room from now on, and the participant in it; this call's telephone is in none. */
+	giveRoom(identity: RoomIdentity): void {
+		const { rooms, dispatch } = this.#options;
+		const dialled = this.#dialled;
+		if (dialled?.takeRoom({ link: rooms.give(), identity: { ...identity, roomName: this.#movedTo ?? identity.roomName } }) !== true)
+			dispatch({ type: "fault", message: "a second leg was answered that is not there" });
+		rooms.abandon();
 	}
 
 	/** Joins the other room, changes over, leaves the one before; `moved` or `move-failed` comes back. */
@@ -55,6 +69,7 @@ export class Moves {
 		}
 		const { session } = link;
 		if (session === undefined || !rooms.change(media())) return dispatch({ type: "move-failed", message: "the call ended meanwhile" });
+		this.#movedTo = identity.roomName;
 		dispatch({ type: "moved", roomName: identity.roomName, participantId: session.participantSid });
 	}
 }

@@ -14,7 +14,7 @@ export function outboundPlan(record: CallRecord, log: PlanLog): OutboundPlan {
 	if (request === undefined) throw new Error(`call ${record.callId} has no dial request`);
 	const attributes = outboundParticipantAttributes(record);
 	const mapped = headersFromAttributes(attributes, request.attributesToHeaders).map(({ name, value }) => [name, value] as const);
-	const { headers, refused } = sendableHeaders([...Object.entries(request.headers), ...mapped, ...allowHeaders(request.settings)]);
+	const { headers, refused } = sendableHeaders([...Object.entries(request.headers), ...mapped, ...allowHeaders(request.settings, true)]);
 	if (refused.length > 0) log.warn({ callId: record.callId, refused }, "headers that cannot be sent were left out");
 	return {
 		request,

@@ -31,7 +31,7 @@ export function initialOutbound(request: DialRequest): CallState {
 		ringingTimeoutMs: request.ringingTimeoutMs,
 		dtmf: request.dtmf,
 		playRingback: request.playDialtone,
-		...transferState(request.settings),
+		...transferState(request.settings, true),
 		...earlyToRoom(request.settings),
 		...suppressionOf(request.krispEnabled, request.settings),
 	};

@@ -13,6 +13,8 @@ export function withPlace(state: CallState, event: CallEvent, rest: (state: Call
 			return moveFailed(state, event.message);
 		case "music":
 			return music(state, event.command);
+		case "room-taken":
+			return event.music === undefined ? step(state, {}) : step(state, { music: true }, { do: "music", music: event.music });
 		case "recording":
 			return step(state, {}, { do: "record-audio", command: event.command });
 		default:
@@ -21,7 +23,7 @@ export function withPlace(state: CallState, event: CallEvent, rest: (state: Call
 }
 
 function move(state: CallState, { transferId, destinationRoom }: MoveCommand): Step {
-	if (state.joined === true) return step(state, {}, told(transferId, { ...FAILED, refused: "gone" }));
+	if (state.joined === true) return step(state, {}, told(transferId, { ...FAILED, refused: "joined" }));
 	const isBusy = state.moving !== undefined || state.referral !== undefined || isTransferred(state);
 	if (isBusy) return step(state, {}, told(transferId, { ...FAILED, refused: "elsewhere" }));
 	return step(state, { moving: transferId }, { do: "move-room", roomName: destinationRoom });
@@ -45,7 +47,7 @@ function moveFailed(state: CallState, message: string): Step {
 
 /** A held caller hears music in the place of the room, and is not heard there: neither by people nor by transcription. */
 function music(state: CallState, { transferId, on, music: kind }: HoldCommand): Step {
-	if (state.joined === true) return step(state, {}, told(transferId, { ...FAILED, refused: "gone" }));
+	if (state.joined === true) return step(state, {}, told(transferId, { ...FAILED, refused: "joined" }));
 	const effects: Effect[] = [
 		{ do: "music", music: on ? kind : undefined },
 		{ do: "attributes", attributes: { "sip.holdMusic": on ? kind : "" } },

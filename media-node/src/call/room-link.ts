@@ -12,7 +12,7 @@ export interface RoomLinkOptions {
  * when it goes from one room to another.
  */
 export class RoomLink {
-	readonly #options: RoomLinkOptions;
+	#options: RoomLinkOptions;
 	readonly #tracks = new Map<string, RemoteAudioTrack>();
 	readonly #muted = new Set<string>();
 	readonly #joining = new AbortController();
@@ -46,6 +46,11 @@ export class RoomLink {
 		}
 		this.#session = session;
 		return session;
+	}
+
+	/** From now on it is another call's: what happens in the room is told there. */
+	giveTo(options: RoomLinkOptions): void {
+		this.#options = options;
 	}
 
 	/** From now on the telephone is heard in the room, and the room on the telephone. Before this nobody is heard. */

@@ -294,6 +294,12 @@ export abstract class CallRunner {
 	/** After the port is open: inbound answers the offer here. Throws nothing; reports through `dispatch`. */
 	protected abstract onMediaOpen(media: MediaSession): void;
 
+	/** Another call's room, and its participant there, in the place of this one's. */
+	protected takeRoom(link: RoomLink): void {
+		if (this.media === undefined) throw new Error("a call without media has no use for a room");
+		this.#rooms.take(link, this.media);
+	}
+
 	protected onEnded(_end: CallEnd): void {}
 
 	protected onProvisional(_event: Extract<SipLegEvent, { type: "provisional" }>): void {}
@@ -399,7 +405,13 @@ export abstract class CallRunner {
 	async #join(link: RoomLink, identity: RoomIdentity): Promise<RoomSession | undefined> {
 		const projectId = this.projectId();
 		const [url, token] = await Promise.all([this.deps.roomUrl(projectId), this.deps.token(identity, projectId)]);
-		return link.join(this.deps.rooms, { url, token, publishCodecs: this.publishCodecs(), trackName: identity.identity, place: this.#place });
+		return link.join(this.deps.rooms, {
+			url,
+			token,
+			publishCodecs: this.publishCodecs(),
+			trackName: identity.identity,
+			place: this.#place,
+		});
 	}
 
 	/** The telephone's own law first: its packets then go through untouched. */

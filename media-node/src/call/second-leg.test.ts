@@ -31,6 +31,7 @@ const TRUNK: OutboundTrunk = {
 };
 const REQUEST: SecondLegRequest = {
 	callId: "SCL_first",
+	place: "SCL_first",
 	projectId: "project",
 	trunkId: "ST_out",
 	line: undefined,
@@ -148,7 +149,7 @@ describe("the second leg of a call", () => {
 
 	it("the first leg goes while it rings: CANCEL", async () => {
 		const w = await world();
-		const session = await w.start().join(join);
+		const session = await w.start().rooms.join(join);
 		await turns();
 		w.userAgent.emit({ type: "provisional", status: 180, reason: "Ringing", headers: [], remoteTag: "t", source: "198.51.100.7" });
 		await session.close();
@@ -158,7 +159,7 @@ describe("the second leg of a call", () => {
 
 	it("the first leg goes before it is dialled: it never is", async () => {
 		const w = await world();
-		const session = await w.start().join(join);
+		const session = await w.start().rooms.join(join);
 		await session.close();
 		await turns();
 		expect(w.userAgent.invites).toEqual([]);

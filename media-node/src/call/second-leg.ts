@@ -5,7 +5,8 @@ import { OutboundCall } from "./outbound-call.ts";
 import { outboundPlan } from "./outbound-plan.ts";
 import type { LiveCall, SipLegEvent, UserAgent } from "./ports.ts";
 import type { CallDeps } from "./runner.ts";
-import type { DialSecondLeg, SecondLegEvent, SecondLegRequest } from "./second-leg-types.ts";
+import type { RoomIdentity } from "./room-identity.ts";
+import type { DialSecondLeg, GivenRoom, SecondLegEvent, SecondLegRequest } from "./second-leg-types.ts";
 
 export interface SecondLegsOptions {
 	deps: CallDeps;
@@ -21,31 +22,41 @@ export interface SecondLegsOptions {
  * INVITE. Their room is the first leg.
  */
 export function secondLegs({ deps, userAgent, configStore, refusal, run }: SecondLegsOptions): DialSecondLeg {
-	const dial = async (request: SecondLegRequest, pair: BackToBack, onEvent: (event: SecondLegEvent) => void): Promise<void> => {
+	const dial = async (
+		request: SecondLegRequest,
+		pair: Pick<BackToBack, "second">,
+		onEvent: (event: SecondLegEvent) => void,
+	): Promise<SecondLeg | undefined> => {
 		const full = refusal();
-		if (full !== undefined) return onEvent(failed("internal-error", full));
-		const dialled = bridgeRequest(await lineOf(configStore, request), request, deps.random);
-		const now = deps.clock.now();
-		const queued = queuedCall({
-			callId: newId("SCL_", deps.random),
-			projectId: request.projectId,
-			region: deps.region,
-			request: dialled,
-			now,
-		});
+		if (full !== undefined) {
+			onEvent(failed("internal-error", full));
+			return undefined;
+		}
+		const { projectId } = request;
+		const callId = newId("SCL_", deps.random);
+		const wanted = bridgeRequest(await lineOf(configStore, request), request, deps.random);
+		const dialled = (await deps.admit?.({ projectId, callId, dial: wanted })) ?? wanted;
+		const queued = queuedCall({ callId, projectId, region: deps.region, request: dialled, now: deps.clock.now() });
 		// Nobody else could run it: its other half is here.
 		const record: CallRecord = { ...queued, state: "claimed", owner: deps.nodeId, bridgedWith: request.callId };
 		if (!(await deps.calls.createCall(record))) throw new Error("a call with this id exists already");
-		const joined: CallDeps = { ...deps, rooms: pair.second, roomUrl: async () => "", token: async () => "" };
-		run(new SecondLeg(joined, record, userAgent, onEvent));
+		const leg = new SecondLeg(deps, { place: request.place, rooms: pair.second }, record, userAgent, onEvent);
+		run(leg);
+		return leg;
 	};
 	return (request, onEvent) => {
-		const pair = new BackToBack();
-		dial(request, pair, onEvent).catch((error: unknown) => {
-			if (!(error instanceof DomainError)) deps.log.error({ callId: request.callId, err: error }, "a second leg could not be dialled");
-			onEvent(failed("unreachable", error instanceof Error ? error.message : String(error)));
-		});
-		return pair.first;
+		const pair = deps.backToBack?.() ?? new BackToBack();
+		let leg: SecondLeg | undefined;
+		dial(request, pair, onEvent).then(
+			(dialled) => {
+				leg = dialled;
+			},
+			(error: unknown) => {
+				if (!(error instanceof DomainError)) deps.log.error({ callId: request.callId, err: error }, "a second leg could not be dialled");
+				onEvent(refused(error));
+			},
+		);
+		return { rooms: pair.first, takeRoom: (room) => leg?.takePlace(room) === true };
 	};
 }
 
@@ -70,13 +81,62 @@ const failed = (reason: CallEnd["reason"], message: string): SecondLegEvent => (
 	end: { by: "node", reason, message },
 });
 
+function refused(error: unknown): SecondLegEvent {
+	const message = error instanceof Error ? error.message : String(error);
+	if (!(error instanceof DomainError) || error.code !== "resource_exhausted") return failed("unreachable", message);
+	const end: CallEnd = { by: "node", reason: "rejected", sipStatus: 503, sipReason: "Service Unavailable", message };
+	return { type: "target-failed", end };
+}
+
 class SecondLeg extends OutboundCall {
 	readonly #tell: (event: SecondLegEvent) => void;
+	readonly #place: { identity: RoomIdentity | undefined };
+	readonly #own: Record<string, string>;
 	#answered = false;
 
-	constructor(deps: CallDeps, record: CallRecord, userAgent: UserAgent, tell: (event: SecondLegEvent) => void) {
-		super(deps, record, outboundPlan(record, deps.log), userAgent, () => {});
+	constructor(
+		deps: CallDeps,
+		beside: Pick<CallDeps, "rooms" | "place">,
+		record: CallRecord,
+		userAgent: UserAgent,
+		tell: (event: SecondLegEvent) => void,
+	) {
+		const place: { identity: RoomIdentity | undefined } = { identity: undefined };
+		const joined: CallDeps = {
+			...deps,
+			...beside,
+			// Once it has the first leg's place in its room it may be moved to other rooms.
+			rooms: { join: (options, signal) => (place.identity === undefined ? beside : deps).rooms.join(options, signal) },
+			roomUrl: async (projectId) => (place.identity === undefined ? "" : deps.roomUrl(projectId)),
+			token: async (identity, projectId) => (place.identity === undefined ? "" : deps.token(identity, projectId)),
+		};
+		const plan = outboundPlan(record, deps.log);
+		super(joined, record, plan, userAgent, () => {});
 		this.#tell = tell;
+		this.#place = place;
+		this.#own = plan.attributes;
+	}
+
+	/** RFC 5589: the transfer target has the referrer's place: the participant stays as he is, and is this telephone from now on. */
+	takePlace({ link, identity }: GivenRoom): boolean {
+		const { session } = link;
+		if (session === undefined || this.media === undefined) return false;
+		const { roomName } = identity;
+		this.#place.identity = identity;
+		this.takeRoom(link);
+		this.records.patch({ roomName, participantIdentity: identity.identity, participantId: session.participantSid });
+		const { "sip.callStatus": _, ...own } = this.#own;
+		const before = session.attributes();
+		// Whose numbers are not shown stay so.
+		const shown = Object.entries(own).filter(([name]) => !NUMBERS.has(name) || before[name] !== undefined);
+		this.setAttributes({ ...Object.fromEntries(shown), ...(before["sip.hold"] === undefined ? {} : { "sip.hold": "" }) });
+		const music = before["sip.holdMusic"];
+		if (music === "tune" || music === "silence") this.dispatch({ type: "room-taken", music });
+		return true;
+	}
+
+	protected override roomIdentity(): RoomIdentity {
+		return this.#place.identity ?? super.roomIdentity();
 	}
 
 	override onLeg(event: SipLegEvent): void {
@@ -95,3 +155,5 @@ class SecondLeg extends OutboundCall {
 		if (!this.#answered) this.#tell({ type: "target-failed", end });
 	}
 }
+
+const NUMBERS: ReadonlySet<string> = new Set(["sip.phoneNumber", "sip.trunkPhoneNumber", "sip.hostname"]);

@@ -1,4 +1,4 @@
-import type { Effect } from "./state.ts";
+import type { CallState, Effect } from "./state.ts";
 
 export const recorded = (event: string, detail: string): Extract<Effect, { do: "record" }> => ({
 	do: "record",
@@ -9,7 +9,14 @@ export const recorded = (event: string, detail: string): Extract<Effect, { do: "
 });
 
 /** What both a transfer and a peer's REFER come to. */
-export const joinTarget = (target: string, callId: string): Effect[] => [
+export const joinTarget = (target: string, callId: string, now: number): Effect[] => [
 	{ do: "join-target" },
-	{ ...recorded("transferred", target), patch: { bridgedWith: callId } },
+	{ ...recorded("transferred", target), patch: { bridgedWith: callId, leftRoomAt: now } },
 ];
+
+/** What a transferred call ends with: by whom it was transferred. */
+export const transferredEnd = ({ referred }: Pick<CallState, "referred">) =>
+	({ by: referred === true ? "peer" : "api", reason: "transferred" }) as const;
+
+/** After a transfer the telephone side hangs up; when it does not, we do. LiveKit's delay. */
+export const HANG_UP_AFTER_MS = 1_000;

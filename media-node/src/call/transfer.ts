@@ -2,11 +2,9 @@ import type { CallEnd } from "@trunkline/contracts";
 import type { CallCommand, TransferCommand, TransferOutcome } from "@trunkline/domain";
 import { withPlace } from "./place.ts";
 import { withReferral } from "./referral.ts";
-import { joinTarget, recorded } from "./transfer-effects.ts";
+import { HANG_UP_AFTER_MS, joinTarget, recorded, transferredEnd } from "./transfer-effects.ts";
 import { type CallEvent, type CallState, type Effect, finish, hangupStatus, ignore, type Step, step, type Transfer } from "./state.ts";
 
-/** After a transfer the telephone side hangs up; when it does not, we do. LiveKit's delay. */
-const HANG_UP_AFTER_MS = 1_000;
 /** REFERs of a call that are over, whose NOTIFYs are none of the current one. */
 const MAX_STALE = 16;
 
@@ -42,7 +40,7 @@ export function withTransfers(
 			break;
 		case "bye":
 			if (state.transfer?.stage === "done" || state.joined === true)
-				return finish(state, "over", TRANSFERRED, now, ...cleared(), hangupStatus());
+				return finish(state, "over", transferredEnd(state), now, ...cleared(), hangupStatus());
 			// Plivo and others hang up as soon as they have taken the REFER, and send no NOTIFY: it is in their hands, as it was meant to be.
 			if (state.transfer?.stage === "pending" && state.transfer.accepted) return hungUpByPeer(state, state.transfer, now);
 			break;
@@ -50,7 +48,9 @@ export function withTransfers(
 	}
 	const other = bridged(state, event, now);
 	if (other !== undefined) return other;
-	return withReferral(state, event, (own) => withPlace(own, event, (placed) => endedWithCall(placed.transfer, rest(placed, event, now))));
+	return withReferral(state, event, now, (own) =>
+		withPlace(own, event, (placed) => endedWithCall(placed.transfer, rest(placed, event, now))),
+	);
 }
 
 /** What comes of the node's own call to the target. */
@@ -59,7 +59,7 @@ function bridged(state: CallState, event: CallEvent, now: number): Step | undefi
 	// The other telephone has hung up.
 	if (event.type === "room-closed" && isJoined === true && event.reason === "other-leg") return hangUp(state, now);
 	if (transfer?.stage !== "dialling") return undefined;
-	if (event.type === "target-answered") return joined(state, transfer, event.callId);
+	if (event.type === "target-answered") return joined(state, transfer, event.callId, now);
 	return event.type === "target-failed" ? fail({ ...state, transfer }, targetOutcome(event.end), failureText(event.end)) : undefined;
 }
 
@@ -68,6 +68,7 @@ function begin(state: CallState, command: TransferCommand, now: number): Step {
 	const { transferId, transferTo, playDialtone, ringingTimeoutMs, headers } = command;
 	const current = state.transfer;
 	if (state.referral !== undefined) return refuse(state, command, "elsewhere");
+	if (state.joined === true && (current?.stage !== "done" || current.target !== transferTo)) return refuse(state, command, "joined");
 	if (current !== undefined && current.stage !== "late") {
 		if (current.target !== transferTo) return refuse(state, command, "elsewhere");
 		if (current.stage === "done") return step(state, {}, told([transferId], SUCCESS));
@@ -122,20 +123,21 @@ function referRefused(state: CallState & { transfer: Transfer }, status: number,
 		do: "dial-target",
 		target: transfer.target,
 		trunkId: bridgeTrunkId,
+		inRoom: false,
 		headers: transfer.headers,
 		ringingTimeoutMs: Math.max(1, transfer.deadline - now),
 	});
 }
 
 /** The target has answered the node's own call. */
-function joined(state: CallState, transfer: Transfer, callId: string): Step {
+function joined(state: CallState, transfer: Transfer, callId: string, now: number): Step {
 	const done = { ...transfer, stage: "done", waiting: [] } as const;
 	// In this order: the room sees the end of the participant's call, and the caller hears ringback until the target can be heard.
 	return step(
 		state,
 		{ transfer: done, joined: true },
 		hangupStatus(),
-		...joinTarget(transfer.target, callId),
+		...joinTarget(transfer.target, callId, now),
 		...settled(transfer, SUCCESS),
 	);
 }
@@ -214,14 +216,14 @@ function late(state: CallState): Step {
 }
 
 function hangUp(state: CallState, now: number): Step {
-	return finish(state, "ending", TRANSFERRED, now, ...cleared(), hangupStatus(), { do: "bye", reason: "transferred" });
+	return finish(state, "ending", transferredEnd(state), now, ...cleared(), hangupStatus(), { do: "bye", reason: "transferred" });
 }
 
 function hungUpByPeer(state: CallState, transfer: Transfer, now: number): Step {
 	const message = "the telephone side took the transfer on and hung up";
 	const outcome: TransferOutcome = { status: "successful", reason: "completed", message };
 	const effects = [...settled(transfer, outcome), recorded("transferred", transfer.target), hangupStatus()];
-	return finish({ ...state, transfer: { ...transfer, stage: "done", waiting: [] } }, "over", TRANSFERRED, now, ...effects);
+	return finish({ ...state, transfer: { ...transfer, stage: "done", waiting: [] } }, "over", transferredEnd({}), now, ...effects);
 }
 
 /** A call that ends leaves nobody waiting. */
@@ -243,7 +245,6 @@ const UNTOLD: TransferOutcome = {
 /** The trunk's setting would have helped; without it the refusal stands. */
 const NO_BRIDGE =
 	"the telephone side refused REFER; with settings.transfer.bridgeTrunkId on the trunk the node would call the target itself and join the two";
-const TRANSFERRED = { by: "api", reason: "transferred" } as const;
 
 const rejected = (code: number, reason: string): TransferOutcome => ({ status: "failed", reason: "rejected", sipStatus: { code, reason } });
 

@@ -69,6 +69,9 @@ export class Transferring {
 			case "join-target":
 				this.#moves.joinTarget();
 				return true;
+			case "give-room":
+				this.#moves.giveRoom(this.#identity());
+				return true;
 			case "drop-target":
 				this.#call.rooms.abandon();
 				return true;
@@ -105,18 +108,25 @@ export class Transferring {
 		leg.refer(refer, headers);
 	}
 
-	#dialTarget({ target, trunkId, headers, ringingTimeoutMs }: Extract<Effect, { do: "dial-target" }>): void {
+	#dialTarget({ target, trunkId, headers, ringingTimeoutMs, inRoom }: Extract<Effect, { do: "dial-target" }>): void {
 		const { callId, deps, referrer, projectId } = this.#call;
 		const { ownNumber, line } = referrer();
-		const request = { callId, projectId: projectId(), ownNumber, line, target, trunkId, headers: { ...headers }, ringingTimeoutMs };
+		const request = {
+			...{ callId, projectId: projectId(), ownNumber, line, place: deps.place ?? callId },
+			...{ target, trunkId, headers: { ...headers }, ringingTimeoutMs, inRoom },
+		};
 		this.#moves.dialTarget(deps.dialSecondLeg, request);
 	}
 
-	/** As the participant is now: what was told of him in this room is true in the other one. */
 	#moveRoom(roomName: string): void {
+		this.#moves.toRoom({ ...this.#identity(), roomName });
+	}
+
+	/** As the participant is now: what was told of him in this room is true in the other one. */
+	#identity(): RoomIdentity {
 		const { rooms, roomIdentity } = this.#call;
 		// A rule's room configuration (agents above all) is for the room that the rule named.
-		const { identity, name, metadata, attributes } = roomIdentity();
-		this.#moves.toRoom({ identity, name, metadata, attributes: { ...attributes, ...rooms.current.session?.attributes() }, roomName });
+		const { identity, name, metadata, attributes, roomName } = roomIdentity();
+		return { identity, name, metadata, attributes: { ...attributes, ...rooms.current.session?.attributes() }, roomName };
 	}
 }

@@ -176,6 +176,8 @@ export interface CallRecord {
 	request?: DialRequest;
 	/** the call that this one was joined to in place: the second leg of a transfer, and the call that was transferred */
 	bridgedWith?: string;
+	/** ms: it goes on without its room, since when another telephone has the room's place, or its own place there. `roomName` says which room it was. */
+	leftRoomAt?: number;
 	/** as agreed with the telephone; `srtp` = its suite, unset = in the clear */
 	media?: CallMedia;
 	/** the latest; earlier ones are in the timeline */

@@ -98,8 +98,11 @@ export const trunkSettingsSchema = z.strictObject({
 		.strictObject({
 			/** when REFER is refused, the node dials the target over this outbound trunk and joins the two legs; "same" = the trunk of the call itself */
 			bridgeTrunkId: z.string().max(64).optional(),
-			/** a REFER of the peer: "refuse" (603), or "bridge" = we call its target (fraud policy applies) and join the legs */
-			incoming: z.enum(["refuse", "bridge"]).optional(),
+			/**
+			 * a REFER of the peer: "refuse" (603), or we call its target (fraud policy applies). "follow" (RFC 5589): the target takes the telephone's place in the
+			 * room. "bridge": the two telephones are joined, and the room is left.
+			 */
+			incoming: z.enum(["refuse", "follow", "bridge"]).optional(),
 			/** a peer's INVITE with Replaces (RFC 3891) may take over one of this trunk's calls */
 			replaces: z.boolean().optional(),
 		})

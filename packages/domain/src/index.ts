@@ -28,6 +28,7 @@ export * from "./policy/admission.ts";
 export * from "./policy/destination.ts";
 export * from "./ports.ts";
 export * from "./project/cache.ts";
+export * from "./project/call-slots.ts";
 export * from "./project/counted-calls.ts";
 export * from "./project/in-force.ts";
 export * from "./project/number-owners.ts";

@@ -179,7 +179,7 @@ function withLocalProjects(
 ): { deps: ApiDeps; nodeProjects?: MediaNodeOptions["projects"] } {
 	if (adminSecret === undefined) return { deps };
 	const box = openSecretBox(join(dataDir, "secrets.key"));
-	const { projectForInbound, livekitOf, ...made } = withProjects(deps, {
+	const { projectForInbound, livekitOf, policyOf, admit, ...made } = withProjects(deps, {
 		store: new DynamoProjectStore({ client, table: tables.config, box }),
 		owners: new DynamoNumberOwnerStore({ client, table: tables.config }),
 		callLimits: new DynamoCallLimitStore({ client, table: tables.calls }),
@@ -192,6 +192,8 @@ function withLocalProjects(
 		nodeProjects: {
 			forInbound: projectForInbound,
 			livekit: livekitOf,
+			policy: policyOf,
+			admit,
 		},
 	};
 }

@@ -42,7 +42,7 @@ export const effectiveSettingsSchema = z
 			clientCertificate: z.string().nullable(),
 			minVersion: z.enum(["TLSv1.2", "TLSv1.3"]),
 		}),
-		transfer: z.object({ bridgeTrunkId: z.string().nullable(), incoming: z.enum(["refuse", "bridge"]), replaces: z.boolean() }),
+		transfer: z.object({ bridgeTrunkId: z.string().nullable(), incoming: z.enum(["refuse", "follow", "bridge"]), replaces: z.boolean() }),
 		promptLanguage: z.string(),
 		recording: z.object({ enabled: z.boolean(), notice: z.boolean(), directory: z.string() }),
 		noiseSuppression: z.object({ uplink: z.boolean().nullable(), downlink: z.boolean(), mix: z.number() }),

@@ -12,6 +12,8 @@ export interface BridgeTarget {
 	ringingTimeoutMs: number;
 	/** our number in the call that is to be joined: the caller's number of the new one, where the trunk has it */
 	ownNumber: string;
+	/** it is to take the other telephone's place in a room, and may be transferred in its turn */
+	inRoom?: boolean;
 }
 
 /**
@@ -35,7 +37,7 @@ export function bridgeRequest(line: OutboundTrunk | DialRequest, bridge: BridgeT
 			headers: { ...line.headers, ...added },
 			ringingTimeoutMs,
 			toUserOverride: "",
-			...withoutTransfer(line.settings),
+			...(bridge.inRoom === true ? {} : withoutTransfer(line.settings)),
 		};
 	}
 	const isOurs = line.numbers.includes(ownNumber) || (line.numbers.includes("*") && ownNumber !== "");
@@ -44,7 +46,7 @@ export function bridgeRequest(line: OutboundTrunk | DialRequest, bridge: BridgeT
 		line,
 		{ random },
 	);
-	return { ...request, ...target, ...NOBODY, ...withoutTransfer(line.settings) };
+	return { ...request, ...target, ...NOBODY, ...(bridge.inRoom === true ? {} : withoutTransfer(line.settings)) };
 }
 
 /** The user or number to dial; a SIP URI stays whole, as it may be of another host than the trunk's. */

@@ -21,6 +21,11 @@ export function isLive(state: CallState): boolean {
 	return IS_LIVE[state];
 }
 
+/** It is not over, and has not left its room to another telephone. */
+export function isInRoom({ state, leftRoomAt }: Pick<CallRecord, "state" | "leftRoomAt">): boolean {
+	return isLive(state) && leftRoomAt === undefined;
+}
+
 /** Does a call of the right project belong on the list, its place (`after`, `limit`) apart? */
 export function isWanted(call: CallRecord, search: CallSearch): boolean {
 	return (

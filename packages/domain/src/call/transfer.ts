@@ -34,18 +34,15 @@ export function errorForTransfer({ reason, sipStatus, message, refused }: Transf
 	if (refused !== undefined) return refusal(refused);
 	if (sipStatus !== undefined) {
 		const text = sipStatus.reason === "" ? String(sipStatus.code) : `${sipStatus.code}: ${sipStatus.reason}`;
-		return new DomainError(
-			errorCodeForSipStatus(sipStatus.code),
-			`twirp error unknown: call transfer failed: sip status: ${text}${message === undefined ? "" : ` (${message})`}`,
-			{
-				sip_status_code: String(sipStatus.code),
-				sip_status: sipStatus.reason,
+		// The text is LiveKit's, for whoever compares it; what more there is to say is beside it.
+		return new DomainError(errorCodeForSipStatus(sipStatus.code), `${FAILED}: sip status: ${text}`, {
+			sip_status_code: String(sipStatus.code),
+			sip_status: sipStatus.reason,
 			...(message === undefined ? {} : { transfer_detail: message }),
-			},
-		);
+		});
 	}
 	const code = reason === "ringing-timeout" ? "deadline_exceeded" : reason === "canceled" ? "canceled" : "failed_precondition";
-	return new DomainError(code, `twirp error unknown: call transfer failed: ${message ?? WORDS[reason]}`, { transfer_reason: reason });
+	return new DomainError(code, `${FAILED}: ${message ?? WORDS[reason]}`, { transfer_reason: reason });
 }
 
 /** The error for a move to another room, or a hold, that came to nothing. */
@@ -57,6 +54,8 @@ export function errorForPlacement({ reason, message, refused }: TransferOutcome)
 			return new DomainError("failed_precondition", "the call is not answered yet");
 		case "gone":
 			return new DomainError("not_found", "the call is over, is no longer in a room, or its media node is gone");
+		case "joined":
+			return new DomainError("failed_precondition", `${JOINED}: it is in no room any more`);
 		default:
 			return new DomainError(reason === "ringing-timeout" ? "deadline_exceeded" : "failed_precondition", message ?? WORDS[reason]);
 	}
@@ -70,8 +69,13 @@ function refusal(refused: NonNullable<TransferOutcome["refused"]>): DomainError 
 			return new DomainError("failed_precondition", "the call is not answered yet: only an answered call can be transferred");
 		case "gone":
 			return new DomainError("unavailable", "twirp error unknown: no response from servers: the call is over, or its media node is gone");
+		case "joined":
+			return new DomainError("failed_precondition", `${FAILED}: ${JOINED}; it can be hung up, and not be transferred again`);
 	}
 }
+
+const FAILED = "twirp error unknown: call transfer failed";
+const JOINED = "the call was transferred, and is joined to another telephone";
 
 const WORDS: Record<TransferOutcome["reason"], string> = {
 	unspecified: "no reason was given",

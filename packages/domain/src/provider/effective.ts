@@ -16,7 +16,7 @@ export interface EffectiveSettings {
 	uri: Group<"uri">;
 	registration: { enabled: boolean; registrar: string | null; user: string | null; expiresSeconds: number };
 	tls: { serverName: string | null; clientCertificate: string | null; minVersion: "TLSv1.2" | "TLSv1.3" };
-	transfer: { bridgeTrunkId: string | null; incoming: "refuse" | "bridge"; replaces: boolean };
+	transfer: { bridgeTrunkId: string | null; incoming: "refuse" | "follow" | "bridge"; replaces: boolean };
 	promptLanguage: string;
 	recording: Group<"recording">;
 	/** `uplink` null: as `krisp_enabled` says */
@@ -54,7 +54,21 @@ export function effectiveSettings(settings: TrunkSettings | undefined): Effectiv
 	const provider = settings?.provider ?? "generic";
 	const profile = providerProfile(provider);
 	const layers = [profile.settings, settings ?? {}];
-	const group = <K extends "earlyMedia" | "sessionTimer" | "identity" | "uri" | "registration" | "tls" | "transfer" | "recording" | "noiseSuppression" | "limits">(key: K) =>
+	const group = <
+		K extends
+			| "earlyMedia"
+			| "sessionTimer"
+			| "identity"
+			| "uri"
+			| "registration"
+			| "tls"
+			| "transfer"
+			| "recording"
+			| "noiseSuppression"
+			| "limits",
+	>(
+		key: K,
+	) =>
 		merged<Settable[K]>(
 			GENERIC[key],
 			layers.map((layer) => layer[key] as Partial<Settable[K]> | undefined),
