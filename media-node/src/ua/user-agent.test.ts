@@ -563,6 +563,38 @@ describe("an INVITE of ours", () => {
 	});
 });
 
+it("a peer is one for as long after the end of its call as after the beginning", async () => {
+	const trusted: string[] = [];
+	const guard = {
+		admits: () => true,
+		admitsConnection: () => true,
+		trust: (host: string) => void trusted.push(`${clock.now() - 1_000_000} ${host}`),
+		isKnown: () => true,
+		strike: () => {},
+		sameParty: () => false,
+	};
+	const theirs = phone();
+	const userAgent = agent({ guard });
+	onEvent = () => {};
+	theirs.handle(dial());
+	clock.runFor(10);
+	incoming[0]?.leg.accept(SDP);
+	clock.runFor(7_200_000);
+	theirs.handle({ kind: "bye", leg: "1" });
+	clock.runFor(10);
+	expect(trusted.map((line) => line.split(" ")[1])).toEqual([THEIRS.host, THEIRS.host]);
+	expect(Number(trusted[1]?.split(" ")[0])).toBeGreaterThan(7_200_000);
+	trusted.length = 0;
+	theirs.onEvent = (event) => {
+		if (event.type === "incoming") theirs.handle({ kind: "accept", leg: event.leg, body });
+	};
+	const leg = await userAgent.invite("carrier.example", "UDP", invite, () => {});
+	clock.runFor(10);
+	leg.bye();
+	clock.runFor(10);
+	expect(trusted).toHaveLength(2);
+});
+
 describe("close", () => {
 	it("stops the clock: nothing is sent, received or set any more", async () => {
 		const userAgent = agent();

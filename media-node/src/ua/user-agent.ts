@@ -303,8 +303,9 @@ export class SipUserAgent implements UserAgent {
 			if (event.type === "in-dialog" && event.request.method === "INFO") return this.#onInfo(event);
 			const leg = this.#legs.get(event.leg);
 			if (leg === undefined) return;
-			if (event.type === "failed" || event.type === "ended" || event.type === "cancelled") this.#legs.delete(event.leg);
-			leg.listener(legEvent(event, this.#attempts.targetOf(event.leg)?.host ?? leg.target));
+			leg.target = this.#attempts.targetOf(event.leg)?.host ?? leg.target;
+			if (event.type === "failed" || event.type === "ended" || event.type === "cancelled") this.#forget(event.leg, leg);
+			leg.listener(legEvent(event, leg.target));
 		} catch (error) {
 			// One call's fault must not stop the loop that serves all the others; and its peer must not wait for an answer in vain.
 			this.#options.log.error({ err: error, event: event.type }, "handling a SIP event failed");
@@ -362,6 +363,12 @@ export class SipUserAgent implements UserAgent {
 			reason: refusal?.reason ?? "OK",
 			headers,
 		});
+	}
+
+	/** The call is over; its peer may repeat its last requests, or call again. */
+	#forget(name: string, leg: Leg): void {
+		this.#legs.delete(name);
+		if (leg.trusted && leg.target !== "") this.#options.guard?.trust(leg.target);
 	}
 
 	/** A trunk took the call. */

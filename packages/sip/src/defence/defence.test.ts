@@ -169,12 +169,20 @@ describe("memory", () => {
 		expect(guard.isPeer("203.0.113.1", 1_000)).toBe(true);
 	});
 
-	it("a peer that is silent for long is a stranger again", () => {
+	it("a peer that has had no call for long is a stranger again, however much it sends: it could try passwords for ever", () => {
 		const guard = defence();
-		guard.trust("203.0.113.1", 0);
-		guard.admit(message(), "203.0.113.1", 599_999);
-		expect(guard.isPeer("203.0.113.1", 1_000_000)).toBe(true);
-		expect(guard.isPeer("203.0.113.1", 1_200_000)).toBe(false);
+		guard.trust(STRANGER, 0);
+		for (let at = 60_000; at < 600_000; at += 60_000) expect(guard.admit(message(), STRANGER, at).verdict).toBe("pass");
+		expect([guard.isPeer(STRANGER, 599_999), guard.isPeer(STRANGER, 600_000)]).toEqual([true, false]);
+		for (let i = 0; i < 10; i++) guard.strike(STRANGER, "bad-credentials", 600_000);
+		expect(guard.admit(message(), STRANGER, 600_001).verdict).toBe("banned");
+	});
+
+	it("each call makes it a peer for as long again", () => {
+		const guard = defence();
+		guard.trust(STRANGER, 0);
+		guard.trust(STRANGER, 500_000);
+		expect([guard.isPeer(STRANGER, 1_099_999), guard.isPeer(STRANGER, 1_100_000)]).toEqual([true, false]);
 	});
 });
 

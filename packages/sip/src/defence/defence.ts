@@ -35,7 +35,7 @@ export interface DefenceLimits {
 	/** the first ban; each further one is twice as long */
 	shortestBanMs: Millis;
 	longestBanMs: Millis;
-	/** how long a source counts as a peer after its last sign of life */
+	/** how long a source counts as a peer after its last call began or ended; what it sends meanwhile makes it no longer */
 	peerMs: Millis;
 	/** most entries of each table: strangers, peers, bans */
 	tableSize: number;
@@ -166,9 +166,10 @@ export class Defence {
 		const source = sourceOf(host);
 		this.#bans.delete(source);
 		this.#strangers.delete(source);
+		const until = now + this.#limits.peerMs;
 		const peer = this.#peer(source, now);
-		if (peer === undefined)
-			this.#peers.set(source, { datagrams: { tokens: this.#limits.peerBurst, at: now }, until: now + this.#limits.peerMs });
+		if (peer === undefined) this.#peers.set(source, { datagrams: { tokens: this.#limits.peerBurst, at: now }, until });
+		else peer.until = until;
 	}
 
 	/** Has calls with us, or had some lately. */
@@ -225,12 +226,9 @@ export class Defence {
 	#peer(source: string, now: Millis): Peer | undefined {
 		const peer = this.#peers.touch(source);
 		if (peer === undefined) return undefined;
-		if (now >= peer.until) {
-			this.#peers.delete(source);
-			return undefined;
-		}
-		peer.until = now + this.#limits.peerMs;
-		return peer;
+		if (now < peer.until) return peer;
+		this.#peers.delete(source);
+		return undefined;
 	}
 
 	#stranger(source: string, now: Millis): Stranger {
