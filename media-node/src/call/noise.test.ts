@@ -53,10 +53,11 @@ it.each<[boolean, TrunkSettings | undefined, NoiseSuppression | undefined]>([
 
 describe("a call", () => {
 	it("that wants it has it as soon as there is media, and its record says so after the answer", () => {
-		const { effects } = run(initialInbound, { type: "start" }, decided(ON), ...ANSWERED);
+		const { state, effects } = run(initialInbound, { type: "start" }, decided(ON), ...ANSWERED);
 		expect(told(effects)).toEqual([ON, ["noise-suppression", "uplink"]]);
 		const at = (name: Effect["do"]): number => effects.findIndex((effect) => effect.do === name);
 		expect(at("suppress")).toBeLessThan(at("bridge"));
+		expect(told(run(state, { type: "digit", code: 1, digit: "1" }).effects), "said once").toEqual([]);
 	});
 
 	it("whose rule is known by its PIN has it from then on", () => {

@@ -38,6 +38,10 @@ export interface LocalConfig {
 	recordingsDir?: string;
 	/** prompts of one's own, a folder for each language */
 	promptsDir?: string;
+	/** WAV file for callers who are held; unset: a tune of our own */
+	holdMusic?: string;
+	/** ES module that takes noise out of calls in the place of DTLN */
+	noiseSuppressorModule?: string;
 	/** how often the trunks that register are looked at; set by tests alone */
 	registrationPollMs?: number;
 }
@@ -95,6 +99,8 @@ const schema = z.object({
 	TRUNKLINE_ADMIN_SECRET: z.string().min(MIN_ADMIN_SECRET_LENGTH, `must have at least ${MIN_ADMIN_SECRET_LENGTH} characters`).optional(),
 	RECORDINGS_DIR: z.string().optional(),
 	PROMPTS_DIR: z.string().optional(),
+	HOLD_MUSIC: z.string().optional(),
+	NOISE_SUPPRESSOR_MODULE: z.string().optional(),
 	MAX_CALLS: z
 		.string()
 		.regex(/^[1-9]\d{0,4}$/, "must be a number from 1 to 99999")
@@ -143,6 +149,8 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 		maxCalls: maxCalls(settings.MAX_CALLS, rtpPortRange),
 		...(settings.RECORDINGS_DIR === undefined ? {} : { recordingsDir: resolve(cwd, settings.RECORDINGS_DIR) }),
 		...(settings.PROMPTS_DIR === undefined ? {} : { promptsDir: resolve(cwd, settings.PROMPTS_DIR) }),
+		...(settings.HOLD_MUSIC === undefined ? {} : { holdMusic: resolve(cwd, settings.HOLD_MUSIC) }),
+		...(settings.NOISE_SUPPRESSOR_MODULE === undefined ? {} : { noiseSuppressorModule: resolve(cwd, settings.NOISE_SUPPRESSOR_MODULE) }),
 		...(settings.LIVEKIT_URL === undefined ? {} : { livekitUrl: settings.LIVEKIT_URL }),
 		...(settings.TRUNKLINE_ADMIN_SECRET === undefined ? {} : { adminSecret: settings.TRUNKLINE_ADMIN_SECRET }),
 	};

@@ -6,7 +6,7 @@ import { wantsDigits } from "@trunkline/domain";
 import type { CallStore, CommandQueue, WebhookStore, ConfigStore, RegistrationStore, TransferStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, MOVE_PATH, transferBy, withProjects } from "@trunkline/functions";
-import { ipv6Of, KeptRecordings, MediaNode, type MediaNodeOptions, type NodeStats, TlsFileError } from "@trunkline/media-node";
+import { ipv6Of, KeptRecordings, MediaNode, type MediaNodeOptions, type NodeStats, readHoldMusic, TlsFileError } from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, ensureQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer, type RoomServerStats } from "@trunkline/room-server";
@@ -73,6 +73,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const http = await HttpServer.listen(config.host, config.port);
 	closing.add("HTTP", () => http.close());
 	await findRtpPort(config.host, config.rtpPortRange);
+	const holdMusic = await holdMusicOf(config);
 
 	const dynamo = await startEmbeddedDynamo({ dataDir: join(config.dataDir, "dynamodb") });
 	closing.add("DynamoDB", () => dynamo.close());
@@ -150,6 +151,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		commandQueue,
 		transferStore,
 		registrationStore,
+		holdMusic,
 		log,
 		roomUrl,
 		...(nodeProjects === undefined ? {} : { projects: nodeProjects }),
@@ -215,6 +217,7 @@ interface NodeParts {
 	webhooks: WebhookStore;
 	transferStore: TransferStore;
 	registrationStore: RegistrationStore;
+	holdMusic: Int16Array | undefined;
 	log: Logger;
 	roomUrl: string;
 	projects?: MediaNodeOptions["projects"];
@@ -232,6 +235,8 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 				advertisedAddress: config.advertisedAddress,
 				...ipv6Of(config.sip),
 				promptsDirectory: config.promptsDir,
+				holdMusic: parts.holdMusic,
+				noiseSuppressor: { module: config.noiseSuppressorModule },
 				portRange: config.rtpPortRange,
 			},
 			livekit: { url: parts.roomUrl, apiKey: config.apiKey, apiSecret: config.apiSecret },
@@ -270,6 +275,16 @@ async function seedOnce(config: LocalConfig, store: ConfigStore): Promise<void> 
 	if (existsSync(marker)) return;
 	await seed(store, LOCAL_PROJECT, Date.now());
 	writeFileSync(marker, `${new Date().toISOString()}\n`);
+}
+
+/** Read at the start: a file that nobody can play is better known before the first caller waits. */
+async function holdMusicOf({ holdMusic }: LocalConfig): Promise<Int16Array | undefined> {
+	if (holdMusic === undefined) return undefined;
+	try {
+		return await readHoldMusic(holdMusic);
+	} catch (error) {
+		throw new SettingError(`HOLD_MUSIC=${holdMusic}: ${error instanceof Error ? error.message : String(error)}`);
+	}
 }
 
 const loopbackOf = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host);
