@@ -32,6 +32,8 @@ export class Testbed {
 				PORT: "0",
 				SIP_PORT: "0",
 				RTP_PORT_RANGE: "21000-29000",
+				// Threads take a second to start; the same tests run with them, too.
+				MEDIA_WORKERS: process.env["MEDIA_WORKERS"] ?? "0",
 				DATA_DIR: dataDir,
 				LOG_LEVEL: process.env["LOG_LEVEL"] ?? "error",
 				...settings,
@@ -69,6 +71,11 @@ export class Testbed {
 			await participant.leave();
 		});
 		return participant;
+	}
+
+	/** where the system under test keeps its files */
+	get dataDir(): string {
+		return this.#dataDir;
 	}
 
 	/** A trunk for the number and a rule into the room; gives their ids. */

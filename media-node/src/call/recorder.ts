@@ -31,14 +31,17 @@ export class Recorder {
 	#current: Current | undefined;
 	readonly #finishing = new Map<string, CallRecording>();
 	#count = 0;
+	#isActive = false;
 	#work: Promise<unknown> = Promise.resolve();
 
 	constructor(call: RecordedCall) {
 		this.#call = call;
 	}
 
-	/** Telephone and room hear each other. */
-	onBridged(): void {
+	/** The call's record is in that state from now on: from `active` on telephone and room hear each other. */
+	onRecord(state: RecordState): void {
+		if (state !== "active" || this.#isActive) return;
+		this.#isActive = true;
 		const { enabled, notice } = effectiveSettings(this.#call.referrer().settings).recording;
 		if (enabled) this.#call.run("beginning a recording", this.#begin(notice));
 	}

@@ -338,7 +338,8 @@ export abstract class CallRunner {
 			case "attributes":
 				return this.setAttributes(effect.attributes);
 			case "record":
-				return this.records.transition(effect.from, effect.to, this.deps.clock.now(), effect.event, effect.detail, effect.patch);
+				this.records.transition(effect.from, effect.to, this.deps.clock.now(), effect.event, effect.detail, effect.patch);
+				return this.#recorder.onRecord(effect.to);
 			case "end-record":
 				return this.#endRecord(effect.end);
 			case "timer":
@@ -446,7 +447,6 @@ export abstract class CallRunner {
 		if (media === undefined || this.room === undefined) return this.dispatch({ type: "fault", message: "bridge without media or room" });
 		this.#rooms.current.bridge(media);
 		media.watch(this.deps.mediaTimeoutMs.first, this.deps.mediaTimeoutMs.later);
-		this.#recorder.onBridged();
 		this.onBridged();
 	}
 

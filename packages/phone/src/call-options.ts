@@ -10,6 +10,8 @@ export interface CallOptions {
 	headers?: readonly HeaderInput[];
 	codecs?: readonly AudioCodec[];
 	srtp?: PhoneSrtp;
+	/** false: the offer has no telephone-event (RFC 4733), as that of an old telephone whose digits are tones */
+	telephoneEvent?: boolean;
 	/** no SDP in the INVITE: the far side offers, and the ACK has our answer (RFC 3261 §13.2.1) */
 	delayedOffer?: boolean;
 	/** takes reliable provisional responses, with PRACK (RFC 3262) */

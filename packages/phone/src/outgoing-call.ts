@@ -10,7 +10,7 @@ import {
 	tagOf,
 } from "@trunkline/sip";
 import { PhoneCall } from "./call.ts";
-import { sdpBody, sdpOf } from "./text.ts";
+import { sdpBody, sdpOf, withoutTelephoneEvent } from "./text.ts";
 
 export class OutgoingCall extends PhoneCall {
 	readonly direction = "outgoing";
@@ -19,10 +19,15 @@ export class OutgoingCall extends PhoneCall {
 	#early: Negotiated | undefined;
 
 	/** @internal */
-	async dial(invite: Omit<Extract<SipInput, { kind: "call" }>, "kind" | "leg" | "body">, timeoutMs: number | undefined): Promise<void> {
+	async dial(
+		invite: Omit<Extract<SipInput, { kind: "call" }>, "kind" | "leg" | "body">,
+		timeoutMs: number | undefined,
+		telephoneEvent = true,
+	): Promise<void> {
 		const media = await this.openMedia();
 		this.#delayedOffer = invite.delayedOffer === true;
-		const body = this.#delayedOffer ? {} : { body: sdpBody(createOffer(this.describe(media))) };
+		const offer = createOffer(this.describe(media));
+		const body = this.#delayedOffer ? {} : { body: sdpBody(telephoneEvent ? offer : withoutTelephoneEvent(offer)) };
 		this.timing.startedAt = performance.now();
 		if (timeoutMs !== undefined) this.giveUpAfter(timeoutMs);
 		this.line.feed({ kind: "call", leg: this.leg, ...invite, ...body });

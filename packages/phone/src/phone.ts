@@ -165,7 +165,7 @@ export class Phone {
 			...(username !== undefined && password !== undefined && { auth: { username, password } }),
 		};
 		try {
-			await call.dial(invite, options.timeoutMs);
+			await call.dial(invite, options.timeoutMs, options.telephoneEvent);
 		} catch (error) {
 			call.abandon();
 			throw error instanceof PhoneError ? error : new PhoneError((error as Error).message, { cause: error });

@@ -13,3 +13,15 @@ export function sdpOf(message: SipMessage): string | undefined {
 	const type = (header(message, "content-type") ?? "").split(";", 1)[0]?.trim().toLowerCase();
 	return type === "application/sdp" ? decoder.decode(message.body) : undefined;
 }
+
+/** The description of a telephone that knows no RFC 4733. */
+export function withoutTelephoneEvent(sdp: string): string {
+	const types = new Set([...sdp.matchAll(/^a=rtpmap:(\d+) telephone-event\//gim)].map(([, type]) => type));
+	const kept = sdp.split("\r\n").filter((line) => !types.has(/^a=(?:rtpmap|fmtp):(\d+) /.exec(line)?.[1]));
+	return kept.map((line) => (line.startsWith("m=audio") ? withoutTypes(line, types) : line)).join("\r\n");
+}
+
+function withoutTypes(line: string, types: ReadonlySet<string | undefined>): string {
+	const [media, port, protocol, ...offered] = line.split(" ");
+	return [media, port, protocol, ...offered.filter((type) => !types.has(type))].join(" ");
+}
