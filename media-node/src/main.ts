@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { newId } from "@trunkline/contracts";
 import { wantsDigits } from "@trunkline/domain";
 import { createLogger, loggedMetrics, type Logger } from "@trunkline/observability";
@@ -23,7 +22,7 @@ import { startHealthServer } from "./health/server.ts";
 import { nodeProjects } from "./projects.ts";
 import { TlsFileError } from "./transport/tls-files.ts";
 import { ipv6Of } from "./sip-config.ts";
-import { holdMusicOf } from "./media/hold-file.ts";
+import { readHoldMusic } from "./media/hold-file.ts";
 import { KeptRecordings } from "./recordings/kept-recordings.ts";
 import { MediaNode, type MediaNodeOptions } from "./wire.ts";
 
@@ -167,7 +166,7 @@ function withProjects(
 async function holdMusicIn(file: string | undefined): Promise<{ holdMusic?: Int16Array }> {
 	if (file === undefined) return {};
 	try {
-		return { holdMusic: holdMusicOf(await readFile(file)) };
+		return { holdMusic: await readHoldMusic(file) };
 	} catch (error) {
 		throw new SettingError(`HOLD_MUSIC=${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
 	}

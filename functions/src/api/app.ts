@@ -2,7 +2,8 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { DomainError } from "@trunkline/domain";
 import { authenticate } from "./auth.ts";
-import type { ApiDeps, RpcContext } from "./deps.ts";
+import { idempotencyOf } from "./call-id.ts";
+import type { ApiDeps } from "./deps.ts";
 import { errorResponse, responseForError } from "./errors.ts";
 import type { Grants } from "./grants.ts";
 import { MOVE_PATH, moveParticipant } from "./routes/move.ts";
@@ -14,7 +15,6 @@ import { registerV1 } from "./v1/register.ts";
 
 /** Far above any trunk or rule within its limits. */
 const MAX_BODY_BYTES = 512 * 1024;
-const MAX_IDEMPOTENCY_KEY_LENGTH = 255;
 const NO_GRANTS: Grants = { sipAdmin: false, sipCall: false };
 
 /** The HTTP API: LiveKit's SIP service over Twirp; its other services go through to `roomService`. */
@@ -85,16 +85,6 @@ async function sipRequest(request: Request, name: string, deps: ApiDeps, limiter
 	});
 	for (const [header, value] of answerHeaders) answer.headers.set(header, value);
 	return answer;
-}
-
-/** The key that its caller chose counts before the one that the SDK made up. Throws `invalid_argument`. */
-function idempotencyOf(headers: Headers): RpcContext["idempotency"] {
-	const chosen = headers.get("idempotency-key") ?? "";
-	if (chosen.length > MAX_IDEMPOTENCY_KEY_LENGTH)
-		throw new DomainError("invalid_argument", `Idempotency-Key is too long: at most ${MAX_IDEMPOTENCY_KEY_LENGTH} characters are allowed`);
-	if (chosen !== "") return { key: chosen, explicit: true };
-	const requestId = headers.get("x-livekit-request-id") ?? "";
-	return requestId === "" ? undefined : { key: requestId, explicit: false };
 }
 
 function parsed<T>(parse: () => T): T | undefined {

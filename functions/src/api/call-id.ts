@@ -1,5 +1,8 @@
 import { createHash } from "node:crypto";
 import { type IdPrefix, newId, type RandomBytes } from "@trunkline/contracts";
+import { DomainError } from "@trunkline/domain";
+
+const MAX_IDEMPOTENCY_KEY_LENGTH = 255;
 
 /** Says that requests are retries of one. A key that the caller chose and one that an SDK made up are never the same, whatever their texts. */
 export interface IdempotencyKey {
@@ -22,4 +25,14 @@ export function idFor(prefix: IdPrefix, projectId: string, idempotency: Idempote
 			.digest()
 			.subarray(0, length),
 	);
+}
+
+/** The key that its caller chose counts before the one that the SDK made up. Throws `invalid_argument`. */
+export function idempotencyOf(headers: Headers): IdempotencyKey | undefined {
+	const chosen = headers.get("idempotency-key") ?? "";
+	if (chosen.length > MAX_IDEMPOTENCY_KEY_LENGTH)
+		throw new DomainError("invalid_argument", `Idempotency-Key is too long: at most ${MAX_IDEMPOTENCY_KEY_LENGTH} characters are allowed`);
+	if (chosen !== "") return { key: chosen, explicit: true };
+	const requestId = headers.get("x-livekit-request-id") ?? "";
+	return requestId === "" ? undefined : { key: requestId, explicit: false };
 }

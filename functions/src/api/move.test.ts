@@ -2,7 +2,7 @@ import { MoveParticipantRequest, MoveParticipantResponse } from "@livekit/protoc
 import type { CallState } from "@trunkline/contracts";
 import type { CallCommand, TransferOutcome } from "@trunkline/domain";
 import type { Log } from "@trunkline/observability";
-import { callRecord, captureLogs, MemoryCallStore, MemoryConfigStore, MemoryDialQueue } from "@trunkline/testkit";
+import { callRecord, captureLogs, MemoryCallStore, MemoryConfigStore, MemoryDialQueue, MemoryTransferStore } from "@trunkline/testkit";
 import { describe, expect, it } from "vitest";
 import { testApi, token } from "./test-api.ts";
 
@@ -15,6 +15,7 @@ async function setUp(outcome: TransferOutcome = DONE, state: CallState = "active
 	await callStore.createCall({ ...base, projectId: "p_test", roomName: "lobby", participantIdentity: "sip_1", state, owner: "ND_1" });
 	const commands: CallCommand[] = [];
 	const forwarded: string[] = [];
+	const transfers = new MemoryTransferStore();
 	const api = testApi(
 		{
 			configStore: new MemoryConfigStore(),
@@ -23,8 +24,13 @@ async function setUp(outcome: TransferOutcome = DONE, state: CallState = "active
 			log: captureLogs() as unknown as Log,
 		},
 		{
-			command: async (_, command) => {
+			transfers,
+			command: async (call, command) => {
 				commands.push(command);
+				const { callId, projectId } = call;
+				await transfers.createTransfer({ projectId, callId, command, state: "requested", expiresAtSeconds: 2 ** 31 });
+				await transfers.settleTransfer(command.transferId, ["requested"], outcome);
+				if ("destinationRoom" in command && outcome.status === "successful") await moved(callStore, command.destinationRoom);
 				return outcome;
 			},
 			roomService: async (request) => {
@@ -33,10 +39,22 @@ async function setUp(outcome: TransferOutcome = DONE, state: CallState = "active
 			},
 		},
 	);
-	const move = async (body: string | Uint8Array<ArrayBuffer>, video: Record<string, unknown>, type = "application/json"): Promise<Response> =>
-		api.fetch(PATH, { method: "POST", headers: { "content-type": type, authorization: `Bearer ${await token({ video })}` }, body });
-	return { move, commands, forwarded };
+	const move = async (
+		body: string | Uint8Array<ArrayBuffer>,
+		video: Record<string, unknown>,
+		type = "application/json",
+		headers: Record<string, string> = {},
+	): Promise<Response> =>
+		api.fetch(PATH, {
+			method: "POST",
+			headers: { ...headers, "content-type": type, authorization: `Bearer ${await token({ video })}` },
+			body,
+		});
+	return { move, commands, forwarded, callStore };
 }
+
+const moved = (callStore: MemoryCallStore, room: string, at = Date.now()) =>
+	callStore.transitionCall("SCL_1", { from: ["active"], to: "active", at, event: "moved", detail: room, patch: { roomName: room } });
 
 const ADMIN = { roomAdmin: true, room: "lobby", destinationRoom: "desk" };
 const request = (over: Record<string, string> = {}): string =>
@@ -81,9 +99,35 @@ describe("RoomService.MoveParticipant of a telephone call", () => {
 		expect(commands).toEqual([]);
 	});
 
+	it.each([{}, { "x-livekit-request-id": "1" }])("asked again after it was done (%j): done, and it moves once", async (headers) => {
+		const { move, commands, forwarded } = await setUp();
+		for (const _ of [1, 2]) expect((await move(request(), ADMIN, "application/json", headers)).status).toBe(200);
+		expect(commands).toHaveLength(1);
+		expect(forwarded).toEqual([]);
+	});
+
+	it("asked again by the same request, when the call has gone on to a third room or is over: done", async () => {
+		const { move, commands, callStore } = await setUp();
+		const again = () => move(request(), ADMIN, "application/json", { "x-livekit-request-id": "1" });
+		expect((await again()).status).toBe(200);
+		await moved(callStore, "third");
+		expect((await again()).status).toBe(200);
+		await callStore.endCall("SCL_1", Date.now(), { by: "peer", reason: "hangup" });
+		expect((await again()).status).toBe(200);
+		expect(commands).toHaveLength(1);
+	});
+
+	it("a participant that was moved there long ago, or was never moved, is not of the room that it is asked for in", async () => {
+		const { move, forwarded, callStore } = await setUp();
+		await moved(callStore, "desk", Date.now() - 61_000);
+		expect((await move(request(), ADMIN)).status).toBe(501);
+		expect(forwarded).toHaveLength(1);
+	});
+
 	it.each<[TransferOutcome, number, string]>([
 		[{ status: "failed", reason: "unspecified", refused: "elsewhere" }, 409, "aborted"],
 		[{ status: "failed", reason: "unspecified", refused: "gone" }, 404, "not_found"],
+		[{ status: "failed", reason: "unspecified", refused: "joined" }, 412, "failed_precondition"],
 		[{ status: "failed", reason: "unspecified", message: "no such server" }, 412, "failed_precondition"],
 	])("the node says %j: %i", async (outcome, status, code) => {
 		const { move } = await setUp(outcome);

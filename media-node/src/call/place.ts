@@ -14,7 +14,7 @@ export function withPlace(state: CallState, event: CallEvent, rest: (state: Call
 		case "music":
 			return music(state, event.command);
 		case "room-taken":
-			return event.music === undefined ? step(state, {}) : step(state, { music: true }, { do: "music", music: event.music });
+			return step(state, { music: event.music }, { do: "music", music: event.music });
 		case "recording":
 			return step(state, {}, { do: "record-audio", command: event.command });
 		default:
@@ -48,12 +48,15 @@ function moveFailed(state: CallState, message: string): Step {
 /** A held caller hears music in the place of the room, and is not heard there: neither by people nor by transcription. */
 function music(state: CallState, { transferId, on, music: kind }: HoldCommand): Step {
 	if (state.joined === true) return step(state, {}, told(transferId, { ...FAILED, refused: "joined" }));
+	const wanted = on ? kind : undefined;
+	// Asked for again, it does not begin anew.
+	if (state.music === wanted) return step(state, {}, told(transferId, SUCCESS));
 	const effects: Effect[] = [
-		{ do: "music", music: on ? kind : undefined },
-		{ do: "attributes", attributes: { "sip.holdMusic": on ? kind : "" } },
+		{ do: "music", music: wanted },
+		{ do: "attributes", attributes: { "sip.holdMusic": wanted ?? "" } },
 	];
-	if (on !== (state.music === true)) effects.push(recorded(on ? "held" : "resumed", "music"));
-	return step(state, { music: on }, ...effects, told(transferId, SUCCESS));
+	if (on !== (state.music !== undefined)) effects.push(recorded(on ? "held" : "resumed", "music"));
+	return step(state, { music: wanted }, ...effects, told(transferId, SUCCESS));
 }
 
 /** A call that ends leaves nobody waiting. */

@@ -119,7 +119,7 @@ export interface CallState {
 	/** transferred by a REFER of its telephone */
 	readonly referred?: boolean;
 	/** the telephone hears music in the place of the room, and is not heard there */
-	readonly music?: boolean;
+	readonly music?: HoldCommand["music"] | undefined;
 	/** noise is taken out; unset: it is not */
 	readonly suppression?: NoiseSuppression | undefined;
 	/** why it is not although it was wanted */
@@ -201,7 +201,7 @@ export type CallEvent =
 	| { type: "moved"; roomName: string; participantId: string }
 	| { type: "move-failed"; message: string }
 	/** the room is that of another call, whose place this one has taken; its telephone heard that in the place of the room */
-	| { type: "room-taken"; music: HoldCommand["music"] | undefined }
+	| { type: "room-taken"; music: HoldCommand["music"] }
 	/** the caller waits with music, or comes back */
 	| { type: "music"; command: HoldCommand }
 	| { type: "recording"; command: RecordingCommand }

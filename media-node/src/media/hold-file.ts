@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { parseWav, Resampler, toMono } from "@trunkline/audio";
 
 const RATE = 8_000;
@@ -9,3 +10,6 @@ export function holdMusicOf(file: Uint8Array): Int16Array {
 	const { wav } = parsed;
 	return wav.sampleRate === RATE ? toMono(wav) : new Resampler(wav.sampleRate, RATE).process(toMono(wav));
 }
+
+/** The same of a file; rejects with the system's error when there is none. */
+export const readHoldMusic = async (path: string): Promise<Int16Array> => holdMusicOf(await readFile(path));

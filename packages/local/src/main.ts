@@ -23,6 +23,7 @@ Settings (environment):
   MAX_CALLS           calls at a time (500)
   TRUNKLINE_ADMIN_SECRET
                       projects beside the default one can be made with /v1/projects and this secret
+  HOLD_MUSIC          WAV file that held callers hear (a tune)
   LOG_LEVEL           silent, error, warn, info, debug (warn)
 
 Example:

@@ -6,7 +6,15 @@ import { wantsDigits } from "@trunkline/domain";
 import type { CallStore, CommandQueue, WebhookStore, ConfigStore, RegistrationStore, TransferStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, MOVE_PATH, transferBy, withProjects } from "@trunkline/functions";
-import { ipv6Of, KeptRecordings, MediaNode, type MediaNodeOptions, type NodeStats, readHoldMusic, TlsFileError } from "@trunkline/media-node";
+import {
+	ipv6Of,
+	KeptRecordings,
+	MediaNode,
+	type MediaNodeOptions,
+	type NodeStats,
+	readHoldMusic,
+	TlsFileError,
+} from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, ensureQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer, type RoomServerStats } from "@trunkline/room-server";

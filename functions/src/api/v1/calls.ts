@@ -25,6 +25,7 @@ import {
 	LIVE_STATES,
 } from "@trunkline/domain";
 import * as z from "zod";
+import { idFor } from "../call-id.ts";
 import { hangUp } from "./hang-up.ts";
 import { route } from "./route.ts";
 
@@ -78,12 +79,12 @@ export const holdCall = route({
 	params: callParams,
 	body: holdRequestSchema,
 	response: holdResultSchema,
-	run: async ({ deps, projectId, params, body }) => {
+	run: async ({ deps, projectId, params, body, idempotency }) => {
 		const call = await callOf(deps.callStore, projectId, params.id);
 		if (deps.command === undefined) throw new DomainError("unimplemented", "this deployment does not hold calls");
 		if (call.state !== "active")
 			throw new DomainError("failed_precondition", `the call is ${call.state}: only an answered call can be held`);
-		const transferId = `STR_${randomBase58(12, deps.random)}`;
+		const transferId = idFor("STR_", projectId, idempotency, deps.random);
 		const outcome = await deps.command(call, { transferId, on: body.on, music: body.music ?? "tune" });
 		if (outcome.status === "failed") throw errorForPlacement(outcome);
 		return { on: body.on };

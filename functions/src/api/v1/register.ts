@@ -4,6 +4,7 @@ import type { Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type * as z from "zod";
 import { authenticate, type Authentication } from "../auth.ts";
+import { idempotencyOf } from "../call-id.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { V1Deps } from "./deps.ts";
 import { invalidInput, v1Error, v1ErrorFor } from "./errors.ts";
@@ -49,7 +50,13 @@ async function answer(context: Context, route: V1Route, deps: ApiDeps, v1: V1Dep
 		query: route.query === undefined ? undefined : checked(route.query, queryOf(context)),
 		body: route.body === undefined ? undefined : checked(route.body, await jsonBody(context)),
 	};
-	const result = await route.run({ deps, v1, projectId: authentication.projectId, ...given });
+	const result = await route.run({
+		deps,
+		v1,
+		projectId: authentication.projectId,
+		idempotency: idempotencyOf(context.req.raw.headers),
+		...given,
+	});
 	return context.json(result as Parameters<typeof context.json>[0]);
 }
 

@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import type { IdempotencyKey } from "../call-id.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { V1Deps } from "./deps.ts";
 
@@ -9,6 +10,8 @@ export interface V1Context<Params, Query, Body> {
 	params: Params;
 	query: Query;
 	body: Body;
+	/** says that requests are retries of one */
+	idempotency: IdempotencyKey | undefined;
 }
 
 type Fields = z.ZodObject<Record<string, z.ZodType>>;
