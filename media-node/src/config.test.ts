@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { describe, expect, it, test } from "vitest";
 import { readConfig, SettingError } from "./config.ts";
 
@@ -39,6 +40,7 @@ describe("the environment", () => {
 			sip: { tlsPort: 5061, tls: {}, connections: {} },
 			advertisedAddress: "192.0.2.10",
 			rtpPortRange: [10_000, 20_000],
+			mediaWorkers: availableParallelism(),
 			maxCalls: 500,
 			strictDispatch: true,
 			unknownSources: "auto",
@@ -61,6 +63,7 @@ describe("the environment", () => {
 			ADVERTISED_ADDRESS: "203.0.113.9",
 			RTP_PORT_RANGE: "30000-30999",
 			SIP_DNS_SERVERS: "192.0.2.53, [2001:db8::53]:5353",
+			MEDIA_WORKERS: "3",
 			MAX_CALLS: "20",
 			STRICT_DISPATCH: "false",
 			NONCE_SECRET: "n".repeat(32),
@@ -79,6 +82,7 @@ describe("the environment", () => {
 			sip: { dnsServers: ["192.0.2.53", "[2001:db8::53]:5353"], tlsPort: 5061, tls: {}, connections: {} },
 			advertisedAddress: "203.0.113.9",
 			rtpPortRange: [30_000, 30_999],
+			mediaWorkers: 3,
 			maxCalls: 20,
 			strictDispatch: false,
 			nonceSecret: new Uint8Array(32).fill("n".charCodeAt(0)),

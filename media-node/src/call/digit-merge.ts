@@ -2,7 +2,7 @@ import { dtmfCode } from "@trunkline/rtp";
 import type { MediaEvent } from "./ports.ts";
 
 /** What a call does with digits and the like; recordings are no business of the call's course. */
-type CallMediaEvent = Exclude<MediaEvent, { type: "recorded" | "quality" }>;
+type CallMediaEvent = Exclude<MediaEvent, { type: "recorded" | "media-lost" | "quality" }>;
 
 /** The second report of a key press comes within this of the first, ms. */
 const WINDOW_MS = 2_000;

@@ -2,7 +2,7 @@ import type { NoiseSuppression } from "@trunkline/contracts";
 import type { QualitySample, QualitySummary } from "@trunkline/rtp";
 import type { Replaces } from "@trunkline/sip";
 import type { HoldCommand, MoveCommand, RecordingCommand, SuppressCommand, TransferCommand } from "@trunkline/domain";
-import type { NegotiatedCrypto } from "@trunkline/sdp";
+import type { NegotiatedCrypto, OpusParameters } from "@trunkline/sdp";
 import type { SessionTimerOptions } from "@trunkline/sip";
 
 /**
@@ -27,7 +27,7 @@ export interface EncodedFrame {
 /** Where a call's audio towards the room goes: one published track. */
 export interface AudioUplink {
 	readonly codec: RoomCodec;
-	/** G.711 of either law is taken as it is; each frame says its own */
+	/** G.711 of either law is taken as it is, and so is Opus; each frame says its own */
 	readonly takesG711?: boolean;
 	/** `level` = RFC 6464 audio level, -dBov 0 (loud) … 127 (silence) */
 	write(frame: EncodedFrame, level: number): void;
@@ -120,7 +120,7 @@ export class RoomJoinError extends Error {
 }
 
 /** Audio codecs towards the telephone. */
-export type PhoneCodec = "PCMU" | "PCMA" | "G722";
+export type PhoneCodec = "PCMU" | "PCMA" | "G722" | "opus";
 
 /** What an offer/answer exchange settled (packages/sdp gives it). */
 export interface NegotiatedAudio {
@@ -131,6 +131,10 @@ export interface NegotiatedAudio {
 	/** RFC 4733; unset when the peer has none: digits then go in-band */
 	telephoneEventPayloadType?: number;
 	telephoneEventReceivePayloadType?: number;
+	/** of its RTP clock; unset = 8000 */
+	telephoneEventClockRate?: number;
+	/** what the peer would like to get, when the codec is opus */
+	opus?: OpusParameters;
 	remote: { address: string; port: number };
 	/** unset: at the port after RTP's */
 	rtcp?: { mux: boolean; address: string; port: number };

@@ -47,6 +47,15 @@ export class RecordWriter {
 		this.#pending = { ...this.#pending, ...patch };
 	}
 
+	/** What comes later, with the next write that is told after this. A `patch` that does not come is left out. */
+	patchWith(patch: Promise<CallPatch>): void {
+		const settled = patch.catch((error: unknown): CallPatch => {
+			this.#log.warn({ callId: this.#callId, err: error }, "a part of the call's record is not known");
+			return {};
+		});
+		this.#enqueue("patch", async () => this.patch(await settled));
+	}
+
 	transition(from: readonly CallState[], to: CallState, at: number, event: string, detail?: string, patch?: CallPatch): void {
 		this.patch(patch ?? {});
 		this.#enqueue(to, async () => {

@@ -40,12 +40,7 @@ export class RtpSessions {
 	}
 
 	/** Binds that port. Rejects with the system's error (EADDRINUSE …). `onClose`: its socket is closed. */
-	async open(
-		port: number,
-		family: 4 | 6 | undefined,
-		onEvent: (event: MediaEvent) => void,
-		onClose: () => void,
-	): Promise<RtpMediaSession> {
+	async open(port: number, family: 4 | 6 | undefined, onEvent: (event: MediaEvent) => void, onClose: () => void): Promise<RtpMediaSession> {
 		const { bindHost, advertisedAddress, bindHost6, advertisedAddress6 } = this.#options;
 		const six = family === 6 && bindHost6 !== undefined && advertisedAddress6 !== undefined;
 		const session = new RtpMediaSession({
@@ -102,5 +97,10 @@ export class RtpMediaPort implements MediaPort {
 function randomStart(): { ssrc: number; sequence: number; timestamp: number; cname: string } {
 	const bytes = randomBytes(22);
 	// The lower half: when the first packets are lost, SRTP's peer would otherwise not know whether the number has wrapped (RFC 3711 §3.3.1).
-	return { ssrc: bytes.readUInt32BE(0), sequence: bytes.readUInt16BE(4) & 0x7fff, timestamp: bytes.readUInt32BE(6), cname: bytes.toString("base64url", 10) };
+	return {
+		ssrc: bytes.readUInt32BE(0),
+		sequence: bytes.readUInt16BE(4) & 0x7fff,
+		timestamp: bytes.readUInt32BE(6),
+		cname: bytes.toString("base64url", 10),
+	};
 }

@@ -14,6 +14,12 @@ export class Ticker {
 	#timer: NodeJS.Timeout | undefined;
 	#next = 0;
 	#phase = 0;
+	readonly #onStep: ((lateMs: number) => void) | undefined;
+
+	/** `onStep` is told how late each step of the clock is, four in 20 ms */
+	constructor(onStep?: (lateMs: number) => void) {
+		this.#onStep = onStep;
+	}
 
 	/** Calls `tick` every 20 ms; gives the unsubscribe. One that throws is called no more; what it threw is for the process to tell. */
 	subscribe(tick: () => void): () => void {
@@ -39,6 +45,7 @@ export class Ticker {
 		const now = performance.now();
 		if (now - this.#next > MAX_CATCH_UP_MS) this.#next = now;
 		while (this.#next <= now) {
+			this.#onStep?.(now - this.#next);
 			const phase = this.#phases[this.#phase];
 			if (phase !== undefined) for (const tick of phase) call(tick, phase);
 			this.#phase = (this.#phase + 1) % PHASES;

@@ -145,12 +145,13 @@ class Join {
 		// joining is among participants() when the caller looks.
 		const held: RoomEvent[] = [];
 		let phase: "joining" | "joined" | "announced" = "joining";
-		const session = new LiveKitRoomSession(join, socket, media, (event) => {
+		const onEvent = (event: RoomEvent): void => {
 			if (phase === "announced") this.#options.onEvent(event);
 			else if (phase === "joining" && event.type === "closed")
 				this.#failed.reject(new RoomJoinError("refused", event.message, { closeReason: event.reason }));
 			else if (phase === "joined" || event.type !== "participant-joined") held.push(event);
-		});
+		};
+		const session = new LiveKitRoomSession(join, socket, media, onEvent, this.#options.onAttributes);
 		this.#session = session;
 		session.welcome(join.otherParticipants);
 		for (const message of this.#early.splice(0)) session.onSignal(message);

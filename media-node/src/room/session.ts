@@ -35,6 +35,7 @@ export class LiveKitRoomSession implements RoomSession {
 	readonly #signal: SignalConnection;
 	readonly #media: MediaConnection;
 	readonly #onEvent: (event: RoomEvent) => void;
+	readonly #onAttributes: ((attributes: Readonly<Record<string, string>>) => void) | undefined;
 	readonly #roster: Roster;
 	readonly #downlink = new Downlink();
 	readonly #requests = new Map<number, PendingRequest>();
@@ -45,10 +46,17 @@ export class LiveKitRoomSession implements RoomSession {
 	#dataSequence = 0;
 	#closing: Promise<void> | undefined;
 
-	constructor(join: JoinResponse, signal: SignalConnection, media: MediaConnection, onEvent: (event: RoomEvent) => void) {
+	constructor(
+		join: JoinResponse,
+		signal: SignalConnection,
+		media: MediaConnection,
+		onEvent: (event: RoomEvent) => void,
+		onAttributes?: (attributes: Readonly<Record<string, string>>) => void,
+	) {
 		this.#signal = signal;
 		this.#media = media;
 		this.#onEvent = onEvent;
+		this.#onAttributes = onAttributes;
 		this.participantSid = join.participant?.sid ?? "";
 		this.roomSid = join.room?.sid ?? "";
 		this.#identity = join.participant?.identity ?? "";
@@ -219,6 +227,7 @@ export class LiveKitRoomSession implements RoomSession {
 	/** Servers that do not answer requests that succeed show the result in our own ParticipantInfo. */
 	#sawOwnAttributes(attributes: Readonly<Record<string, string>>): void {
 		this.#attributes = attributes;
+		this.#onAttributes?.(attributes);
 		for (const request of this.#requests.values()) {
 			if (Object.entries(request.attributes).every(([key, value]) => (attributes[key] ?? "") === value)) request.settle();
 		}

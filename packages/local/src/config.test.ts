@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readConfig, SettingError } from "./config.ts";
@@ -30,6 +31,7 @@ describe("settings", () => {
 			apiSecret: "secret",
 			logLevel: "warn",
 			strictDispatch: true,
+			mediaWorkers: availableParallelism(),
 			maxCalls: 500,
 		});
 	});
@@ -47,6 +49,7 @@ describe("settings", () => {
 				...access,
 				LOG_LEVEL: "silent",
 				STRICT_DISPATCH: "false",
+				MEDIA_WORKERS: "0",
 				MAX_CALLS: "1000",
 			}),
 		).toEqual({
@@ -62,6 +65,7 @@ describe("settings", () => {
 			apiSecret: "s3cret",
 			logLevel: "silent",
 			strictDispatch: false,
+			mediaWorkers: 0,
 			maxCalls: 1000,
 		});
 	});

@@ -1,0 +1,143 @@
+import type { AudioUplink, JoinOptions, RemoteAudioTrack, RoomCodec, RoomEvent, RoomParticipant, RoomSession } from "../call/ports.ts";
+import type { MediaWorker } from "./media-worker.ts";
+import type { JoinedRoom, Place, WireRoomEvent } from "./protocol.ts";
+
+/** A room session that lives in a worker. */
+export class RoomHandle implements RoomSession {
+	participantSid = "";
+	roomSid = "";
+	readonly #worker: MediaWorker;
+	readonly #room: number;
+	readonly #options: JoinOptions;
+	readonly #onClosed: () => void;
+	readonly #participants = new Map<string, RoomParticipant>();
+	#attributes: Readonly<Record<string, string>> = {};
+	#uplink: UplinkHandle | undefined;
+	#phase: "joining" | "joined" | "closed" = "joining";
+	#leaving: Promise<void> | undefined;
+
+	constructor(worker: MediaWorker, room: number, options: JoinOptions, onClosed: () => void) {
+		this.#worker = worker;
+		this.#room = room;
+		this.#options = options;
+		this.#onClosed = onClosed;
+	}
+
+	get uplink(): AudioUplink {
+		if (this.#uplink === undefined) throw new Error("the room is not joined yet");
+		return this.#uplink;
+	}
+
+	participants(): readonly RoomParticipant[] {
+		return [...this.#participants.values()];
+	}
+
+	attributes(): Readonly<Record<string, string>> {
+		return this.#attributes;
+	}
+
+	async setAttributes(attributes: Record<string, string>): Promise<void> {
+		if (this.#phase === "closed") throw new Error("the room session is closed");
+		await this.#worker.ask((request) => ({ to: "set-attributes", request, room: this.#room, attributes }));
+	}
+
+	sendDtmf(code: number, digit: string): void {
+		this.#worker.post({ to: "dtmf", room: this.#room, code, digit });
+	}
+
+	close(): Promise<void> {
+		this.#leaving ??= this.#leave();
+		return this.#leaving;
+	}
+
+	joined({ participantSid, roomSid, codec, takesG711, participants, attributes }: JoinedRoom): void {
+		this.participantSid = participantSid;
+		this.roomSid = roomSid;
+		this.#uplink = new UplinkHandle({ room: this.#room }, codec, takesG711);
+		for (const participant of participants) this.#participants.set(participant.sid, participant);
+		this.#attributes = attributes;
+		if (this.#phase === "joining") this.#phase = "joined";
+	}
+
+	/** The join did not come about. */
+	failed(): void {
+		this.#closed();
+	}
+
+	tell(event: WireRoomEvent): void {
+		if (event.type === "participant-joined") this.#participants.set(event.participant.sid, event.participant);
+		if (event.type === "participant-left") this.#participants.delete(event.participant.sid);
+		this.#options.onEvent(this.#eventOf(event));
+		if (event.type === "closed") this.#closed();
+	}
+
+	sawAttributes(attributes: Readonly<Record<string, string>>): void {
+		this.#attributes = attributes;
+		this.#options.onAttributes?.(attributes);
+	}
+
+	/** The worker has gone. A join that is under way fails by itself. */
+	lost(message: string): void {
+		if (this.#phase === "joined" && this.#leaving === undefined)
+			this.#options.onEvent({ type: "closed", reason: "connection-lost", message });
+		this.#closed();
+	}
+
+	#eventOf(event: WireRoomEvent): RoomEvent {
+		if (event.type !== "track-subscribed") return event;
+		const { trackSid, participantIdentity } = event;
+		return { type: "track-subscribed", track: new TrackHandle({ room: this.#room, trackSid }, participantIdentity) };
+	}
+
+	async #leave(): Promise<void> {
+		if (this.#phase === "closed") return;
+		// A worker that has gone has left.
+		await this.#worker.ask((request) => ({ to: "leave", request, room: this.#room })).catch(() => undefined);
+		this.#closed();
+	}
+
+	#closed(): void {
+		if (this.#phase === "closed") return;
+		this.#phase = "closed";
+		this.#onClosed();
+	}
+}
+
+/** Stands for a published track; audio is plugged together in the worker. */
+class UplinkHandle implements AudioUplink {
+	readonly place: Place;
+	readonly codec: RoomCodec;
+	readonly takesG711?: boolean;
+
+	constructor(place: Place, codec: RoomCodec, takesG711: boolean | undefined) {
+		this.place = place;
+		this.codec = codec;
+		if (takesG711 !== undefined) this.takesG711 = takesG711;
+	}
+
+	write(): never {
+		throw new Error("audio does not cross threads");
+	}
+}
+
+class TrackHandle implements RemoteAudioTrack {
+	readonly place: Place;
+	readonly trackSid: string;
+	readonly participantIdentity: string;
+
+	constructor(place: Place & { trackSid: string }, participantIdentity: string) {
+		this.place = place;
+		this.trackSid = place.trackSid;
+		this.participantIdentity = participantIdentity;
+	}
+
+	onFrame(): never {
+		throw new Error("audio does not cross threads");
+	}
+}
+
+/** Where in the worker an uplink or a track is. Throws for one that is not in a worker: it cannot be plugged in there. */
+export function placeOf(end: AudioUplink | RemoteAudioTrack): Place {
+	if (end instanceof UplinkHandle || end instanceof TrackHandle) return end.place;
+	throw new Error("audio that is not in the media worker cannot be plugged in there");
+}
