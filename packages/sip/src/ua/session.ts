@@ -16,6 +16,7 @@ import { isSipsDialog } from "./own-address.ts";
 import { SessionRefresh } from "./refresh.ts";
 import { ReliableReceiver } from "./reliable.ts";
 import { type SessionTimer, tooSmall } from "./session-timer.ts";
+import { cancelWhenStalled } from "./stalled-invite.ts";
 
 export interface SessionOwner {
 	/** The dialog is gone: by a BYE, or because nobody is at the other end any more. Called once. */
@@ -419,6 +420,7 @@ export class Session implements DialogOwner {
 		const offers = refreshes && bodyHasSdp(outgoing.body);
 		if (offers) this.exchange.offered("ours");
 		let repeatAck: (() => void) | undefined;
+		let stopWatching: (() => void) | undefined;
 		const finish = (outcome: Outcome, at: Millis): void => {
 			if (!this.#sent.delete(transaction)) return;
 			if (offers) this.exchange.settled();
@@ -456,9 +458,12 @@ export class Session implements DialogOwner {
 			onMessage,
 			onTimeout: (at: Millis) => finish({ cause: "timeout" }, at),
 			onTransportError: (_: string, at: Millis) => finish({ cause: "transport" }, at),
+			onTerminated: () => stopWatching?.(),
 		};
 		const transaction: Transaction = this.#core.layer.client(request, branch, to, user, now, (response, sent) => buildAck(sent, response));
 		this.#sent.set(transaction, done);
+		if (request.method === "INVITE")
+			stopWatching = cancelWhenStalled(this.#core, transaction, branch, (at) => finish({ cause: "timeout" }, at), now);
 	}
 
 	/** RFC 3261 §12.2.1.2, §12.2.2: a target refresh replaces the remote target, never the route set. */
