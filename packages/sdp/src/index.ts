@@ -13,3 +13,6 @@ export type {
 	SdpProblem,
 	SdpProblemCode,
 } from "./types.ts";
+export type { DtlsRole, Fingerprint, LocalDtls, NegotiatedDtls } from "./dtls.ts";
+export { ICE_RANDOM_BYTES, iceCredentials } from "./ice.ts";
+export type { LocalIce, NegotiatedIce } from "./ice.ts";

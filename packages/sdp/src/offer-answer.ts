@@ -1,10 +1,21 @@
 import { offeredCrypto } from "./crypto.ts";
+import { dtlsLines } from "./dtls.ts";
+import { isMismatched, isTrickling, type NegotiatedIce } from "./ice.ts";
 import { readOpusParameters } from "./opus.ts";
 import { type Security, securityOfAnswer, securityOfOffer } from "./security.ts";
 import { isNowhere, type MediaSection, readSession, type RtpMap } from "./session.ts";
 import type { AudioCodec, Direction, LocalMedia, Negotiated, NegotiatedCodec, SdpProblem } from "./types.ts";
 import { problem } from "./types.ts";
-import { audioLines, DEFAULT_PTIME_MS, type Format, rejectedLines, sessionLines, OFFERED_PAYLOAD_TYPES, toText } from "./write.ts";
+import {
+	audioLines,
+	DEFAULT_PTIME_MS,
+	type Format,
+	OFFERED_PAYLOAD_TYPES,
+	rejectedLines,
+	type SectionTransport,
+	sessionLines,
+	toText,
+} from "./write.ts";
 
 /** Payload types of telephone-event in our offers, by clock rate. */
 const OFFERED_TELEPHONE_EVENTS: ReadonlyMap<number, number> = new Map([
@@ -25,13 +36,15 @@ export type NegotiationResult = { ok: true; negotiated: Negotiated } | SdpProble
 /** An offer of one audio stream (RFC 3264 §5). Throws RangeError when `local` has no codec. */
 export function createOffer(local: LocalMedia): string {
 	if (local.codecs.length === 0) throw new RangeError("SDP offer without a codec");
-	const transport =
-		local.crypto === undefined ? { protocol: "RTP/AVP", cryptos: [] } : { protocol: "RTP/SAVP", cryptos: offeredCrypto(local.crypto) };
-	const section = audioLines(local, offeredFormats(local), local.direction ?? "sendrecv", {
-		...transport,
+	const transport = {
+		protocol: offeredProtocol(local),
+		cryptos: local.crypto === undefined ? [] : offeredCrypto(local.crypto),
+		dtlsLines: local.dtls === undefined ? [] : dtlsLines(local.dtls, undefined),
 		rtcpMux: local.rtcpMux === true,
-	});
-	return toText([...sessionLines(local), ...section]);
+		ice: local.ice,
+	};
+	const section = audioLines(local, offeredFormats(local), local.direction ?? "sendrecv", transport);
+	return toText([...sessionLines(local, transport), ...section]);
 }
 
 /** Answers an offer (RFC 3264 §6): takes the first audio section that we can speak, refuses all others. Bad SDP is a result, never a throw. */
@@ -49,9 +62,16 @@ export function answerOffer(offerSdp: string, local: LocalMedia, options: Answer
 	const formats: Format[] = telephoneEvent === undefined ? [codec] : [codec, telephoneEvent];
 	// The hold of old (0.0.0.0) does not show in the offer's direction; the answer is about that direction only
 	const direction = answerDirection(section.direction, local.direction ?? "sendrecv");
-	const transport = { protocol: section.protocol, cryptos: security.cryptos, rtcpMux: negotiated.rtcp.mux };
+	const transport = {
+		protocol: section.protocol,
+		...security,
+		rtcpMux: negotiated.rtcp.mux,
+		...answeredIce(section, address, local),
+		mid: section.mid,
+		bundledMid: section.bundled ? section.mid : undefined,
+	};
 	const lines = media.flatMap((each) => (each === section ? audioLines(local, formats, direction, transport) : rejectedLines(each)));
-	return { ok: true, answerSdp: toText([...sessionLines(local), ...lines]), negotiated };
+	return { ok: true, answerSdp: toText([...sessionLines(local, transport), ...lines]), negotiated };
 }
 
 /** Reads the answer to the offer that `createOffer(local)` made (RFC 3264 §7). */
@@ -60,7 +80,7 @@ export function readAnswer(answerSdp: string, local: LocalMedia): NegotiationRes
 	if (!read.ok) return read;
 	const section = read.session.media[0];
 	if (section === undefined || section.kind !== "audio" || section.port === 0) return problem("no-audio", "the answer refuses audio");
-	const secured = securityOfAnswer(section, local.crypto);
+	const secured = securityOfAnswer(section, local);
 	if (!secured.ok) return secured;
 	const address = reachable(section, local);
 	if (typeof address !== "string") return address;
@@ -102,7 +122,7 @@ function chooseSection(media: readonly MediaSection[], local: LocalMedia, option
 	let refusal: SdpProblem = problem("no-audio", "SDP offers no audio");
 	let plain: Choice | undefined;
 	for (const section of audio) {
-		const secured = securityOfOffer(section, local.crypto);
+		const secured = securityOfOffer(section, local);
 		const codec = secured.ok ? findCodec(section, local, options.prefer ?? "offer") : undefined;
 		if (!secured.ok || codec === undefined) {
 			const why = secured.ok ? noCommonCodec(local) : secured;
@@ -111,7 +131,7 @@ function chooseSection(media: readonly MediaSection[], local: LocalMedia, option
 			continue;
 		}
 		const choice = { section, codec, telephoneEvent: findTelephoneEvent(section, local, codec), security: secured.security };
-		if (secured.security.srtp !== undefined) return choice;
+		if (secured.security.srtp !== undefined || secured.security.dtls !== undefined) return choice;
 		plain ??= choice;
 	}
 	return plain ?? refusal;
@@ -175,7 +195,8 @@ function agree(
 	telephoneEvent: NegotiatedCodec<"telephone-event"> | undefined,
 	security: Security,
 ): Negotiated {
-	const nowhere = isNowhere(address);
+	const ice = negotiatedIce(section, address, local);
+	const nowhere = isNowhere(address) && !(ice !== undefined && isTrickling(address, section.port));
 	const reversed = answerDirection(section.direction, local.direction ?? "sendrecv");
 	const direction = nowhere ? withoutSending(reversed) : reversed;
 	return {
@@ -188,7 +209,28 @@ function agree(
 		onHold: nowhere || !receives(section.direction),
 		ptimeMs: packetTime(section),
 		...(security.srtp && { srtp: security.srtp }),
+		...(security.dtls && { dtls: security.dtls }),
+		...(ice && { ice }),
 	};
+}
+
+/** RFC 4568 §4, RFC 5764 §8. With both ways to keys the peer that knows only the older one must be able to read it. */
+function offeredProtocol({ crypto, dtls }: LocalMedia): string {
+	if (crypto !== undefined) return "RTP/SAVP";
+	return dtls === undefined ? "RTP/AVP" : "UDP/TLS/RTP/SAVP";
+}
+
+/** What of ICE goes into the answer. */
+function answeredIce(section: MediaSection, address: string, { ice }: LocalMedia): Pick<SectionTransport, "ice" | "iceMismatch"> {
+	if (section.ice === undefined || ice === undefined) return {};
+	return isMismatched(section.ice, address, section.port) ? { iceMismatch: true } : { ice };
+}
+
+/** Of two lite agents neither checks anything (RFC 8445 §6.1.1): media go where the descriptions say, as without ICE. */
+function negotiatedIce(section: MediaSection, address: string, { ice }: LocalMedia): NegotiatedIce | undefined {
+	const theirs = section.ice;
+	if (theirs === undefined || ice === undefined || theirs.lite || isMismatched(theirs, address, section.port)) return undefined;
+	return { ...ice, remoteUfrag: theirs.ufrag, remotePassword: theirs.password };
 }
 
 /** RFC 5761 §5.1.1: both must say rtcp-mux; RFC 3605: a=rtcp tells another port than the next one. An odd port out at the end has no next one. */

@@ -1,4 +1,7 @@
 import { parse } from "sdp-transform";
+import { attributesOf, valuesOf } from "./attributes.ts";
+import { type OfferedDtls, readDtls } from "./dtls.ts";
+import { type OfferedIce, readIce } from "./ice.ts";
 import type { Direction } from "./types.ts";
 import { problem, type SdpProblem } from "./types.ts";
 
@@ -47,6 +50,12 @@ export interface MediaSection {
 	rtcp: { port: number; address: string | undefined } | undefined;
 	/** what follows a=crypto: in each such line; those of the session part count for nothing (RFC 4568 §9.2) */
 	cryptoLines: readonly string[];
+	dtls: OfferedDtls | undefined;
+	ice: OfferedIce | undefined;
+	/** a=mid (RFC 5888) */
+	mid: string | undefined;
+	/** it is part of a BUNDLE group (RFC 8843) */
+	bundled: boolean;
 }
 
 export interface Session {
@@ -68,9 +77,12 @@ export function readSession(text: string): SessionResult {
 	if (parsed.media.some((media) => !(Number(media.port) <= 65535))) return problem("malformed", "SDP has a port beyond 65535");
 	const sessionDirection = parsed.direction;
 	const sessionAddress = ipLiteral(parsed.connection?.ip);
-	const cryptoLines = cryptoBySection(text);
+	const attributes = attributesOf(text);
+	const bundles = valuesOf(attributes.session, "group").filter((group) => group.startsWith("BUNDLE "));
 	const media = parsed.media.map((section, i): MediaSection => {
 		const formats = String(section.payloads ?? "");
+		const own = attributes.media[i] ?? [];
+		const [mid] = valuesOf(own, "mid").filter((token) => /^[\w!#$%&'*+.^`{|}~-]{1,64}$/.test(token));
 		return {
 			kind: String(section.type),
 			port: Number(section.port),
@@ -86,7 +98,12 @@ export function readSession(text: string): SessionResult {
 			maxPtimeMs: milliseconds(section.maxptime),
 			rtcpMux: section.rtcpMux !== undefined,
 			rtcp: rtcp(section.rtcp),
-			cryptoLines: cryptoLines[i] ?? [],
+			// Not the library's: it drops what it does not know at the end of a line, a parameter that turns encryption off.
+			cryptoLines: valuesOf(own, "crypto"),
+			dtls: readDtls(own, attributes.session),
+			ice: readIce(own, attributes.session),
+			mid,
+			bundled: mid !== undefined && bundles.some((group) => group.split(" ").includes(mid)),
 		};
 	});
 	return { ok: true, session: { media } };
@@ -112,16 +129,6 @@ function parseQuietly(text: string): ReturnType<typeof parse> | undefined {
 	} catch {
 		return undefined; // the library does not say that it cannot throw
 	}
-}
-
-/** Read here and not by the library, which drops what it does not know at the end of a line: a parameter that turns encryption off. */
-function cryptoBySection(text: string): string[][] {
-	const sections: string[][] = [];
-	for (const line of text.split(/\r\n|\r|\n/)) {
-		if (line.startsWith("m=")) sections.push([]);
-		else if (line.startsWith("a=crypto:")) sections.at(-1)?.push(line.slice("a=crypto:".length));
-	}
-	return sections;
 }
 
 function countLines(text: string, start: string): number {

@@ -1,4 +1,6 @@
 import type { LocalCrypto, NegotiatedCrypto } from "./crypto.ts";
+import type { LocalDtls, NegotiatedDtls } from "./dtls.ts";
+import type { LocalIce, NegotiatedIce } from "./ice.ts";
 
 /**
  * G722: its RTP clock is written and counted as 8000, although it has 16 000 samples a second (RFC 3551 §4.5.2). opus: always "opus/48000/2",
@@ -48,6 +50,10 @@ export interface LocalMedia {
 	opus?: Partial<OpusParameters>;
 	/** SRTP with keys in the SDP (RFC 4568); unset: audio in the clear only */
 	crypto?: LocalCrypto;
+	/** SRTP with keys of a DTLS handshake (RFC 5763). An offer with both lets the peer choose. */
+	dtls?: LocalDtls;
+	/** ICE-lite: written into an offer, taken up in an answer to an offer that has ICE */
+	ice?: LocalIce;
 }
 
 export interface NegotiatedCodec<Name extends string> {
@@ -76,8 +82,12 @@ export interface Negotiated {
 	onHold: boolean;
 	/** that the peer would like to receive, 10..60; 20 when it says nothing usable */
 	ptimeMs: number;
-	/** unset: audio in the clear */
+	/** unset: audio in the clear, unless there is `dtls` */
 	srtp?: NegotiatedCrypto;
+	/** SRTP whose keys are still to come */
+	dtls?: NegotiatedDtls;
+	/** unset: media go to `remote` */
+	ice?: NegotiatedIce;
 }
 
 export type SdpProblemCode =
@@ -87,9 +97,9 @@ export type SdpProblemCode =
 	| "malformed"
 	/** no audio section, or the peer set its port to 0 */
 	| "no-audio"
-	/** audio is offered over a transport only that we do not have (RTP/AVPF, DTLS), or that `LocalMedia.crypto` does not allow (RTP/SAVP) */
+	/** audio is offered over a transport only that we do not have (RTP/AVPF), or that `LocalMedia` has nothing for (RTP/SAVP, UDP/TLS/RTP/SAVP) */
 	| "unsupported-transport"
-	/** encryption is required or offered, and there is no a=crypto that we can use */
+	/** encryption is required or offered, and there is no a=crypto and no a=fingerprint that we can use */
 	| "no-crypto"
 	/** none of our codecs among those of the peer */
 	| "no-common-codec"
