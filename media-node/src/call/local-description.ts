@@ -172,14 +172,19 @@ export function preferredCodec(offer: string | undefined, terms: MediaTerms): Ph
 }
 
 function negotiatedAudio(negotiated: Negotiated): NegotiatedAudio {
-	const { codec, telephoneEvent, direction, onHold, srtp } = negotiated;
+	const { codec, opus, telephoneEvent, direction, onHold, srtp } = negotiated;
 	return {
 		codec: codec.name,
 		payloadType: codec.payloadType,
 		receivePayloadType: codec.receivePayloadType,
 		...(telephoneEvent === undefined
 			? {}
-			: { telephoneEventPayloadType: telephoneEvent.payloadType, telephoneEventReceivePayloadType: telephoneEvent.receivePayloadType }),
+			: {
+					telephoneEventPayloadType: telephoneEvent.payloadType,
+					telephoneEventReceivePayloadType: telephoneEvent.receivePayloadType,
+					...(telephoneEvent.clockRate !== 8_000 && { telephoneEventClockRate: telephoneEvent.clockRate }),
+				}),
+		...(opus && { opus }),
 		remote: negotiated.remote,
 		rtcp: negotiated.rtcp,
 		...(srtp && { srtp }),

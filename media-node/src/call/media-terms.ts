@@ -22,13 +22,15 @@ const SUITES: readonly CryptoSuite[] = [
 	"AES_256_CM_HMAC_SHA1_32",
 ];
 
-/** Straight through to rooms that take G.711; G.722 costs a decoder, an encoder and Opus, and is for trunks that ask for it. */
+/** Straight through to rooms that take G.711; G.722 and Opus are for trunks that ask for them. */
 const DEFAULT_CODECS: readonly PhoneCodec[] = ["PCMU", "PCMA"];
 const RATES: Readonly<Record<PhoneCodec, readonly number[]>> = {
 	PCMU: [8_000],
 	PCMA: [8_000],
 	// RFC 3551 §4.5.2: 8000 is an old mistake; trunks may say the true rate
 	G722: [8_000, 16_000],
+	// RFC 7587 §4.1: the clock, whatever the bandwidth
+	opus: [48_000],
 };
 
 /**
@@ -64,9 +66,9 @@ export class MediaTerms {
 		return this.#media?.onlyListedCodecs === true ? listed : [...listed, ...DEFAULT_CODECS.filter((codec) => !listed.includes(codec))];
 	}
 
-	/** What the call should be to the room: the telephone's own law, whose packets then go through untouched, or Opus where it has wide-band speech. */
+	/** What the call should be to the room: the telephone's own codec, whose packets then go through untouched, or Opus where it has wide-band speech. */
 	publishCodecs(codec: PhoneCodec | undefined = this.codecs[0]): readonly RoomCodec[] {
-		if (codec === "G722") return ["opus", "PCMU", "PCMA"];
+		if (codec === "G722" || codec === "opus") return ["opus", "PCMU", "PCMA"];
 		return codec === "PCMA" ? ["PCMA", "PCMU", "opus"] : ["PCMU", "PCMA", "opus"];
 	}
 
@@ -115,7 +117,7 @@ export class MediaTerms {
 
 /** Rate 0 = any. */
 function phoneCodec({ name, rate }: { name: string; rate: number }): PhoneCodec[] {
-	const codec = (Object.keys(RATES) as PhoneCodec[]).find((each) => each === name.toUpperCase());
+	const codec = (Object.keys(RATES) as PhoneCodec[]).find((each) => each.toUpperCase() === name.toUpperCase());
 	return codec !== undefined && (rate === 0 || RATES[codec].includes(rate)) ? [codec] : [];
 }
 

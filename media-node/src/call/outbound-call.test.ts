@@ -276,7 +276,7 @@ describe("never dialled", () => {
 	});
 
 	it("a trunk that allows only codecs that we do not have: no INVITE, in words", async () => {
-		const codecs = { onlyListedCodecs: true, codecs: [{ name: "opus", rate: 48_000 }] };
+		const codecs = { onlyListedCodecs: true, codecs: [{ name: "AMR-WB", rate: 16_000 }] };
 		const { call, userAgent, over, record } = await world({ media: codecs });
 		call.dispatch({ type: "start" });
 		await turns();

@@ -1,26 +1,32 @@
-import { audioLevelG711, audioLevelPcm, CallProgressGenerator, encodeG711, G722Encoder, type G711, g711Silence, mix, Resampler, transcodeG711 } from "@trunkline/audio";
+import { audioLevelG711, audioLevelPcm, CallProgressGenerator, type G711, mix, Resampler, transcodeG711 } from "@trunkline/audio";
 import { dtmfCode, DtmfSender } from "@trunkline/rtp";
-import type { EncodedFrame, NegotiatedAudio, RemoteAudioTrack } from "../call/ports.ts";
+import type { EncodedFrame, NegotiatedAudio, PhoneCodec, RemoteAudioTrack } from "../call/ports.ts";
 import type { EndlessAudio } from "./hold-music.ts";
 import { LevelMeter } from "./level-meter.ts";
 import { InBandDigits } from "./in-band-digits.ts";
 import type { SuppressedPath } from "./noise/call-suppression.ts";
 import type { PcmRate } from "./opus.ts";
+import { OpusLevel } from "./opus-level.ts";
+import { type PhoneEncoder, phoneEncoder, takesAnyOpus } from "./phone-encoder.ts";
 import { RoomSource } from "./room-source.ts";
 import type { RtpSender } from "./rtp-sender.ts";
 
-/** timestamp ticks of a frame, bytes of it encoded, and samples at 8 kHz; G.722 has twice the samples, and the same clock (RFC 3551 §4.5.2) */
+/** samples of 20 ms at 8 kHz */
 const FRAME = 160;
 const TICK_MS = 20;
 /** packets */
 const LEVEL_EVERY = 8;
 /** Straight-through audio that pauses longer than this is filled with silence, so that carriers see a living stream. */
 const FILL_AFTER_MS = 100;
-/** Audio that is late by no more than this (in timestamp ticks) had stalled on its way; by more, the speaker had paused his stream. */
-const MAX_STALL = 8 * 200;
+/** The same while an Opus speaker is silent, who sends a packet each 400 ms then (RFC 7587 §3.1.3). */
+const FILL_DTX_AFTER_MS = 1_000;
+const MAX_DTX_BYTES = 2;
+/** Audio that is late by no more than so many frames had stalled on its way; by more, the speaker had paused his stream. */
+const MAX_STALL_FRAMES = 10;
+const DIGITS = { toneMs: 250, pauseMs: 250 };
 
 /**
- * Room → telephone. One active G.711 track goes straight through, re-stamped packet by packet; everything else is decoded, mixed and encoded
+ * Room → telephone. One active track goes straight through where it is G.711 or Opus and the telephone is the same, re-stamped packet by packet; everything else is decoded, mixed and encoded
  * on the 20 ms clock, and so is all of it while noise is suppressed; digits take the place of audio while they last, and so does ringback. Whatever the source, sequence numbers and timestamps continue.
  */
 export class Downlink {
@@ -32,8 +38,8 @@ export class Downlink {
 	/** of tracks that are gone */
 	readonly #gone = { missing: 0, late: 0 };
 	readonly #sources = new Map<string, RoomSource>();
-	readonly #digits = new DtmfSender({ toneMs: 250, pauseMs: 250 });
-	readonly #inBand = new InBandDigits({ toneMs: 250, pauseMs: 250 });
+	#digits = new DtmfSender(DIGITS);
+	readonly #inBand = new InBandDigits(DIGITS);
 	#digitWaiters: (() => void)[] = [];
 	#negotiated: NegotiatedAudio | undefined;
 	/** what the telephone hears in the place of the room: the latest one plays */
@@ -52,14 +58,18 @@ export class Downlink {
 	/** the straight-through source whose gap is being filled with silence */
 	#stalled: RoomSource | undefined;
 
-	/** G.722 to the telephone: everything that is mixed has 16 kHz then */
-	#wide: { encoder: G722Encoder; widen: Resampler } | undefined;
+	/** the last packet that went straight through said that silence follows */
+	#quiet = false;
+	readonly #opusLevel = new OpusLevel();
+
+	#encoder: PhoneEncoder | undefined;
+	/** everything that is mixed has 16 kHz */
+	#widen: Resampler | undefined;
 	/** audio of our own, which has 8 kHz */
 	readonly #narrow = new Int16Array(FRAME);
 	#mixed = new Int16Array(FRAME);
 	#pulled = [new Int16Array(FRAME)];
 	readonly #inputs: Int16Array[] = [];
-	readonly #encoded = new Uint8Array(FRAME);
 	readonly #converted = new Uint8Array(1_500);
 
 	/** `sequence` and `timestamp` are the random starting points (RFC 3550 §5.1); `now` is monotonic ms. */
@@ -72,18 +82,28 @@ export class Downlink {
 	}
 
 	negotiated(negotiated: NegotiatedAudio): void {
+		const before = this.#negotiated;
 		this.#negotiated = negotiated;
-		if ((negotiated.codec === "G722") === (this.#wide !== undefined)) return;
-		this.#wide = negotiated.codec === "G722" ? { encoder: new G722Encoder(), widen: new Resampler(8_000, 16_000) } : undefined;
+		if (before?.telephoneEventClockRate !== negotiated.telephoneEventClockRate)
+			this.#digits = new DtmfSender({ ...DIGITS, clockRate: negotiated.telephoneEventClockRate ?? 8_000 });
+		if (before?.codec === negotiated.codec && !changed(before.opus, negotiated.opus)) return;
+		const rate = this.#encoder?.rate;
+		this.#encoder = phoneEncoder(negotiated);
+		this.#through = this.#stalled = undefined;
+		if (this.#encoder.rate === (rate ?? 8_000)) return;
+		this.#widen = this.#rate === 16_000 ? new Resampler(8_000, 16_000) : undefined;
 		const samples = this.#rate / 50;
 		this.#mixed = new Int16Array(samples);
 		this.#pulled = [new Int16Array(samples)];
-		this.#through = this.#stalled = undefined;
 		for (const source of this.#sources.values()) source.retune(this.#rate);
 	}
 
 	get #rate(): PcmRate {
-		return this.#wide === undefined ? 8_000 : 16_000;
+		return this.#encoder?.rate ?? 8_000;
+	}
+
+	get #frameTicks(): number {
+		return this.#encoder?.frameTicks ?? FRAME;
 	}
 
 	addTrack(track: RemoteAudioTrack): void {
@@ -101,6 +121,7 @@ export class Downlink {
 			const { missing, late } = source.reception();
 			this.#gone.missing += missing;
 			this.#gone.late += late;
+			source.close();
 		}
 		if (source !== undefined && source === this.#through) this.#through = undefined;
 		this.#sources.delete(trackSid);
@@ -136,7 +157,7 @@ export class Downlink {
 	/** The RTP timestamp of a sample that would be sent now. */
 	mediaTime(now: number): number {
 		if (this.#sentAt === Number.NEGATIVE_INFINITY) return this.#timestamp;
-		return (this.#timestamp + Math.round(((now - this.#sentAt) * FRAME) / TICK_MS)) >>> 0;
+		return (this.#timestamp + Math.round(((now - this.#sentAt) * this.#frameTicks) / TICK_MS)) >>> 0;
 	}
 
 	/** How the room's audio came, as far as it was decoded: what came too late, what was made up, and the longest of the delays now. */
@@ -163,14 +184,16 @@ export class Downlink {
 		const inputs = this.#pullActive(now);
 		if (inputs.length > 0) return this.#sendMix(inputs);
 		if (this.#through !== undefined) {
-			if (now - this.#sentAt < FILL_AFTER_MS) return;
+			if (now - this.#sentAt < (this.#quiet ? FILL_DTX_AFTER_MS : FILL_AFTER_MS)) return;
 			this.#stalled = this.#through;
 		} else if (this.#stalled !== undefined && this.#isTimeTaken(this.#stalled, now)) return;
 		this.#sendSilence();
 	}
 
 	close(): void {
+		for (const source of this.#sources.values()) source.close();
 		this.#sources.clear();
+		this.#opusLevel.close();
 		this.#digitsDone();
 	}
 
@@ -179,10 +202,8 @@ export class Downlink {
 		source.lastFrameAt = now;
 		const negotiated = this.#negotiated;
 		if (source.muted || negotiated === undefined || !negotiated.sends || this.#instead.length > 0) return;
-		if (isG711(frame) && negotiated.codec !== "G722" && !this.#digits.busy && !this.#inBand.busy && this.#alone(source, now)) {
-			this.#passThrough(source, frame, negotiated.payloadType, negotiated.codec, now);
-			return;
-		}
+		if (goesThrough(frame, negotiated) && !this.#digits.busy && !this.#inBand.busy && this.#alone(source, now))
+			return this.#passThrough(source, frame, negotiated, now);
 		if (this.#through === source) this.#through = undefined;
 		this.#stalled = undefined;
 		source.push(frame, now);
@@ -195,11 +216,11 @@ export class Downlink {
 		return true;
 	}
 
-	#passThrough(source: RoomSource, frame: G711Frame, payloadType: number, law: G711, now: number): void {
+	#passThrough(source: RoomSource, frame: EncodedFrame, { payloadType, codec }: NegotiatedAudio, now: number): void {
 		const anew = this.#through !== source;
 		if (anew) {
 			const ahead = (frame.timestamp + this.#throughTimestamp - this.#timestamp) | 0;
-			const resumes = this.#stalled === source && Math.abs(ahead) <= MAX_STALL;
+			const resumes = this.#stalled === source && Math.abs(ahead) <= MAX_STALL_FRAMES * this.#frameTicks;
 			// Its time went out as silence already. Sent behind that, it would push back all that follows: a telephone that hears the room
 			// later after each stall.
 			if (resumes && ahead <= 0) return;
@@ -211,14 +232,10 @@ export class Downlink {
 		}
 		const sequence = (frame.sequence + this.#throughSequence) & 0xffff;
 		const timestamp = (frame.timestamp + this.#throughTimestamp) >>> 0;
-		let { payload } = frame;
-		if (payload.length > this.#converted.length) return;
-		if (frame.codec !== law) {
-			const out = this.#converted.subarray(0, payload.length);
-			transcodeG711(frame.codec, payload, out);
-			payload = out;
-		}
-		if (sequence % LEVEL_EVERY === 0) this.levels.add(audioLevelG711(law, payload));
+		if (frame.payload.length > this.#converted.length) return;
+		const payload = this.#asWanted(frame, codec);
+		this.#quiet = codec === "opus" && payload.length <= MAX_DTX_BYTES;
+		if (sequence % LEVEL_EVERY === 0) this.levels.add(isG711(codec) ? audioLevelG711(codec, payload) : this.#opusLevel.of(payload));
 		this.#sender.send(payloadType, sequence, timestamp, anew || frame.marker, payload);
 		// A late packet must not set the stream back.
 		if (((sequence - this.#sequence) << 16) >> 16 > 0) {
@@ -229,6 +246,14 @@ export class Downlink {
 		}
 	}
 
+	/** Either law becomes the telephone's; everything else stays. */
+	#asWanted(frame: EncodedFrame, codec: PhoneCodec): Uint8Array {
+		if (!isG711(codec) || frame.codec === codec || frame.codec === "opus") return frame.payload;
+		const out = this.#converted.subarray(0, frame.payload.length);
+		transcodeG711(frame.codec, frame.payload, out);
+		return out;
+	}
+
 	/** Silence is not needed now: the source is back, or this tick makes up for one that came late. */
 	#isTimeTaken(stalled: RoomSource, now: number): boolean {
 		return now - stalled.lastFrameAt < FILL_AFTER_MS || now - this.#sentAt < TICK_MS / 2;
@@ -236,8 +261,8 @@ export class Downlink {
 
 	/** Timestamp ticks from the last packet to one sent now: whole frames, at least one. */
 	#ticksSince(now: number): number {
-		if (this.#sentAt === Number.NEGATIVE_INFINITY) return FRAME;
-		return Math.max(1, Math.round((now - this.#sentAt) / TICK_MS)) * FRAME;
+		if (this.#sentAt === Number.NEGATIVE_INFINITY) return this.#frameTicks;
+		return Math.max(1, Math.round((now - this.#sentAt) / TICK_MS)) * this.#frameTicks;
 	}
 
 	#pullActive(now: number): Int16Array[] {
@@ -270,38 +295,33 @@ export class Downlink {
 
 	/** Audio of our own, 8 kHz. */
 	#sendNarrow(pcm: Int16Array): void {
-		this.#sendPcm(this.#wide === undefined ? pcm : this.#wide.widen.process(pcm, this.#mixed));
+		this.#sendPcm(this.#widen === undefined ? pcm : this.#widen.process(pcm, this.#mixed));
 	}
 
 	#sendPcm(pcm: Int16Array): void {
 		if (this.#sequence % LEVEL_EVERY === 0) this.levels.add(audioLevelPcm(pcm));
-		if (this.#wide === undefined) encodeG711(this.#law, pcm, this.#encoded);
-		else this.#wide.encoder.encode(pcm, this.#encoded);
-		this.#sendFrame();
+		if (this.#encoder !== undefined) this.#sendFrame(this.#encoder.encode(pcm));
 	}
 
 	#sendSilence(): void {
-		// G.722 has no byte for silence: what one sounds like depends on what was before. A suppressor still has the end of what was said.
-		if (this.#wide !== undefined || this.#noise?.active === true) return this.#sendRoom(this.#mixed.fill(0));
-		this.#encoded.fill(g711Silence(this.#law));
-		this.#sendFrame();
+		const silence = this.#encoder?.silence;
+		// A suppressor still has the end of what was said.
+		if (silence === undefined || this.#noise?.active === true) return this.#sendRoom(this.#mixed.fill(0));
+		this.#sendFrame(silence);
 	}
 
-	get #law(): G711 {
-		return this.#negotiated?.codec === "PCMA" ? "PCMA" : "PCMU";
-	}
-
-	#sendFrame(): void {
+	#sendFrame(payload: Uint8Array): void {
 		const first = this.#sentAt === Number.NEGATIVE_INFINITY || this.#through !== undefined;
 		this.#through = undefined;
 		this.#advance();
-		this.#sender.send(this.#negotiated?.payloadType ?? 0, this.#sequence, this.#timestamp, first, this.#encoded);
+		if (payload.length === 0) this.#sequence = (this.#sequence - 1) & 0xffff;
+		else this.#sender.send(this.#negotiated?.payloadType ?? 0, this.#sequence, this.#timestamp, first, payload);
 	}
 
 	#advance(): void {
 		const now = this.#now();
 		this.#sequence = (this.#sequence + 1) & 0xffff;
-		this.#timestamp = (this.#timestamp + (this.#ticked ? FRAME : this.#ticksSince(now))) >>> 0;
+		this.#timestamp = (this.#timestamp + (this.#ticked ? this.#frameTicks : this.#ticksSince(now))) >>> 0;
 		this.#ticked = true;
 		this.#sentAt = now;
 	}
@@ -331,6 +351,18 @@ export class Downlink {
 	}
 }
 
-type G711Frame = EncodedFrame & { codec: G711 };
+const isG711 = (codec: PhoneCodec): codec is G711 => codec === "PCMU" || codec === "PCMA";
 
-const isG711 = (frame: EncodedFrame): frame is G711Frame => frame.codec !== "opus";
+/** As it is, but for the law of G.711. */
+function goesThrough(frame: EncodedFrame, negotiated: NegotiatedAudio): boolean {
+	if (frame.codec === "opus") return negotiated.codec === "opus" && takesAnyOpus(negotiated);
+	return isG711(negotiated.codec);
+}
+
+function changed(before: NegotiatedAudio["opus"], after: NegotiatedAudio["opus"]): boolean {
+	return (
+		before?.maxPlaybackRate !== after?.maxPlaybackRate ||
+		before?.maxAverageBitrate !== after?.maxAverageBitrate ||
+		before?.cbr !== after?.cbr
+	);
+}

@@ -37,11 +37,12 @@ export class RtpSender {
 		header.timestamp = timestamp;
 		header.marker = marker;
 		const start = writeRtpHeader(buffer, 0, header);
-		buffer.set(this.tap === undefined ? payload : this.tap(payloadType, timestamp, payload), start);
-		const length = this.#protect(buffer, start + payload.length);
+		const tapped = this.tap === undefined ? payload : this.tap(payloadType, timestamp, payload);
+		buffer.set(tapped, start);
+		const length = this.#protect(buffer, start + tapped.length);
 		if (length === 0) return;
 		this.packetsSent += 1;
-		this.octetsSent += payload.length;
+		this.octetsSent += tapped.length;
 		this.#send(buffer.subarray(0, length));
 	}
 }

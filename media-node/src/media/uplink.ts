@@ -1,12 +1,26 @@
-import { audioLevelG711, audioLevelPcm, ComfortNoise, decodeG711, encodeG711, type G711, G722Decoder, Resampler, transcodeG711 } from "@trunkline/audio";
+import {
+	audioLevelG711,
+	audioLevelPcm,
+	ComfortNoise,
+	decodeG711,
+	encodeG711,
+	type G711,
+	G722Decoder,
+	Resampler,
+	transcodeG711,
+} from "@trunkline/audio";
 import type { AudioUplink, EncodedFrame, PhoneCodec } from "../call/ports.ts";
 import type { LevelMeter } from "./level-meter.ts";
 import type { SuppressedPath } from "./noise/call-suppression.ts";
-import { OpusFromPcm } from "./opus.ts";
+import { OpusToPcm } from "./opus.ts";
+import { OpusLevel } from "./opus-level.ts";
+import { OpusUplink } from "./opus-uplink.ts";
 
 const MAX_PAYLOAD = 1_500;
 /** packets */
 const MAX_LATE = 100;
+/** ticks of the clock of Opus in one of G.711 (RFC 7587 §4.1) */
+const OPUS_CLOCKS = 6;
 /** 20 ms at 8 kHz */
 const COMFORT_SAMPLES = 160;
 /** RFC 3389 §3: below this there is nothing */
@@ -23,8 +37,8 @@ interface Pause {
 
 /**
  * Telephone → room. G.711 goes straight through where the room takes the telephone's law, by table where it takes the other one, and as
- * narrow-band Opus where it takes neither. Noise suppression is in the way only while it is on. Buffers are reused: nothing is allocated per packet but
- * by the Opus encoder.
+ * narrow-band Opus where it takes neither; Opus goes straight through where the room has it. Noise suppression is in the way only while it is on.
+ * Buffers are reused: nothing is allocated per packet but by the Opus encoder.
  */
 export class Uplink {
 	readonly #uplink: AudioUplink;
@@ -42,11 +56,13 @@ export class Uplink {
 	readonly #frame: EncodedFrame;
 	/** what frames of G.711 are sent as; undefined = as they come */
 	readonly #law: G711 | undefined;
-	readonly #opus: OpusFromPcm | undefined;
-	/** G.722 of the telephone: 16 kHz, which Opus takes as it is, and G.711 after it was narrowed */
-	#wide: { decoder: G722Decoder; pcm: Int16Array; opus: OpusFromPcm | undefined; narrow: Resampler } | undefined;
-	#opusSequence = 0;
-	#opusTimestamp = 0;
+	/** to a room that takes Opus alone */
+	readonly #opus: OpusUplink | undefined;
+	#opusLevel: OpusLevel | undefined;
+	/** G.722 of the telephone: 16 kHz, to be narrowed for rooms of G.711 */
+	#wide: { decoder: G722Decoder; pcm: Int16Array; narrow: Resampler } | undefined;
+	/** Opus of the telephone, for rooms of G.711; `timestamp` is of their clock */
+	#narrowed: { decoder: OpusToPcm; from: number; timestamp: number } | undefined;
 	/** of the telephone, while noise is suppressed */
 	#lastSequence: number | undefined;
 
@@ -56,7 +72,7 @@ export class Uplink {
 		this.#noise = noise;
 		this.#frame = { codec: uplink.codec, payload: this.#scratch, timestamp: 0, sequence: 0, marker: false };
 		this.#law = uplink.takesG711 === true || uplink.codec === "opus" ? undefined : uplink.codec;
-		this.#opus = uplink.codec === "opus" ? new OpusFromPcm(8_000) : undefined;
+		this.#opus = uplink.codec === "opus" ? new OpusUplink((...packet) => this.#sendOpus(...packet), noise) : undefined;
 	}
 
 	/** One packet from the telephone; `timestamp` and `number` are the telephone's own. */
@@ -70,6 +86,9 @@ export class Uplink {
 		// The sound of a packet that comes after its successor is not the one that belongs in its place any more: it is as good as lost.
 		if (suppresses && this.#isLate(sequence)) return;
 		this.#lastSequence = suppresses ? sequence : undefined;
+		if (codec === "opus" && !suppresses && this.#takesOpus) return this.#writeAsItIs(payload, timestamp, sequence, marker);
+		if (this.#opus !== undefined) return this.#opus.write(codec, payload, timestamp, sequence);
+		if (codec === "opus") return this.#narrowOpus(payload, timestamp, sequence, marker);
 		if (codec === "G722") return this.#writeG722(payload, timestamp, sequence, marker);
 		if (suppresses) return this.#writeSuppressed(codec, payload, timestamp, sequence, marker);
 		this.#writeG711(codec, payload, timestamp, sequence, marker);
@@ -78,7 +97,6 @@ export class Uplink {
 	#writeG711(codec: G711, payload: Uint8Array, timestamp: number, sequence: number, marker: boolean): void {
 		const level = audioLevelG711(codec, payload);
 		const frame = this.#frame;
-		if (this.#opus !== undefined) return this.#writeOpus(this.#opus, codec, payload, level);
 		frame.timestamp = timestamp;
 		frame.sequence = sequence;
 		frame.marker = marker;
@@ -131,7 +149,7 @@ export class Uplink {
 
 	/** Audio that we make ourselves (ringback), 8 kHz. */
 	writePcm(pcm: Int16Array, timestamp: number, sequence: number, level: number): void {
-		if (this.#opus !== undefined) return this.#encodeOpus(this.#opus, pcm, level);
+		if (this.#opus !== undefined) return this.#opus.writePcm(pcm);
 		this.#writeLaw(this.#law ?? this.#phoneLaw, pcm, timestamp, sequence, false, level);
 	}
 
@@ -139,9 +157,7 @@ export class Uplink {
 		const pcm = this.#pcm.subarray(0, payload.length);
 		decodeG711(codec, payload, pcm);
 		if (this.#noise?.process(pcm, 8_000) !== true) return this.#writeG711(codec, payload, timestamp, sequence, marker);
-		const level = audioLevelPcm(pcm);
-		if (this.#opus !== undefined) return this.#encodeOpus(this.#opus, pcm, level);
-		this.#writeLaw(this.#law ?? codec, pcm, timestamp, sequence, marker, level);
+		this.#writeLaw(this.#law ?? codec, pcm, timestamp, sequence, marker, audioLevelPcm(pcm));
 	}
 
 	/** A jump further back is a stream that began anew (RFC 3550 A.1 takes a hundred packets for that, too). */
@@ -167,35 +183,60 @@ export class Uplink {
 		this.#wide ??= {
 			decoder: new G722Decoder(),
 			pcm: new Int16Array(MAX_PAYLOAD * 2),
-			opus: this.#opus === undefined ? undefined : new OpusFromPcm(16_000),
 			narrow: new Resampler(16_000, 8_000),
 		};
-		const { decoder, opus, narrow } = this.#wide;
+		const { decoder, narrow } = this.#wide;
 		const pcm = this.#wide.pcm.subarray(0, payload.length * 2);
 		decoder.decode(payload, pcm);
 		this.#noise?.process(pcm, 16_000);
 		const level = audioLevelPcm(pcm);
-		if (opus !== undefined) return this.#encodeOpus(opus, pcm, level);
 		this.#writeLaw(this.#law ?? "PCMU", narrow.process(pcm, this.#pcm), timestamp, sequence, marker, level);
 	}
 
-	#writeOpus(opus: OpusFromPcm, codec: G711, payload: Uint8Array, level: number): void {
-		const pcm = this.#pcm.subarray(0, payload.length);
-		decodeG711(codec, payload, pcm);
-		this.#encodeOpus(opus, pcm, level);
+	/** A bridge hands it on to the other telephone's side, which has the decoder where it needs one. */
+	get #takesOpus(): boolean {
+		return this.#uplink.codec === "opus" || this.#uplink.takesG711 === true;
 	}
 
-	#encodeOpus(opus: OpusFromPcm, pcm: Int16Array, level: number): void {
-		opus.encode(pcm, (packet) => {
-			const frame = this.#frame;
-			frame.payload = packet;
-			frame.sequence = this.#opusSequence;
-			frame.timestamp = this.#opusTimestamp;
-			frame.marker = false;
-			this.#opusSequence = (this.#opusSequence + 1) & 0xffff;
-			// RFC 7587 §4.1: the RTP clock of Opus is 48 kHz whatever it encodes
-			this.#opusTimestamp = (this.#opusTimestamp + 960) >>> 0;
-			this.#send(frame, level);
-		});
+	#writeAsItIs(payload: Uint8Array, timestamp: number, sequence: number, marker: boolean): void {
+		const frame = this.#frame;
+		frame.codec = "opus";
+		frame.payload = payload;
+		frame.timestamp = timestamp;
+		frame.sequence = sequence;
+		frame.marker = marker;
+		this.#opusLevel ??= new OpusLevel();
+		this.#send(frame, this.#opusLevel.of(payload));
+	}
+
+	#narrowOpus(payload: Uint8Array, timestamp: number, sequence: number, marker: boolean): void {
+		this.#narrowed ??= { decoder: new OpusToPcm(8_000), from: timestamp, timestamp };
+		const narrowed = this.#narrowed;
+		const decoded = narrowed.decoder.decode(payload);
+		if (decoded === undefined) return;
+		narrowed.timestamp = (narrowed.timestamp + ((timestamp - narrowed.from) | 0) / OPUS_CLOCKS) >>> 0;
+		narrowed.from = timestamp;
+		const pcm = this.#pcm.subarray(0, decoded.length);
+		pcm.set(decoded);
+		this.#noise?.process(pcm, 8_000);
+		this.#writeLaw(this.#law ?? "PCMU", pcm, narrowed.timestamp, sequence, marker, audioLevelPcm(pcm));
+	}
+
+	#sendOpus(packet: Uint8Array, sequence: number, timestamp: number, marker: boolean, level: number): void {
+		const frame = this.#frame;
+		frame.codec = "opus";
+		frame.payload = packet;
+		frame.sequence = sequence;
+		frame.timestamp = timestamp;
+		frame.marker = marker;
+		this.#send(frame, level);
+	}
+
+	/** Idempotent. */
+	close(): void {
+		this.#opus?.close();
+		this.#opusLevel?.close();
+		this.#narrowed?.decoder.close();
+		this.#narrowed = this.#opusLevel = undefined;
 	}
 }

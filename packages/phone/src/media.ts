@@ -16,12 +16,14 @@ import {
 import type { AudioCodec, Negotiated } from "@trunkline/sdp";
 import { MAX_OVERHEAD_BYTES } from "@trunkline/srtp";
 import { Encryption } from "./encryption.ts";
+import { OpusPacketizer } from "./opus.ts";
 import { pacer } from "./pacer.ts";
 import { Recording } from "./recording.ts";
 import { type AudioSource, silence } from "./sources.ts";
 import { openUdp, type UdpSocket } from "./udp.ts";
 
 const FRAME_SAMPLES = 160;
+const MAX_PAYLOAD = 1_275;
 /** A datagram may wait in the kernel's queue while the next are written; so many are never on their way for one call. */
 const SEND_BUFFERS = 8;
 const PORT_ATTEMPTS = 20;
@@ -57,9 +59,10 @@ export class CallMedia {
 	readonly #encryption: Encryption;
 	readonly #received = emptyRtpPacket();
 	#statistics = new ReceptionStatistics(8000);
+	#clockRate = 8000;
 	#receivedSsrc = -1;
-	readonly #dtmfReceiver = new DtmfReceiver();
-	readonly #dtmfSender = new DtmfSender();
+	#dtmfReceiver = new DtmfReceiver();
+	#dtmfSender = new DtmfSender();
 	readonly #header: RtpHeader = {
 		payloadType: 0,
 		// the lower half, as the rollover counter could not be told otherwise when the first packets are lost (RFC 3711 §3.3.1)
@@ -68,12 +71,10 @@ export class CallMedia {
 		ssrc: randomInt(2 ** 32),
 		marker: true,
 	};
-	readonly #buffers = Array.from(
-		{ length: SEND_BUFFERS },
-		() => new Uint8Array(RTP_FIXED_HEADER_BYTES + FRAME_SAMPLES + MAX_OVERHEAD_BYTES),
-	);
+	readonly #buffers = Array.from({ length: SEND_BUFFERS }, () => new Uint8Array(RTP_FIXED_HEADER_BYTES + MAX_PAYLOAD + MAX_OVERHEAD_BYTES));
 	readonly #frame = new Int16Array(FRAME_SAMPLES);
 	#wide: { encoder: G722Encoder; widen: Resampler } | undefined;
+	#opus: OpusPacketizer | undefined;
 	#nextBuffer = 0;
 	#timestamp = this.#header.timestamp;
 	#talking = false;
@@ -123,7 +124,13 @@ export class CallMedia {
 	/** Starts, or goes on with what was agreed anew. */
 	start(negotiated: Negotiated): void {
 		if (this.#closed) return;
+		const { clockRate = 8000 } = negotiated.telephoneEvent ?? {};
+		if (clockRate !== (this.#negotiated?.telephoneEvent?.clockRate ?? 8000)) {
+			this.#dtmfReceiver = new DtmfReceiver(clockRate);
+			this.#dtmfSender = new DtmfSender({ clockRate });
+		}
 		this.#negotiated = negotiated;
+		this.#useClock(negotiated.codec.clockRate);
 		this.#encryption.use(negotiated.srtp);
 		this.#remote = negotiated.remote;
 		this.#latched = false;
@@ -193,8 +200,15 @@ export class CallMedia {
 		this.#remote = { address, port };
 	}
 
+	/** Of what is sent and received: another codec may have another. */
+	#useClock(clockRate: number): void {
+		if (clockRate === this.#clockRate) return;
+		this.#clockRate = clockRate;
+		this.#statistics = new ReceptionStatistics(clockRate);
+	}
+
 	#newSource(ssrc: number): void {
-		if (this.#receivedSsrc !== -1) this.#statistics = new ReceptionStatistics(8000);
+		if (this.#receivedSsrc !== -1) this.#statistics = new ReceptionStatistics(this.#clockRate);
 		this.#receivedSsrc = ssrc;
 		this.#tellDtmf(this.#dtmfReceiver.reset());
 	}
@@ -218,12 +232,18 @@ export class CallMedia {
 		} else {
 			this.#talking = false;
 		}
-		this.#timestamp = (this.#timestamp + FRAME_SAMPLES) >>> 0;
+		this.#timestamp = (this.#timestamp + this.#clockRate / 50) >>> 0;
 	}
 
 	#sendFrame(negotiated: Negotiated): void {
 		const buffer = this.#buffers[this.#nextBuffer];
 		if (buffer === undefined) return;
+		if (negotiated.codec.name === "opus") {
+			this.#opus ??= new OpusPacketizer();
+			this.#send(negotiated.codec.payloadType, this.#timestamp, !this.#talking, this.#opus.encode(this.#frame));
+			this.#talking = true;
+			return;
+		}
 		if (negotiated.codec.name === "G722") {
 			this.#wide ??= { encoder: new G722Encoder(), widen: new Resampler(8_000, 16_000) };
 			this.#wide.encoder.encode(this.#wide.widen.process(this.#frame), buffer, RTP_FIXED_HEADER_BYTES);

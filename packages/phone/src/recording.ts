@@ -1,8 +1,11 @@
 import { decodeG711, G722Decoder, Resampler } from "@trunkline/audio";
 import { timestampDelta } from "@trunkline/rtp";
 import type { AudioCodec } from "@trunkline/sdp";
+import { OpusListener } from "./opus.ts";
 
 const RATE = 8000;
+/** of its clock in one sample (RFC 7587 §4.1) */
+const OPUS_TICKS = 6;
 /** A jump of the sender's time line by more than this is not a gap to be filled with silence. */
 const MAX_GAP_SAMPLES = 5 * RATE;
 
@@ -25,6 +28,7 @@ export class Recording {
 	readonly #maxSamples: number;
 	#pcm = new Int16Array(RATE);
 	#wide: { decoder: G722Decoder; narrow: Resampler } | undefined;
+	#opus: OpusListener | undefined;
 	#length = 0;
 	/** samples that had to make room */
 	#dropped = 0;
@@ -64,17 +68,20 @@ export class Recording {
 	}
 
 	add(codec: AudioCodec, payload: Uint8Array, packet: { ssrc: number; sequence: number; timestamp: number }, arrivalMs: number): void {
-		const offset = this.#place(packet.ssrc, packet.timestamp);
-		this.#reserve(offset - this.#dropped + payload.length);
+		const heard = codec === "opus" ? (this.#opus ??= new OpusListener()).decode(payload) : undefined;
+		const samples = heard?.length ?? payload.length;
+		const offset = this.#place(packet.ssrc, packet.timestamp, codec === "opus" ? OPUS_TICKS : 1);
+		this.#reserve(offset - this.#dropped + samples);
 		const at = offset - this.#dropped;
 		if (at < 0) return; // older than what is kept
 		this.#pcm.fill(0, this.#length, Math.max(this.#length, at));
-		this.#decode(codec, payload, this.#pcm.subarray(at));
-		this.#length = Math.max(this.#length, at + payload.length);
-		this.#packets.push({ arrivalMs, sequence: packet.sequence, timestamp: packet.timestamp, offset, samples: payload.length });
+		if (heard !== undefined) this.#pcm.set(heard, at);
+		else if (codec !== "opus") this.#decode(codec, payload, this.#pcm.subarray(at));
+		this.#length = Math.max(this.#length, at + samples);
+		this.#packets.push({ arrivalMs, sequence: packet.sequence, timestamp: packet.timestamp, offset, samples });
 	}
 
-	#decode(codec: AudioCodec, payload: Uint8Array, into: Int16Array): void {
+	#decode(codec: Exclude<AudioCodec, "opus">, payload: Uint8Array, into: Int16Array): void {
 		if (codec !== "G722") return void decodeG711(codec, payload, into);
 		this.#wide ??= { decoder: new G722Decoder(), narrow: new Resampler(16_000, RATE) };
 		const pcm = new Int16Array(payload.length * 2);
@@ -82,10 +89,11 @@ export class Recording {
 		this.#wide.narrow.process(pcm, into);
 	}
 
-	#place(ssrc: number, timestamp: number): number {
+	/** `ticks` of the RTP clock are one sample. */
+	#place(ssrc: number, timestamp: number, ticks: number): number {
 		const end = this.#dropped + this.#length;
 		if (this.#anchor !== undefined && this.#anchor.ssrc === ssrc) {
-			const offset = this.#anchor.offset + timestampDelta(this.#anchor.timestamp, timestamp);
+			const offset = this.#anchor.offset + Math.round(timestampDelta(this.#anchor.timestamp, timestamp) / ticks);
 			if (Math.abs(offset - end) <= MAX_GAP_SAMPLES) {
 				if (offset > this.#anchor.offset) this.#anchor = { ssrc, timestamp, offset };
 				return offset;

@@ -10,6 +10,11 @@ export interface JitterBufferOptions {
 	startMs?: number;
 	/** never wait more than this, default 200 */
 	maxMs?: number;
+	/**
+	 * The reader keeps what is decoded, asks only when that runs out, and shortens or lengthens it as `adjustmentMs` says; frames are passed over only
+	 * when the delay is far too long. Default: the reader asks all the time, and frames are passed over.
+	 */
+	stretches?: boolean;
 }
 
 export interface JitterBufferStats {
@@ -37,6 +42,12 @@ const SHRINK_AFTER_MS = 1000;
 const SHRINK_FAST_AFTER_MS = 200;
 /** Excess that is left alone, so that shortening and stretching do not take turns. */
 const SHRINK_HYSTERESIS_MS = 4;
+/** Of readers that stretch: this much too late is worth a jump. */
+const SKIP_MS = 80;
+/** The delay that a stretching reader has now and then is not worth an artefact. */
+const ADJUST_HYSTERESIS_MS = 2;
+/** Frames over which `missingShare` is taken. */
+const MISSING_OVER = 250;
 /** A transit that differs by more than this is another time line, not jitter. */
 const RESYNC_MS = 400;
 /** After this many frames without a packet the stream counts as paused; the next packet starts it anew. */
@@ -66,6 +77,7 @@ export class JitterBuffer<T = Uint8Array> {
 	readonly #ticksPerMs: number;
 	readonly #startMs: number;
 	readonly #maxMs: number;
+	readonly #stretches: boolean;
 	readonly #transit: DelayEstimate;
 	readonly #entries: Entry<T>[] = [];
 	#packetTicks: number;
@@ -83,6 +95,10 @@ export class JitterBuffer<T = Uint8Array> {
 	#missingRun = 0;
 	#excessSince: number | undefined;
 	#delayMs: number | undefined;
+	#missingShare = 0;
+	#queuedMs = 0;
+	/** what the reader wants to have beyond jitter, such as the packet after the one that is played; ms */
+	extraMs = 0;
 	readonly #stats = { played: 0, missing: 0, late: 0, skipped: 0, resets: 0 };
 
 	constructor(options: JitterBufferOptions = {}) {
@@ -90,6 +106,7 @@ export class JitterBuffer<T = Uint8Array> {
 		this.#packetTicks = (options.packetMs ?? 20) * this.#ticksPerMs;
 		this.#startMs = options.startMs ?? 20;
 		this.#maxMs = options.maxMs ?? 200;
+		this.#stretches = options.stretches ?? false;
 		this.#transit = new DelayEstimate(this.#maxMs);
 	}
 
@@ -100,12 +117,36 @@ export class JitterBuffer<T = Uint8Array> {
 
 	/** what the buffer aims at: spread of arrival plus a small margin */
 	get targetMs(): number {
-		const measured = Math.min(this.#maxMs, this.#transit.spreadMs + MARGIN_MS);
+		const measured = Math.min(this.#maxMs, this.#transit.spreadMs + MARGIN_MS + this.extraMs);
 		return this.#transit.settled ? measured : Math.max(this.#startMs, measured);
 	}
 
 	stats(): JitterBufferStats {
 		return { ...this.#stats, delayMs: this.#delayMs, targetMs: this.targetMs };
+	}
+
+	/** of the last seconds, 0..1: frames that were not there in their time */
+	get missingShare(): number {
+		return this.#missingShare;
+	}
+
+	/** The packet that follows directly on the one that was just told as missing; it may hold a copy of it. */
+	get successor(): T | undefined {
+		const head = this.#entries[0];
+		return head !== undefined && head.at === this.#next ? head.payload : undefined;
+	}
+
+	/**
+	 * By how much a reader that has `queuedMs` left, and asks every `readMs`, should lengthen that (positive) or may shorten it (negative), ms. Each
+	 * packet should be there, with all that comes late usually, when the reader asks for it; and of what is decoded nothing should wait till the next time.
+	 */
+	adjustmentMs(nowMs: number, queuedMs: number, readMs: number): number {
+		if (!this.#playing) return 0;
+		const reads = Math.floor(queuedMs / readMs) + 1;
+		const waits = queuedMs - (reads - 1) * readMs;
+		const spare = this.#delayOf(this.#next, nowMs + reads * readMs) - this.targetMs;
+		if (spare < 0) return readMs - waits;
+		return -waits - Math.max(0, Math.floor((spare - ADJUST_HYSTERESIS_MS) / readMs)) * readMs;
 	}
 
 	/** Another source (SSRC) from now on: forgets everything but the counters. */
@@ -137,11 +178,12 @@ export class JitterBuffer<T = Uint8Array> {
 	/**
 	 * What to play at `nowMs`; call it whenever the reader needs audio, with packets of 20 ms usually every 20 ms. A payload is to be played;
 	 * "missing" asks for concealment of one packet; undefined means that nothing is due: silence, or the reader still has audio of a longer
-	 * packet.
+	 * packet. `queuedMs`: what a reader that stretches has left.
 	 */
-	pull(nowMs: number): T | "missing" | undefined {
+	pull(nowMs: number, queuedMs = 0): T | "missing" | undefined {
 		if (!this.#playing && !this.#start(nowMs)) return undefined;
-		if (this.#dueMs - nowMs > EARLY_MS) return undefined; // longer packets: the one before still plays
+		if (!this.#stretches && this.#dueMs - nowMs > EARLY_MS) return undefined; // longer packets: the one before still plays
+		this.#queuedMs = queuedMs;
 		this.#shorten(nowMs);
 		const head = this.#entries[0];
 		if (head !== undefined && head.at <= this.#next) return this.#play(head, nowMs);
@@ -200,7 +242,7 @@ export class JitterBuffer<T = Uint8Array> {
 	/** Passes over one frame when the delay has been longer than needed for a while, as many as it takes when it is beyond all limits. */
 	#shorten(nowMs: number): void {
 		const excess = this.#delayOf(this.#next, nowMs) - this.targetMs;
-		const limit = this.packetMs + SHRINK_HYSTERESIS_MS;
+		const limit = this.#stretches ? SKIP_MS : this.packetMs + SHRINK_HYSTERESIS_MS;
 		if (excess <= limit) {
 			this.#excessSince = undefined;
 			return;
@@ -219,8 +261,9 @@ export class JitterBuffer<T = Uint8Array> {
 
 	#play(head: Entry<T>, nowMs: number): T {
 		this.#entries.shift();
-		this.#delayMs = this.#delayOf(head.at, nowMs);
+		this.#delayMs = this.#delayOf(head.at, nowMs) + this.#queuedMs;
 		this.#stats.played += 1;
+		this.#missingShare -= this.#missingShare / MISSING_OVER;
 		this.#missingRun = 0;
 		this.#lastSequence = head.sequence;
 		this.#next = head.at;
@@ -240,6 +283,7 @@ export class JitterBuffer<T = Uint8Array> {
 		}
 		this.#missingRun += 1;
 		this.#stats.missing += 1;
+		this.#missingShare += (1 - this.#missingShare) / MISSING_OVER;
 		// too late rather than lost, as far as the measured jitter tells: stretch instead of skipping
 		const shortOf = this.targetMs - this.#delayOf(this.#next, nowMs);
 		const keepPlace = shortOf > (head === undefined ? 0 : this.packetMs / 2);

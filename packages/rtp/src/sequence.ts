@@ -71,7 +71,7 @@ const REMEMBERED = 128;
  * and the first packet of a call counts.
  */
 export class ReceptionStatistics {
-	readonly #ticksPerMs: number;
+	#ticksPerMs: number;
 	#base = -1;
 	#highest = 0;
 	#cycles = 0;
@@ -107,8 +107,9 @@ export class ReceptionStatistics {
 		return true;
 	}
 
-	/** Another source from now on (RFC 3550 §8): its numbers and its clock begin anew, the totals go on. */
-	restart(): void {
+	/** Another source from now on (RFC 3550 §8), or another codec with another clock: numbers and clock begin anew, the totals go on. */
+	restart(clockRate = this.#ticksPerMs * 1000): void {
+		this.#ticksPerMs = clockRate / 1000;
 		this.#carry();
 		this.#base = -1;
 	}

@@ -127,7 +127,8 @@ describe("telephone → room", () => {
 		for (const [index, payload] of sent.entries()) opus.uplink.write("PCMU", payload, index * 160, index, false);
 		const decoder = new OpusToPcm(8_000);
 		const heard = Int16Array.from(opus.written.slice(60).flatMap(({ payload }) => [...(decoder.decode(payload) ?? [])]));
-		expect(opus.written).toHaveLength(sent.length);
+		// what is nearly silent now need not be sent
+		expect(opus.written.length).toBeGreaterThan(sent.length * 0.9);
 		expect(levelDb(heard)).toBeLessThan(-35);
 		const other = room("PCMA", call);
 		for (const [index, payload] of sent.entries()) other.uplink.write("PCMU", payload, index * 160, index, false);

@@ -21,8 +21,7 @@ export class NoticeTone {
 	/** The payload as it is to be heard at this time since the beginning. */
 	over(codec: PhoneCodec, payload: Uint8Array, elapsedMs: number): Uint8Array {
 		const at = elapsedMs % EVERY_MS;
-		// Opus has no mark of its own here: whoever wants the beep on a trunk has it speak another codec.
-		if (codec === "opus" || at >= ON_MS || payload.length > MAX_PAYLOAD) return payload;
+		if (at >= ON_MS || payload.length > MAX_PAYLOAD) return payload;
 		if (codec === "opus") return this.#overOpus(payload, at);
 		const out = this.#out.subarray(0, payload.length);
 		if (codec !== "G722") {

@@ -74,7 +74,7 @@ export function readCommandLine(argv: readonly string[]): { uri: string | undefi
 		.option("--username <name>", "for calls that ask for a password")
 		.option("--password <password>", "the same; the variable SIP_PASSWORD does not show in lists of processes")
 		.option("--header <line>", 'SIP header to add, "X-Name: value"; may be given again', header)
-		.option("--codec <list>", "codecs in order of preference (PCMU,PCMA; G722 too)", codecs)
+		.option("--codec <list>", "codecs in order of preference (PCMU,PCMA; G722 and opus too)", codecs)
 		.option("--srtp", "encrypt the audio (SRTP), and take no call in the clear")
 		.option("--proxy <host[:port]>", "send the call there instead of where the URI leads to")
 		.option("--host <address>", "address of this machine to use", address)
@@ -138,10 +138,12 @@ function address(text: string): string {
 }
 
 function codecs(text: string): AudioCodec[] {
-	const names = text.split(",").map((name) => name.trim().toUpperCase());
-	const known = names.filter((name) => name === "PCMU" || name === "PCMA" || name === "G722");
-	if (known.length < names.length) throw new InvalidArgumentError("Codecs are PCMU, PCMA and G722.");
-	return known;
+	const known: readonly AudioCodec[] = ["PCMU", "PCMA", "G722", "opus"];
+	return text.split(",").map((name) => {
+		const codec = known.find((each) => each.toUpperCase() === name.trim().toUpperCase());
+		if (codec === undefined) throw new InvalidArgumentError("Codecs are PCMU, PCMA, G722 and opus.");
+		return codec;
+	});
 }
 
 function header(text: string, before: HeaderInput[] | undefined): HeaderInput[] {
