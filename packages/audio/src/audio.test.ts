@@ -7,7 +7,7 @@ import { audioLevelG711, audioLevelPcm, rmsDbov } from "./level.ts";
 import { dominantTone, measureTone } from "./measure.ts";
 import { mix, mixMinus, softLimit } from "./mix.ts";
 import { Resampler } from "./resample.ts";
-import { CallProgressGenerator, cadenceSounds, dtmfFrequencies, tone, ToneGenerator } from "./tone.ts";
+import { dtmfFrequencies, tone, ToneGenerator } from "./tone.ts";
 
 describe("measureTone, dominantTone", () => {
 	it.each([
@@ -188,17 +188,6 @@ describe("tones", () => {
 		]);
 		expect(dtmfFrequencies("x")).toBeUndefined();
 		expect(dtmfFrequencies("")).toBeUndefined();
-	});
-
-	it("cadences: ringback 1 s on, 4 s off; busy half and half; dial tone never stops", () => {
-		const on = (kind: "dial" | "ringback" | "busy" | "congestion"): number[] =>
-			[0, 400, 600, 999, 1100, 4999, 5001].filter((ms) => cadenceSounds(kind, ms));
-		expect(on("ringback")).toEqual([0, 400, 600, 999, 5001]);
-		expect(on("busy")).toEqual([0, 400, 1100, 5001]);
-		expect(on("dial")).toHaveLength(7);
-		const ringback = new CallProgressGenerator("ringback").fill(new Int16Array(8000 * 2));
-		expect(dominantTone(ringback.subarray(1000, 7000), 8000)?.hz).toBeCloseTo(425, 0);
-		expect(rmsDbov(ringback.subarray(8100))).toBe(Number.NEGATIVE_INFINITY);
 	});
 });
 

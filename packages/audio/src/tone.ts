@@ -1,8 +1,6 @@
 const FULL_SCALE = 32767;
 /** A sine of amplitude 1 has this level (RMS against a square wave). */
 const SINE_DBOV = -3.0103;
-/** Tones fade in and out over this long, so that switching does not click. */
-const RAMP_MS = 4;
 
 /** A steady sum of sines, continued from call to call. `levelDbov` is of each sine (RMS, a full-scale sine is −3). */
 export class ToneGenerator {
@@ -49,48 +47,4 @@ export function dtmfFrequencies(digit: string): readonly [number, number] | unde
 	const low = DTMF_ROWS[Math.floor(index / 4)];
 	const high = DTMF_COLUMNS[index % 4];
 	return index < 0 || low === undefined || high === undefined ? undefined : [low, high];
-}
-
-export type CallProgressTone = "dial" | "ringback" | "busy" | "congestion";
-
-/** ETSI (ITU-T E.180): one frequency, and the cadence tells what it means: ms on, ms off, again and again. */
-const CADENCES: Record<CallProgressTone, readonly [onMs: number, offMs: number]> = {
-	dial: [1, 0],
-	ringback: [1000, 4000],
-	busy: [500, 500],
-	congestion: [250, 250],
-};
-export const CALL_PROGRESS_HZ = 425;
-
-/** Whether the tone sounds this long after it began. */
-export function cadenceSounds(kind: CallProgressTone, elapsedMs: number): boolean {
-	const [onMs, offMs] = CADENCES[kind];
-	return elapsedMs % (onMs + offMs) < onMs;
-}
-
-/** What a caller hears before the answer, or instead of it. */
-export class CallProgressGenerator {
-	readonly #kind: CallProgressTone;
-	readonly #rate: number;
-	readonly #tone: ToneGenerator;
-	#samples = 0;
-	#gain = 0;
-
-	constructor(kind: CallProgressTone, rate = 8000, levelDbov = -20) {
-		this.#kind = kind;
-		this.#rate = rate;
-		this.#tone = new ToneGenerator(rate, [CALL_PROGRESS_HZ], levelDbov);
-	}
-
-	fill(out: Int16Array): Int16Array {
-		this.#tone.fill(out);
-		const step = 1000 / (this.#rate * RAMP_MS);
-		for (let i = 0; i < out.length; i++) {
-			const sounds = cadenceSounds(this.#kind, (this.#samples * 1000) / this.#rate);
-			this.#gain = sounds ? Math.min(1, this.#gain + step) : Math.max(0, this.#gain - step);
-			out[i] = Math.round((out[i] ?? 0) * this.#gain);
-			this.#samples += 1;
-		}
-		return out;
-	}
 }
