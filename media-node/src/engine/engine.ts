@@ -234,8 +234,7 @@ export class MediaEngine implements MediaPort, RoomConnector {
 
 	#slot(index: number, failures = 0): Slot {
 		const name = `media-${index}.${this.#started++}`;
-		const { portRange: _range, ...media } = this.#options.media;
-		const settings: WorkerSettings = { media, beatMs: BEAT_MS };
+		const settings: WorkerSettings = { media: this.#options.media, beatMs: BEAT_MS };
 		const slot: Slot = {
 			...{ name, failures, startedAt: performance.now() },
 			worker: new MediaWorker({

@@ -6,6 +6,7 @@ import type {
 	MediaSession,
 	MediaStats,
 	NegotiatedAudio,
+	ProgressToneName,
 	PromptName,
 	RemoteAudioTrack,
 } from "../call/ports.ts";
@@ -70,8 +71,8 @@ export class SessionHandle implements MediaSession {
 		await this.#ask({ method: "sendDigits", args: [digits] }).catch(() => undefined);
 	}
 
-	ringPhone(): () => void {
-		return this.#play({ method: "ringPhone", args: [] });
+	ringPhone(country?: string): () => void {
+		return this.#play({ method: "ringPhone", args: [country] });
 	}
 
 	holdPhone(music: HoldMusic): () => void {
@@ -98,8 +99,8 @@ export class SessionHandle implements MediaSession {
 		this.#tell({ method: "stopRecording", args: [] });
 	}
 
-	playRingback(uplink: AudioUplink): () => void {
-		return this.#play({ method: "playRingback", args: [placeOf(uplink)] });
+	playRingback(uplink: AudioUplink, country?: string, tone?: ProgressToneName): () => void {
+		return this.#play({ method: "playRingback", args: [placeOf(uplink), country, tone] });
 	}
 
 	awaitProof(): void {
@@ -148,7 +149,7 @@ export class SessionHandle implements MediaSession {
 	}
 
 	#ask<T>(call: SessionCall<Asked>): Promise<T> {
-		if (this.#isClosed) return Promise.reject(new Error("the media session is closed"));
+		if (this.#isClosed) return Promise.reject(new Error(`the media session is closed, or its ${this.#worker.name} has stopped`));
 		return this.#worker.ask((request) => ({ to: "ask", request, session: this.#session, call }));
 	}
 
