@@ -246,6 +246,12 @@ describe("what cannot be had", () => {
 		expect(exact).toEqual(Array(10).fill(true));
 	});
 
+	it("is told, and the audio goes on as it came: no module", async () => {
+		const { problems, exact } = await through({ module: join(folder, "none.mjs") });
+		expect(problems).toEqual([expect.stringContaining("none.mjs")]);
+		expect(exact).toEqual(Array(10).fill(true));
+	});
+
 	it("a suppressor of somebody else's: half as loud", async () => {
 		const { problems, exact, written } = await through(
 			module(`export const create = () => ({ sampleRate: 8000, frameSamples: 80, delaySamples: 0,
