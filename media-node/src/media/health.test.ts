@@ -12,6 +12,7 @@ import { SrtpReceiver, SrtpSender } from "@trunkline/srtp";
 import { nodeCrypto } from "@trunkline/srtp/node";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { EncodedFrame, MediaEvent, NegotiatedAudio } from "../call/ports.ts";
+import { Uplink as RoomUplink } from "../room/uplink.ts";
 import { RtpMediaSession } from "./session.ts";
 import type { RtpSocket } from "./socket/rtp-socket.ts";
 import { Ticker } from "./ticker.ts";
@@ -265,5 +266,83 @@ it("what is late, lost or there twice goes to the room as it came, and is counte
 	}
 	expect(frames.map(({ sequence }) => sequence)).toEqual([0, 1, 3, 2, 4, 4, 7, 8]);
 	expect(session.stats()).toMatchObject({ packetsLost: 2, quality: { uplink: { packets: 8, lost: 2, late: 1, duplicates: 1 } } });
+	session.close();
+});
+
+// What a LiveKit server's receiver sees: numbers without a gap but for what was lost, none of them twice, and time that goes on.
+it("the room's stream over digits, losses, a late packet, a pause and another SSRC", () => {
+	const { session, frames, speak, next } = opened();
+	const sent: { sequence: number; timestamp: number; at: number }[] = [];
+	const room = new RoomUplink({
+		...{ codec: "PCMU", payloadType: 0, ssrc: 1, audioLevelId: undefined, sequence: 0, timestamp: 0, now: () => performance.now() },
+		send: (_payload, { sequenceNumber: sequence, timestamp }) => sent.push({ sequence, timestamp, at: performance.now() }),
+	});
+	session.listen(room);
+	const order = (...numbers: readonly number[]): void => {
+		for (const number of numbers) {
+			vi.advanceTimersByTime(20);
+			session.onPacket(audio(number), PEER, 4000);
+		}
+	};
+	speak(5);
+	for (let i = 0; i < 3; i++) session.onPacket(audio(next(), 0, 101, Uint8Array.of(5, 0x0a, 0, 160)), PEER, 4000);
+	speak(5);
+	order(15, 14, 13, 16, 16, 18);
+	session.onPacket(audio(19, 0, 13, Uint8Array.of(60)), PEER, 4000);
+	vi.advanceTimersByTime(400);
+	order(40, 41, 42);
+	const other = (sequence: number): Uint8Array =>
+		writeRtp({ payloadType: 0, sequence, timestamp: 7_000_000 + sequence * 160, ssrc: 99 }, new Uint8Array(160).fill(1));
+	for (let i = 30_000; i < 30_003; i++) {
+		vi.advanceTimersByTime(20);
+		session.onPacket(other(i), PEER, 4000);
+	}
+	const numbers = sent.map(({ sequence }) => sequence);
+	expect(new Set(numbers).size, "none twice").toBe(numbers.length);
+	const sorted = numbers.toSorted((a, b) => a - b);
+	const gaps = sorted.flatMap((number, i) => (i > 0 && number !== (sorted[i - 1] ?? 0) + 1 ? [number] : []));
+	// the 17th of the telephone, which never came
+	expect(gaps).toHaveLength(1);
+	for (const [i, { sequence, timestamp, at }] of sent.entries()) {
+		const before = sent[i - 1];
+		if (before === undefined || sequence < before.sequence) continue;
+		// never more than two frames off real time
+		expect(Math.abs((timestamp - before.timestamp) / 8 - (at - before.at))).toBeLessThanOrEqual(60);
+	}
+	expect(frames).toEqual([]);
+	session.close();
+});
+
+it.each([
+	["held by the telephone", { sends: false, receives: true }],
+	["held by us", { sends: true, receives: false }],
+	["held by both", { sends: false, receives: false }],
+])("nobody owes audio while the call is %s; afterwards the time-out begins anew", (_what, direction) => {
+	const { session, events, speak } = opened();
+	session.watch(2_000, 1_000);
+	speak(10);
+	session.start({ ...AUDIO, ...direction }, PEER);
+	vi.advanceTimersByTime(60_000);
+	const timeouts = () => events.filter(({ type }) => type === "media-timeout");
+	expect(timeouts()).toEqual([]);
+	session.start(AUDIO, PEER);
+	vi.advanceTimersByTime(940);
+	expect(timeouts()).toEqual([]);
+	vi.advanceTimersByTime(120);
+	expect(timeouts()).toEqual([{ type: "media-timeout", beforeFirstPacket: false }]);
+	session.close();
+});
+
+it("the first packet has its own time-out, and RTCP is no audio", () => {
+	const { session, events } = opened();
+	session.watch(2_000, 1_000);
+	const far = new RtcpReports(PEER_SSRC, "far@x");
+	for (let i = 0; i < 20; i++) {
+		vi.advanceTimersByTime(99);
+		session.onPacket(far.report(i, 0, 0.5, undefined, undefined, -1), PEER, 4000);
+	}
+	expect(events.filter(({ type }) => type === "media-timeout")).toEqual([]);
+	vi.advanceTimersByTime(100);
+	expect(events).toContainEqual({ type: "media-timeout", beforeFirstPacket: true });
 	session.close();
 });

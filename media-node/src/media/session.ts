@@ -56,6 +56,7 @@ export interface SessionOptions {
 const COMFORT_NOISE = 13;
 /** Shorter than any NAT keeps a binding: who still speaks has not moved. */
 const PAUSE_MS = 500;
+const FRAME_MS = 20;
 
 /** RFC 3551 §4.5.2, RFC 7587 §4.1 */
 const rtpClock = (codec: PhoneCodec): number => (codec === "opus" ? 48_000 : 8_000);
@@ -76,6 +77,8 @@ export class RtpMediaSession implements MediaSession {
 	readonly #prompts: PromptPlayer;
 	readonly #rtcp: CallRtcp;
 	readonly #quality = new CallQuality();
+	/** on the way to rooms before this one */
+	#concealedMs = 0;
 	/** of what the telephone says */
 	readonly #levels = new LevelMeter();
 	#recording: CallRecording | undefined;
@@ -159,6 +162,7 @@ export class RtpMediaSession implements MediaSession {
 	}
 
 	listen(uplink: AudioUplink): void {
+		this.#concealedMs += this.#uplink?.concealedMs ?? 0;
 		this.#uplink?.close();
 		this.#uplink = new Uplink(uplink, this.#noise.uplink, this.#levels);
 	}
@@ -373,7 +377,7 @@ export class RtpMediaSession implements MediaSession {
 		return {
 			codec: this.#negotiated?.codec ?? "PCMU",
 			received: this.#statistics.totals(),
-			concealedUp: 0,
+			concealedUp: Math.round((this.#concealedMs + (this.#uplink?.concealedMs ?? 0)) / FRAME_MS),
 			levelUp: ends ? this.#levels.take() : undefined,
 			packetsSent: this.#sender.packetsSent,
 			farEnd: this.#rtcp.farEnd,

@@ -75,6 +75,11 @@ export class Uplink {
 		this.#opus = uplink.codec === "opus" ? new OpusUplink((...packet) => this.#sendOpus(...packet), noise) : undefined;
 	}
 
+	/** of sound that was made up in the place of lost packets, where it is decoded at all */
+	get concealedMs(): number {
+		return this.#opus?.concealedMs ?? 0;
+	}
+
 	/** One packet from the telephone; `timestamp` and `number` are the telephone's own. */
 	write(codec: PhoneCodec, payload: Uint8Array, timestamp: number, number: number, marker: boolean): void {
 		this.#pause = undefined;
