@@ -5,7 +5,7 @@ import { Testbed } from "./testbed.ts";
 let bed: Testbed;
 
 beforeAll(async () => {
-	bed = await Testbed.start({ NOISE_SUPPRESSOR_MODULE: "examples/noise-gate.mjs" });
+	bed = await Testbed.start({ NOISE_SUPPRESSOR_MODULE: "examples/noise-gate.mjs", MEDIA_WORKERS: "1" });
 });
 afterAll(() => bed.close());
 
