@@ -227,6 +227,32 @@ describe("the UAS (RFC 4028 §8, §9)", () => {
 		expect(callee.of("refreshed")).toHaveLength(1);
 	});
 
+	it("§9: a re-INVITE and an UPDATE below the call's own minimum get 422 with it, and the timer that runs goes on", () => {
+		const clock = new SimClock();
+		const net = new SimNet(clock, { delay: [0, 0] });
+		const callee = simEndpoint(clock, net, B, { allow: ["UPDATE"], supported: ["timer"], sessionTimer: timer("accept") });
+		const request = (method: string, cseq: number, seconds: number, toTag = ""): Uint8Array =>
+			utf8Encode(
+				`${method} sip:b@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK${cseq}${method}\r\nFrom: <sip:a@192.0.2.1>;tag=a\r\nTo: <sip:b@192.0.2.2>${toTag}\r\nCall-ID: c\r\nCSeq: ${cseq} ${method}\r\nContact: <sip:a@192.0.2.1>\r\nSupported: timer\r\nSession-Expires: ${seconds}\r\nContent-Length: 0\r\n\r\n`,
+			);
+		const receive = (bytes: Uint8Array): void => callee.handle({ kind: "received", bytes, remote: A });
+		receive(request("INVITE", 1, 600));
+		const [event] = callee.of("incoming");
+		callee.handle({ kind: "accept", leg: event?.leg ?? "", body: sdp(ANSWER), sessionTimer: timer("accept", 1800, 300) });
+		const toTag = `;tag=${event?.localTag}`;
+		receive(request("ACK", 1, 600, toTag));
+		for (const [index, method] of ["INVITE", "UPDATE"].entries()) {
+			receive(request(method, 2 + index, 120, toTag));
+			const answer = messages(net.sent).at(-1);
+			expect(answer && [named([answer])[0], header(answer, "min-se")]).toEqual([`422 ${method}`, "300"]);
+		}
+		expect(callee.of("reinvite")).toEqual([]);
+		clock.runFor(567_999);
+		expect(named(messages(net.sent))).not.toContain("BYE");
+		clock.runFor(2);
+		expect(named(messages(net.sent))).toContain("BYE");
+	});
+
 	it("§9: a UAC that has not said to know the extension gets no 422", () => {
 		const clock = new SimClock();
 		const net = new SimNet(clock, { delay: [0, 0] });

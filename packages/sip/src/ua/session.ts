@@ -213,7 +213,7 @@ export class Session implements DialogOwner {
 			return;
 		}
 		const unsupported = unsupportedExtensions(request, this.#core.options.supported ?? []);
-		const short = isRefresh(request.method) ? tooSmall(request, this.#core.sessionTimer) : undefined;
+		const short = isRefresh(request.method) ? tooSmall(request, this.refresh.timer.options) : undefined;
 		if (short !== undefined) this.#reply(transaction, short, now);
 		else if (unsupported.length > 0) this.#reply(transaction, { status: 420, headers: [["Unsupported", unsupported.join(", ")]] }, now);
 		else if (request.method === "INVITE") this.#onReinvite(transaction, request, envelope, now);
