@@ -1,5 +1,5 @@
 import { createSocket, type Socket } from "node:dgram";
-import { writeReceiverReport, writeRtp } from "@trunkline/rtp";
+import { isRtcp, parseRtcp, type RtcpPacket, writeReceiverReport, writeRtp } from "@trunkline/rtp";
 import { afterEach, expect, it } from "vitest";
 import type { EncodedFrame, MediaEvent, MediaSession, NegotiatedAudio } from "../call/ports.ts";
 import { RtpMediaPort } from "./media-port.ts";
@@ -22,8 +22,8 @@ async function socket(address: string): Promise<{ socket: Socket; port: number; 
 	return { socket: bound, port: bound.address().port, received };
 }
 
-async function until(what: () => boolean): Promise<void> {
-	for (let i = 0; i < 300 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
+async function until(what: () => boolean, withinMs = 3_000): Promise<void> {
+	for (let i = 0; i < withinMs / 10 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
 	expect(what()).toBe(true);
 }
 
@@ -73,3 +73,32 @@ it.each(["before the telephone has sent anything", "in the middle of the call"])
 		expect(attacker.received).toEqual([]);
 	},
 );
+
+it("reports and BYE reach the telephone over real sockets, on RTP's port and on the one after it", async () => {
+	const begin = async (mux: boolean): Promise<string[]> => {
+		const first = 52_000 + 4 * Math.floor(Math.random() * 1_000);
+		const { session } = await call(first, first + 3);
+		const [rtp, rtcp] = [await socket(PEER), await socket(PEER)];
+		session.start(
+			{
+				...{ codec: "PCMU", payloadType: 0, receivePayloadType: 0, sends: true, receives: true },
+				remote: { address: PEER, port: rtp.port },
+				rtcp: { mux, address: PEER, port: mux ? rtp.port : rtcp.port },
+			},
+			PEER,
+		);
+		session.connect({ codec: "PCMU", write: () => {} });
+		const from = new Set<number>();
+		rtcp.socket.on("message", (_bytes, { port }) => from.add(port - session.localPort));
+		const reports = (): RtcpPacket[] =>
+			(mux ? rtp : rtcp).received.filter((bytes) => isRtcp(bytes)).flatMap((bytes) => parseRtcp(bytes) ?? []);
+		// RFC 3550 §6.3.1: the first one after 1.03 to 3.08 s
+		await until(() => reports().length > 0, 4_000);
+		expect([...from], "by the port after RTP's").toEqual(mux ? [] : [1]);
+		session.close();
+		await until(() => reports().some(({ type }) => type === "bye"));
+		return reports().map(({ type }) => type);
+	};
+	const kinds = ["sr", "other", "rr", "other", "bye"];
+	expect(await Promise.all([begin(true), begin(false)])).toEqual([kinds, kinds]);
+});
