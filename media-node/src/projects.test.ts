@@ -3,6 +3,7 @@ import { newProject } from "@trunkline/domain";
 import {
 	callRecord,
 	captureLogs,
+	dialRequest,
 	inboundTrunk,
 	MemoryCallLimitStore,
 	MemoryCallStore,
@@ -68,4 +69,24 @@ test("the end of a call gives its slot back", async () => {
 	}
 	await node.callStore.endCall("SCL_1", NOW + 1000, { by: "peer", reason: "hangup" });
 	expect((await callLimits.liveCalls(shop)).map(({ callId }) => callId)).toEqual(["SCL_2"]);
+});
+
+test("a call that the node begins by itself counts against its project's limits until it ends; nothing of the deployment's own is counted", async () => {
+	const { node, shop, store, callLimits } = await setUp();
+	const project = (await store.getProject(shop)) ?? expect.fail("the project is gone");
+	await store.replaceProject({
+		...project,
+		version: project.version + 1,
+		policy: { ...project.policy, concurrentCalls: 1, maxCallDurationMs: 60_000 },
+	});
+	const admit = node.projects.admit ?? expect.fail("nothing is counted");
+	const dial = dialRequest({});
+	expect((await admit({ projectId: shop, callId: "SCL_1", dial })).maxCallDurationMs).toBe(60_000);
+	await node.callStore.createCall(callRecord({ callId: "SCL_1", projectId: shop, createdAt: NOW }));
+	await expect(admit({ projectId: shop, callId: "SCL_2", dial })).rejects.toMatchObject({ code: "resource_exhausted" });
+	await node.callStore.endCall("SCL_1", NOW + 1000, { by: "peer", reason: "hangup" });
+	await admit({ projectId: shop, callId: "SCL_3", dial });
+	expect((await callLimits.liveCalls(shop)).map(({ callId }) => callId)).toEqual(["SCL_3"]);
+	expect(await admit({ projectId: "own", callId: "SCL_4", dial })).toBe(dial);
+	expect(await callLimits.liveCalls("own")).toEqual([]);
 });

@@ -143,6 +143,25 @@ describe("the telephone refuses REFER, and the trunk says where the target can b
 		expect(callDetailsSchema.parse(await api(`/v1/calls/${second.id}`)).end).toMatchObject({ by: "peer", reason: "hangup" });
 	});
 
+	it.each(["first", "second"])(
+		"hung up through the API by the %s call's id: both telephones get BYE; the call is not of the room any more",
+		async (which) => {
+			const s = await talking(answer);
+			await bed.sip.transferSipParticipant(s.room, IDENTITY, "tel:+15550142");
+			await until(() => s.calls[0]?.state === "answered", "the target to be connected");
+			const [first] = await records(`room=${s.room}`);
+			if (first?.bridgedWith === undefined) throw new Error("the first call names no second one");
+			const again = await bed.sip.transferSipParticipant(s.room, IDENTITY, "tel:+15550143").catch((error: unknown) => error);
+			expect(again, "nobody to transfer is there any more").toMatchObject({ code: "not_found" });
+			const hold = await api(`/v1/calls/${first.id}/hold`, { method: "POST", body: JSON.stringify({ on: true }) }).catch(String);
+			expect(hold).toContain("joined to another telephone");
+			const id = which === "first" ? first.id : first.bridgedWith;
+			expect(await api(`/v1/calls/${id}/hangup`, { method: "POST" })).toMatchObject({ outcome: expect.any(String) });
+			expect(await s.call.ended()).toMatchObject({ by: "remote", answered: true });
+			expect(await s.calls[0]?.ended()).toMatchObject({ by: "remote", answered: true });
+		},
+	);
+
 	it("the caller hangs up: the target gets BYE", async () => {
 		const s = await talking(answer, { codecs: ["PCMA"] });
 		await bed.sip.transferSipParticipant(s.room, IDENTITY, "sip:+15550142@elsewhere.example");

@@ -1,4 +1,5 @@
 import type { OutboundTrunk } from "@trunkline/contracts";
+import { refusalError } from "@trunkline/domain";
 import { captureLogs, MemoryCallStore, MemoryConfigStore, SimClock } from "@trunkline/testkit";
 import { describe, expect, it } from "vitest";
 import { FakeMedia, FakeRooms, FakeUserAgent, sdpOf, turns } from "./fakes.testkit.ts";
@@ -135,6 +136,30 @@ describe("the second leg of a call", () => {
 		await turns();
 		expect(w.userAgent.invites).toEqual([]);
 		expect(w.events).toMatchObject([{ type: "target-failed", end: { by: "node", message: expect.stringContaining(message) } }]);
+	});
+
+	it("beyond a limit of the project: nothing is dialled or written, 503 in words", async () => {
+		const asked: unknown[] = [];
+		const admit: CallDeps["admit"] = async ({ projectId, callId }) => {
+			asked.push(projectId, callId);
+			throw refusalError({ limit: "concurrentCalls", value: 3 }, projectId);
+		};
+		const w = await world({ admit });
+		w.start();
+		await turns();
+		expect(asked).toEqual(["project", expect.stringMatching(/^SCL_/)]);
+		expect(w.running).toEqual([]);
+		expect(w.userAgent.invites).toEqual([]);
+		expect(w.events).toMatchObject([
+			{ type: "target-failed", end: { reason: "rejected", sipStatus: 503, message: expect.stringContaining("concurrentCalls = 3") } },
+		]);
+	});
+
+	it("lasts no longer than the project's policy has it", async () => {
+		const w = await world({ admit: async ({ dial }) => ({ ...dial, maxCallDurationMs: 60_000 }) });
+		w.start();
+		await turns();
+		expect((await w.record())?.request?.maxCallDurationMs).toBe(60_000);
 	});
 
 	it("nothing is dialled when its record cannot be written", async () => {

@@ -248,6 +248,16 @@ export function callStoreContract(name: string, factory: (now: () => number) => 
 				expect(ids(await store.liveCallsInRoom(projectId, "den"))).toEqual([callId]);
 			});
 
+			it("a call that has left its room goes on, and is not live in it", async () => {
+				await create({ state: "active", roomName: "lobby" });
+				const step = { from: ["active"], to: "active", at: now, event: "transferred", patch: { leftRoomAt: now } } as const;
+				expect(await store.transitionCall(callId, step)).toMatchObject({ state: "active", roomName: "lobby", leftRoomAt: now });
+				expect(await store.liveCallsInRoom(projectId, "lobby")).toEqual([]);
+				expect(ids((await store.findCalls(projectId, { roomName: "lobby", limit: 10 })).calls)).toEqual([callId]);
+				await store.endCall(callId, now, { by: "api", reason: "transferred" });
+				expect(await store.getCall(callId)).toMatchObject({ state: "ended", leftRoomAt: now });
+			});
+
 			const list = async (search: Partial<CallSearch> = {}): Promise<string[]> =>
 				ids((await store.findCalls(projectId, { limit: 100, ...search })).calls).map((id) => id.slice(callId.length));
 			/** all pages, as suffixes of ids */
