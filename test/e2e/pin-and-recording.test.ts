@@ -104,7 +104,10 @@ describe("a rule with a PIN", () => {
 		await until(() => speaks(call), "the prompt");
 		for (const [index, pin] of ["1111", "2222", "3333"].entries()) {
 			call.sendDtmf(pin, 60);
-			await until(async () => (await callTo(number)).timeline.filter(({ event }) => event === "pin-wrong").length === index + 1, `refusal ${index + 1}`);
+			await until(
+				async () => (await callTo(number)).timeline.filter(({ event }) => event === "pin-wrong").length === index + 1,
+				`refusal ${index + 1}`,
+			);
 		}
 		expect(await call.ended()).toMatchObject({ by: "remote" });
 		expect((await callTo(number)).end).toMatchObject({ reason: "wrong-pin" });
@@ -119,6 +122,7 @@ describe("a rule with a PIN", () => {
 		await call.answered();
 		call.sendDtmf("12", 60);
 		await until(() => agent.heardFrom().includes("sip_+15553333"), "the telephone in the room", 15_000);
+		expect((await callTo(number)).roomName).toBe(rooms[0]);
 		call.hangup();
 	}, 30_000);
 });
@@ -148,7 +152,16 @@ describe("recording", () => {
 		call.hangup();
 		await until(async () => (await callTo(number)).timeline.some(({ event }) => event === "recorded"), "the recording to be kept");
 		const { recording, timeline } = await callTo(number);
-		expect(timeline.map(({ event }) => event)).toEqual(["received", "joined-room", "answered", "recording", "held", "resumed", "ended", "recorded"]);
+		expect(timeline.map(({ event }) => event)).toEqual([
+			"received",
+			"joined-room",
+			"answered",
+			"recording",
+			"held",
+			"resumed",
+			"ended",
+			"recorded",
+		]);
 		expect(recording?.key).toMatch(/^[\w-]+\/support\/SCL_\w+\.wav$/);
 		const { left, right, seconds } = stereoOf(recording?.key ?? "");
 		expect(Math.abs(seconds * SECOND - (recording?.durationMs ?? 0))).toBeLessThan(2);
@@ -181,7 +194,11 @@ describe("recording", () => {
 		await api("POST", `/v1/calls/${id}/recording`, { action: "start", notice: true });
 		await settle(SECOND);
 		const loudest = (pcm: Int16Array, rate: number) =>
-			Math.max(...Array.from({ length: Math.floor(pcm.length / (rate / 5)) }, (_, i) => meanLevel(pcm.subarray((i * rate) / 5, ((i + 1) * rate) / 5), rate, 1_400)));
+			Math.max(
+				...Array.from({ length: Math.floor(pcm.length / (rate / 5)) }, (_, i) =>
+					meanLevel(pcm.subarray((i * rate) / 5, ((i + 1) * rate) / 5), rate, 1_400),
+				),
+			);
 		expect(loudest(call.received.pcm(), 8_000)).toBeGreaterThan(-31);
 		expect(loudest(agent.take("sip_+15551111"), 48_000)).toBeGreaterThan(-31);
 		await api("POST", `/v1/calls/${id}/recording`, { action: "stop" });

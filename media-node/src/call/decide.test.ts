@@ -166,7 +166,7 @@ describe("trunk and rule", () => {
 			to: "+15550100",
 			acceptHeaders: [],
 			attributesToHeaders: {},
-			terms: { encryption: "DISABLE", media: undefined },
+			terms: { encryption: "DISABLE", media: undefined, keying: "sdes" },
 			room: {
 				roomName: "lobby",
 				identity: "sip_+15551111",
@@ -266,7 +266,7 @@ describe("trunk and rule", () => {
 	});
 
 	test.each([
-		["nothing said", {}, {}, { encryption: "DISABLE", media: undefined }],
+		["nothing said", {}, {}, { encryption: "DISABLE", media: undefined, keying: "sdes" }],
 		["a trunk that requires encryption", { mediaEncryption: "REQUIRE" as const }, {}, { encryption: "REQUIRE" }],
 		["a rule that requires it", { mediaEncryption: "ALLOW" as const }, { mediaEncryption: "REQUIRE" as const }, { encryption: "REQUIRE" }],
 		[

@@ -33,7 +33,7 @@ import type { TermsInput } from "./media-terms.ts";
 import { suppressionOf } from "./noise.ts";
 import { sendableHeaders } from "./sendable-headers.ts";
 import { PinLocks } from "./pin-locks.ts";
-import { lockedOut, pinQuestion } from "./pin-question.ts";
+import { lockedOut, type PinAsked, pinQuestion } from "./pin-question.ts";
 import { replacesRefusal } from "./replaceable.ts";
 import type { Decision } from "./state.ts";
 import { allowHeaders } from "./transfer-state.ts";
@@ -96,14 +96,9 @@ export function decideWith(
 		const planWith = (rule: DispatchRule, status: "ringing" | "active"): Promise<InboundPlan> =>
 			planFor(options, projectId, invite, callId, { trunk, rule, from, to }, status);
 		if (byRule.asksForPin !== undefined && byRule.rule !== undefined) {
-			const source = invite.source.address;
-			const { strict, now } = options;
-			const asked = { configStore, locks, strict, now, projectId, trunk, from, to, source, planFor: (rule: DispatchRule) => planWith(rule, "active") };
-			const locked = lockedOut(asked);
-			if (locked !== undefined) return refused(locked);
-			const { maxCallDurationMs = MAX_CALL_DURATION_MS } = trunk ?? {};
-			const decision: Decision = { kind: "ask-pin", maxCallDurationMs, ...byRule.asksForPin };
-			return { ...refused(decision), plan: planBeforePin({ trunk, rule: byRule.rule, from, to }), askPin: pinQuestion(asked) };
+			const asked = { projectId, trunk, from, to, source: invite.source.address };
+			const call = { trunk, rule: byRule.rule, from, to };
+			return askingForPin(options, locks, refused, { asked, call, length: byRule.asksForPin.length, planWith });
 		}
 		if (byRule.refusal !== undefined) return refused({ kind: "reject", ...byRule.refusal });
 		const plan = await planWith(byRule.rule, "ringing");
@@ -115,6 +110,27 @@ export function decideWith(
 			plan,
 		};
 	};
+}
+
+/** The call is answered before it is known whose it is. */
+function askingForPin(
+	{ configStore, strict, now }: DecideOptions,
+	locks: PinLocks,
+	outcomeOf: (decision: Decision) => InboundOutcome,
+	question: {
+		asked: Omit<PinAsked, "configStore" | "locks" | "strict" | "now" | "planFor">;
+		call: RuledCall;
+		length: number | undefined;
+		planWith(rule: DispatchRule, status: "active"): Promise<InboundPlan>;
+	},
+): InboundOutcome {
+	const { call, length, planWith } = question;
+	const asked: PinAsked = { ...question.asked, configStore, locks, strict, now, planFor: (rule) => planWith(rule, "active") };
+	const locked = lockedOut(asked);
+	if (locked !== undefined) return outcomeOf(locked);
+	const { maxCallDurationMs = MAX_CALL_DURATION_MS } = call.trunk ?? {};
+	const decision: Decision = { kind: "ask-pin", maxCallDurationMs, ...(length === undefined ? {} : { length }) };
+	return { ...outcomeOf(decision), plan: planBeforePin(call), askPin: pinQuestion(asked) };
 }
 
 /** 503 and never 486: carriers then try another route, or later (RFC 3261 §21.5.4), in the place of telling the caller that somebody is busy. */
@@ -300,5 +316,5 @@ async function planFor(
 /** The trunk's codecs and encryption, and the rule's on top. */
 function termsOf(trunk: InboundTrunk | undefined, rule: DispatchRule): TermsInput {
 	const media = mergeMedia(trunk ?? { mediaEncryption: "DISABLE" }, rule);
-	return { encryption: media?.encryption ?? "DISABLE", media };
+	return { encryption: media?.encryption ?? "DISABLE", media, keying: effectiveSettings(trunk?.settings).srtp.keying };
 }

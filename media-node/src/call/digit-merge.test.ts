@@ -76,4 +76,16 @@ it.each<[string, [number, DigitWay, string][], string]>([
 		],
 		"12",
 	],
+	[
+		"reported three ways: one press, and the next one is another",
+		[
+			[0, "in-band", "5"],
+			[60, "info", "5"],
+			[90, "rtp", "5"],
+			[500, "in-band", "5"],
+			[560, "info", "5"],
+			[590, "rtp", "5"],
+		],
+		"55",
+	],
 ])("%s", (_, reports, digits) => expect(counted(...reports)).toBe(digits));

@@ -2,7 +2,7 @@ import { dtmfCode } from "@trunkline/rtp";
 import type { MediaEvent } from "./ports.ts";
 
 /** What a call does with digits and the like; recordings are no business of the call's course. */
-type CallMediaEvent = Exclude<MediaEvent, { type: "recorded" | "media-lost" | "quality" }>;
+type CallMediaEvent = Exclude<MediaEvent, { type: "recorded" | "media-lost" | "quality" | "secured" }>;
 
 /** The second report of a key press comes within this of the first, ms. */
 const WINDOW_MS = 2_000;
@@ -44,7 +44,8 @@ export class IncomingDigits {
 
 	/** What the media session tells; digits among it. */
 	onMedia(event: CallMediaEvent): void {
-		if (event.type !== "digit" || this.#merge.accept(event.inBand === true ? "in-band" : "rtp", event.digit, this.#now())) this.#tell(event);
+		if (event.type !== "digit" || this.#merge.accept(event.inBand === true ? "in-band" : "rtp", event.digit, this.#now()))
+			this.#tell(event);
 	}
 
 	onInfo(digits: string): void {

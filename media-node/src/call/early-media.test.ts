@@ -77,7 +77,7 @@ describe("outbound: the telephone network is heard in the room before the answer
 	it("183 with SDP: heard at once, nothing is sent, our ringback goes on until the first packet, and no silence ends the call", async () => {
 		const { userAgent, media, timeline } = await dialled(TO_ROOM, { playDialtone: true });
 		userAgent.emit(progress());
-		expect(media.one.did).toEqual(["ringback", "start PCMU 198.51.100.7:40000 198.51.100.7", "listen"]);
+		expect(media.one.did).toEqual(["ringback as in US", "start PCMU 198.51.100.7:40000 198.51.100.7", "listen"]);
 		media.one.emit({ type: "media-started" });
 		expect(media.one.did.at(-1)).toBe("ringback stopped");
 		expect(media.one.did.filter((one) => one.startsWith("watch"))).toEqual([]);
@@ -101,7 +101,7 @@ describe("outbound: the telephone network is heard in the room before the answer
 		const { userAgent, media, timeline } = await dialled({}, { playDialtone: true });
 		userAgent.emit(progress());
 		await turns();
-		expect(media.one.did).toEqual(["ringback"]);
+		expect(media.one.did).toEqual(["ringback as in US"]);
 		expect(await timeline()).not.toContain("early-media");
 	});
 
@@ -209,7 +209,7 @@ describe("inbound: the room is heard by the caller before the answer", () => {
 	it("183 with our answer once the room is joined, and ringback until there is audio; the caller is not heard", async () => {
 		const { leg, media, timeline } = await called(FROM_ROOM);
 		expect(leg.did).toEqual(["ring 180", "ring 183 with SDP"]);
-		expect(media.one.did).toEqual(["start PCMU 198.51.100.7:40000 198.51.100.7", "speak", "ring the telephone"]);
+		expect(media.one.did).toEqual(["start PCMU 198.51.100.7:40000 198.51.100.7", "speak", "ring the telephone as in US"]);
 		expect(await timeline()).toEqual(["received", "joined-room", "early-media"]);
 	});
 

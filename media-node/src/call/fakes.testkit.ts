@@ -89,8 +89,8 @@ export class FakeMediaSession implements MediaSession {
 		this.did.push(`digits ${digits}`);
 		await this.digitsOut;
 	}
-	ringPhone(): () => void {
-		this.did.push("ring the telephone");
+	ringPhone(country?: string): () => void {
+		this.did.push(country === undefined ? "ring the telephone" : `ring the telephone as in ${country}`);
 		return () => void this.did.push("room to the telephone");
 	}
 	holdPhone(music: string): () => void {
@@ -119,9 +119,9 @@ export class FakeMediaSession implements MediaSession {
 	stopRecording(): void {
 		this.did.push("record no more");
 	}
-	playRingback(_uplink: AudioUplink): () => void {
-		this.did.push("ringback");
-		return () => void this.did.push("ringback stopped");
+	playRingback(_uplink: AudioUplink, country?: string, tone = "ringback"): () => void {
+		this.did.push(country === undefined ? tone : `${tone} as in ${country}`);
+		return () => void this.did.push(`${tone} stopped`);
 	}
 	watch(firstPacketMs: number, laterMs: number): void {
 		this.did.push(`watch ${firstPacketMs} ${laterMs}`);

@@ -507,7 +507,7 @@ describe("transferred", () => {
 				["X-Rule", "SDR_1"],
 			],
 		]);
-		expect(media.one.did.at(-1)).toBe("ring the telephone");
+		expect(media.one.did.at(-1)).toBe("ring the telephone as in US");
 		call.onLeg({ type: "refer-answered", refer: "STR_1", id: 2, status: 202, reason: "Accepted" });
 		call.onLeg({ type: "refer-progress", transaction: "n1", terminated: true, progress: { status: 200, reason: "OK" } });
 		expect(leg.did.at(-1)).toBe("respond n1 200");

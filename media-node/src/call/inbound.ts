@@ -167,6 +167,8 @@ function waiting(state: CallState, event: CallEvent, now: number): Step {
 			return giveUp(state, 603, "Decline", { by: "api", reason: "declined" }, now);
 		case "shutdown":
 			return giveUp(state, 503, "Service Unavailable", { by: "node", reason: "shutdown" }, now);
+		case "not-secured":
+			return giveUp(state, 488, "Not Acceptable Here", { by: "node", reason: "media-mismatch", message: event.message }, now);
 		case "fault":
 			return giveUp(state, 500, "Server Internal Error", { by: "node", reason: "internal-error", message: event.message }, now);
 		default:
@@ -201,7 +203,12 @@ function answerWhenReady(state: CallState): Step {
 	// The room comes with the PIN; until then the call costs no more than a port.
 	if (state.pin !== undefined && state.mediaOpen) return step(state, { phase: "answering" }, { do: "accept" });
 	if (!state.mediaOpen || !state.roomJoined || !state.occupied) return ignore(state);
-	const effects: Effect[] = [{ do: "clear-timer", name: "ringing" }, { do: "clear-timer", name: "ring-again" }, { do: "accept" }, { do: "bridge" }];
+	const effects: Effect[] = [
+		{ do: "clear-timer", name: "ringing" },
+		{ do: "clear-timer", name: "ring-again" },
+		{ do: "accept" },
+		{ do: "bridge" },
+	];
 	if (state.early === "begun") effects.unshift({ do: "dialtone", on: false });
 	return { state: { ...state, phase: "answering" }, effects };
 }

@@ -132,7 +132,7 @@ describe("an outbound call in good order", () => {
 		call.dispatch({ type: "start" });
 		await turns();
 		userAgent.emit(answer(sdpOf()));
-		expect(media.one.did.filter((one) => one.startsWith("ringback"))).toEqual(["ringback", "ringback stopped"]);
+		expect(media.one.did.filter((one) => one.startsWith("ringback"))).toEqual(["ringback as in US", "ringback stopped"]);
 	});
 });
 

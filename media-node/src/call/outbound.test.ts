@@ -51,6 +51,29 @@ describe("an outbound call", () => {
 		expect(run.phase()).toBe("ringing");
 	});
 
+	it("fails while the room hears ringback: it hears so for two seconds, and the record has its end at once", () => {
+		for (const [status, tone] of [
+			[486, "busy"],
+			[503, "congestion"],
+		] as const) {
+			const run = dialledCall({ playDialtone: true });
+			const effects = run.feed({ type: "failed", cause: "status", status, reason: "", message: "" }, 5_000);
+			expect(effects).toContainEqual({ do: "ringback", on: true, tone });
+			expect(effects).toContainEqual({ do: "timer", name: "give-up", at: 7_000 });
+			expect(effects.map((effect) => effect.do)).toContain("end-record");
+			expect(effects.map((effect) => effect.do)).not.toContain("leave-room");
+			expect(run.feed({ type: "media-started" })).toEqual([]);
+			const last = run.feed({ type: "timer", name: "give-up" }, 7_000);
+			expect(last.map((effect) => effect.do)).toEqual(["clear-timer", "ringback", "close-media", "leave-room", "over"]);
+			expect(run.phase()).toBe("over");
+		}
+		const hurried = dialledCall({ playDialtone: true });
+		hurried.feed({ type: "failed", cause: "status", status: 486, reason: "", message: "" }, 5_000);
+		expect(hurried.feed({ type: "shutdown" }).at(-1)).toEqual({ do: "over" });
+		// who heard nothing before hears nothing now
+		expect(dialledCall().feed({ type: "failed", cause: "status", status: 486, reason: "", message: "" }).at(-1)).toEqual({ do: "over" });
+	});
+
 	it("is bridged and active when answered", () => {
 		const run = dialledCall();
 		const effects = run.feed({ type: "answered", sipCallId: "SCL_x" }, 3_000);

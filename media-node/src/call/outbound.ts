@@ -53,7 +53,7 @@ export function outbound(state: CallState, event: CallEvent, now: number): Step 
 		case "active":
 			return established(state, event, now);
 		case "ending":
-			return ending(state, event);
+			return state.lastTone === true ? toneInRoom(state, event) : ending(state, event);
 		case "over":
 			return ignore(state);
 	}
@@ -116,7 +116,7 @@ function dialing(state: CallState, event: CallEvent, now: number): Step {
 		case "answered":
 			return answered(state, event.sipCallId, now);
 		case "failed":
-			return finish(state, "over", failureEnd(event), now);
+			return failed(state, failureEnd(event), now);
 		case "answer-unusable":
 			return finish(state, "ending", { by: "node", reason: "media-mismatch", message: event.message }, now, {
 				do: "bye",
@@ -182,6 +182,8 @@ function abortEnd(state: CallState, event: CallEvent): CallEnd | undefined {
 			return { by: "api", reason: "cancelled" };
 		case "shutdown":
 			return { by: "node", reason: "shutdown", message: "the media node is shutting down" };
+		case "not-secured":
+			return { by: "node", reason: "media-mismatch", message: event.message };
 		case "fault":
 			return { by: "node", reason: "internal-error", message: event.message };
 		case "timer":
@@ -200,6 +202,40 @@ function abortEnd(state: CallState, event: CallEvent): CallEnd | undefined {
 			return undefined;
 	}
 }
+
+/** Long enough to know a busy line by its sound. */
+const LAST_TONE_MS = 2_000;
+
+/** Who has heard ringback in the room is to hear that it was in vain, too. The record has its end at once. */
+function failed(state: CallState, end: CallEnd, now: number): Step {
+	if (!state.playRingback || end.by !== "peer") return finish(state, "over", end, now);
+	return step(
+		state,
+		{ phase: "ending", lastTone: true },
+		{ do: "clear-timer", name: "ringing" },
+		{ do: "clear-timer", name: "max-duration" },
+		{ do: "ringback", on: true, tone: end.reason === "busy" || end.reason === "declined" ? "busy" : "congestion" },
+		{ do: "attributes", attributes: { "sip.callStatus": "hangup" } },
+		{ do: "end-record", end },
+		{ do: "timer", name: "give-up", at: now + LAST_TONE_MS },
+	);
+}
+
+function toneInRoom(state: CallState, event: CallEvent): Step {
+	const isOver = event.type === "timer" ? event.name === "give-up" : ENDS_TONE.has(event.type);
+	if (!isOver) return ignore(state);
+	return step(
+		state,
+		{ phase: "over", lastTone: false },
+		{ do: "clear-timer", name: "give-up" },
+		{ do: "ringback", on: false },
+		{ do: "close-media" },
+		{ do: "leave-room" },
+		{ do: "over" },
+	);
+}
+
+const ENDS_TONE: ReadonlySet<CallEvent["type"]> = new Set(["room-closed", "hang-up", "shutdown", "fault"]);
 
 function forbiddenEnd({ message, sipStatus }: Extract<CallEvent, { type: "forbidden" }>): CallEnd {
 	return { by: "node", reason: "rejected", message, ...(sipStatus === undefined ? {} : { sipStatus, sipReason: "Service Unavailable" }) };

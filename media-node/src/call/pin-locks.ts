@@ -30,10 +30,7 @@ export class PinLocks {
 
 	/** Until when the caller is not asked; undefined: he is. */
 	lockedUntil(who: PinCaller, now: number): number | undefined {
-		const until = Math.max(
-			this.#callers.get(callerKey(who))?.lockedUntil ?? 0,
-			this.#trunks.get(trunkKey(who))?.lockedUntil ?? 0,
-		);
+		const until = Math.max(this.#callers.get(callerKey(who))?.lockedUntil ?? 0, this.#trunks.get(trunkKey(who))?.lockedUntil ?? 0);
 		return until > now ? until : undefined;
 	}
 
@@ -51,7 +48,8 @@ export class PinLocks {
 
 function count(all: Map<string, Failures>, key: string, limit: number, now: number): void {
 	const known = all.get(key);
-	const failures = known === undefined || now - known.since > WINDOW_MS ? { count: 0, since: now, lockedUntil: known?.lockedUntil ?? 0 } : known;
+	const failures =
+		known === undefined || now - known.since > WINDOW_MS ? { count: 0, since: now, lockedUntil: known?.lockedUntil ?? 0 } : known;
 	failures.count += 1;
 	if (failures.count >= limit) {
 		failures.lockedUntil = now + LOCKED_MS;

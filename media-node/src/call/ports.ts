@@ -2,7 +2,7 @@ import type { NoiseSuppression } from "@trunkline/contracts";
 import type { QualitySample, QualitySummary } from "@trunkline/rtp";
 import type { Replaces } from "@trunkline/sip";
 import type { HoldCommand, MoveCommand, RecordingCommand, SuppressCommand, TransferCommand } from "@trunkline/domain";
-import type { NegotiatedCrypto, OpusParameters } from "@trunkline/sdp";
+import type { NegotiatedCrypto, NegotiatedDtls, NegotiatedIce, OpusParameters } from "@trunkline/sdp";
 import type { SessionTimerOptions } from "@trunkline/sip";
 
 /**
@@ -140,6 +140,10 @@ export interface NegotiatedAudio {
 	rtcp?: { mux: boolean; address: string; port: number };
 	/** SRTP and its keys; unset: in the clear. The same key again means that its context goes on. */
 	srtp?: NegotiatedCrypto;
+	/** SRTP whose keys a DTLS handshake gives; until then nothing passes */
+	dtls?: NegotiatedDtls;
+	/** the peer's checks tell where media go, in the place of `remote` */
+	ice?: NegotiatedIce;
 	/** from our side: may we send, does the peer send */
 	sends: boolean;
 	receives: boolean;
@@ -154,6 +158,10 @@ export type MediaEvent =
 	| { type: "recorded"; file: string; durationMs: number; bytes: number; problem?: string }
 	/** how the latest seconds were, both ways: every 5 s of a call that is answered */
 	| { type: "quality"; uplink: QualitySample; downlink: QualitySample }
+	/** the handshake of DTLS-SRTP is over, with this suite */
+	| { type: "secured"; suite: string }
+	/** it failed, or the peer is not who its SDP says: there will be no audio */
+	| { type: "not-secured"; message: string }
 	/** nothing received for too long */
 	| { type: "media-timeout"; beforeFirstPacket: boolean }
 	/** last event: the session has failed, and with it the call */
@@ -177,6 +185,9 @@ export interface MediaStats {
 /** What somebody hears who waits. */
 export type HoldMusic = "tune" | "silence";
 
+/** What a caller hears while nobody answers, or when nobody will. */
+export type ProgressToneName = "ringback" | "busy" | "congestion";
+
 /** Spoken words; the media side has them as files, in the trunk's language. */
 export type PromptName = "enter-pin" | "wrong-pin" | "joining" | "goodbye";
 
@@ -184,6 +195,8 @@ export type PromptName = "enter-pin" | "wrong-pin" | "joining" | "goodbye";
 export interface MediaSession {
 	readonly localAddress: string;
 	readonly localPort: number;
+	/** SHA-256 of the certificate for DTLS-SRTP; unset: there is none */
+	readonly dtlsFingerprint?: string | undefined;
 	/**
 	 * (Re)configures after offer/answer; packets are taken in from now on. Nothing is sent before `connect` or `sendDigits`: the answer may still be to
 	 * come. `signallingAddress` may send too (symmetric RTP behind NAT). `anotherPeer`: of another telephone than before, whose packets count no more.
@@ -200,8 +213,8 @@ export interface MediaSession {
 	muteTrack(trackSid: string, muted: boolean): void;
 	/** Sends digits to the telephone, one after the other; `w` = 500 ms pause. Resolves when they are out or the session is closed. */
 	sendDigits(digits: string): Promise<void>;
-	/** Plays ETSI ringback to the telephone in the place of the room until stopped; gives the stop. */
-	ringPhone(): () => void;
+	/** Plays ringback to the telephone in the place of the room until stopped, as in that country (ISO 3166; unset: ETSI's); gives the stop. */
+	ringPhone(country?: string): () => void;
 	/** The telephone hears music in the place of the room, and is not heard there, until stopped; gives the stop. */
 	holdPhone(music: HoldMusic): () => void;
 	/** From now on; before it (and where both are false) the audio is not touched. */
@@ -218,8 +231,8 @@ export interface MediaSession {
 	 */
 	record(file: string, notice: boolean): void;
 	stopRecording(): void;
-	/** Plays ETSI ringback into the room until stopped; gives the stop. */
-	playRingback(uplink: AudioUplink): () => void;
+	/** Plays ringback, or what a caller hears in its place, into the room until stopped, as in that country (unset: ETSI's); gives the stop. */
+	playRingback(uplink: AudioUplink, country?: string, tone?: ProgressToneName): () => void;
 	/**
 	 * Until `proven`, packets are sent only once some have come from the peer: the address in the SDP of an INVITE that anybody could have sent may be
 	 * somebody else's, who must not get half a minute of audio for one forged packet.

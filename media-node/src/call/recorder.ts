@@ -109,7 +109,10 @@ export class Recorder {
 		try {
 			await deps.recordings?.keep(recording.key, file);
 		} catch (error) {
-			deps.log.error({ callId, key: recording.key, err: error }, "a recording could not be kept yet; it is tried again when the node starts");
+			deps.log.error(
+				{ callId, key: recording.key, err: error },
+				"a recording could not be kept yet; it is tried again when the node starts",
+			);
 			kept = { ...recording, problem: "not in the store yet" };
 		}
 		const state = recordState();

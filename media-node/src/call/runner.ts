@@ -3,6 +3,7 @@ import { effectiveSettings } from "@trunkline/domain";
 import { noMetrics } from "@trunkline/observability";
 import type { Replaces } from "@trunkline/sip";
 import type { CallDeps, Referrer } from "./call-deps.ts";
+import { countryOf } from "./tone-country.ts";
 import { CallRooms } from "./call-rooms.ts";
 import { IncomingDigits } from "./digit-merge.ts";
 import { farewellHeaders, peerReason } from "./farewell.ts";
@@ -329,7 +330,7 @@ export abstract class CallRunner {
 			case "bridge":
 				return this.#bridge();
 			case "ringback":
-				return this.#ringback(effect.on);
+				return this.#ringback(effect.on, effect.tone);
 			case "send-digits":
 				return this.run("sending digits", this.#sendDigits(effect.digits, effect.report));
 			case "digit-to-room":
@@ -380,6 +381,7 @@ export abstract class CallRunner {
 
 	#onMedia(event: MediaEvent): void {
 		if (event.type === "quality") return recordQuality(this.deps.metrics ?? noMetrics, event);
+		if (event.type === "secured") return this.local.terms.secured(event.suite);
 		if (event.type === "recorded") this.#recorder.onRecorded(event);
 		else if (event.type === "media-lost") this.dispatch({ type: "fault", message: `media-failed: ${event.message}` });
 		else this.#digits.onMedia(event);
@@ -450,11 +452,12 @@ export abstract class CallRunner {
 		this.onBridged();
 	}
 
-	#ringback(on: boolean): void {
+	#ringback(on: boolean, tone?: "busy" | "congestion"): void {
 		this.#stopRingback?.();
 		this.#stopRingback = undefined;
 		const uplink: AudioUplink | undefined = this.room?.uplink;
-		if (on && uplink !== undefined && this.media !== undefined) this.#stopRingback = this.media.playRingback(uplink);
+		if (on && uplink !== undefined && this.media !== undefined)
+			this.#stopRingback = this.media.playRingback(uplink, countryOf(this.referrer()), tone);
 	}
 
 	async #sendDigits(digits: string, report: boolean): Promise<void> {

@@ -106,6 +106,8 @@ export interface CallState {
 	/** outbound only: digits to send after the answer */
 	readonly dtmf: string;
 	readonly playRingback: boolean;
+	/** outbound: the call has failed, and the room hears so */
+	readonly lastTone?: boolean;
 	/** the REFER that is under way */
 	readonly transfer?: Transfer | undefined;
 	/** outbound trunk, or "same", that a target is dialled over when the peer refuses REFER; unset: it is not */
@@ -181,6 +183,8 @@ export type CallEvent =
 	| { type: "bye-done"; cause?: "gone" | "session-expired" }
 	| { type: "media-started" }
 	| { type: "media-timeout"; beforeFirstPacket: boolean }
+	/** DTLS or ICE has failed */
+	| { type: "not-secured"; message: string }
 	| { type: "digit"; code: number; digit: string }
 	| { type: "digits-sent" }
 	/** the telephone is to be put on hold, or taken off it */
@@ -231,7 +235,8 @@ export type Effect =
 	| { do: "listen" }
 	| { do: "speak" }
 	| { do: "bridge" }
-	| { do: "ringback"; on: boolean }
+	/** into the room; `tone`: another one in its place */
+	| { do: "ringback"; on: boolean; tone?: "busy" | "congestion" }
 	| { do: "send-digits"; digits: string; report: boolean }
 	| { do: "digit-to-room"; code: number; digit: string }
 	| { do: "refer"; command: TransferCommand }

@@ -7,6 +7,7 @@ import { referHeaders } from "./refer-headers.ts";
 import type { RoomIdentity } from "./room-identity.ts";
 import type { RoomLink } from "./room-link.ts";
 import type { CallEvent, Effect } from "./state.ts";
+import { countryOf } from "./tone-country.ts";
 
 export interface TransferringCall {
 	callId: string;
@@ -85,7 +86,7 @@ export class Transferring {
 
 	#dialtone(on: boolean): void {
 		this.#stopDialtone?.();
-		this.#stopDialtone = on ? this.#call.media()?.ringPhone() : undefined;
+		this.#stopDialtone = on ? this.#call.media()?.ringPhone(countryOf(this.#call.referrer())) : undefined;
 	}
 
 	#music(music: HoldMusic | undefined): void {

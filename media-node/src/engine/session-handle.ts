@@ -18,6 +18,7 @@ import { placeOf } from "./room-handle.ts";
 export class SessionHandle implements MediaSession {
 	localAddress = "";
 	localPort = 0;
+	dtlsFingerprint: string | undefined;
 	readonly #worker: MediaWorker;
 	readonly #session: number;
 	readonly #onEvent: (event: MediaEvent) => void;
@@ -33,7 +34,8 @@ export class SessionHandle implements MediaSession {
 		this.#onClosed = onClosed;
 	}
 
-	opened({ localAddress, localPort }: OpenedSession): void {
+	opened({ localAddress, localPort, dtlsFingerprint }: OpenedSession): void {
+		this.dtlsFingerprint = dtlsFingerprint;
 		this.localAddress = localAddress;
 		this.localPort = localPort;
 	}

@@ -140,9 +140,9 @@ export class Downlink {
 		return new Promise((resolve) => this.#digitWaiters.push(resolve));
 	}
 
-	/** ETSI ringback in the place of the room until it is stopped; gives the stop. */
-	ring(): () => void {
-		return this.play(new CallProgressGenerator("ringback", 8_000));
+	/** That country's ringback in the place of the room until it is stopped; gives the stop. */
+	ring(country?: string): () => void {
+		return this.play(new CallProgressGenerator("ringback", 8_000, country));
 	}
 
 	/** In the place of the room until it is stopped; gives the stop. */

@@ -1,4 +1,5 @@
 import type { NoiseSuppression } from "@trunkline/contracts";
+import type { DtlsCertificate } from "@trunkline/dtls";
 import { dtmfCode, DtmfReceiver, emptyRtpPacket, isRtcp, parseRtp, ReceptionStatistics, type RtpPacket } from "@trunkline/rtp";
 import type {
 	AudioUplink,
@@ -8,12 +9,14 @@ import type {
 	MediaStats,
 	NegotiatedAudio,
 	PhoneCodec,
+	ProgressToneName,
 	PromptName,
 	RemoteAudioTrack,
 } from "../call/ports.ts";
 import { CallQuality, type QualitySource } from "./call-quality.ts";
 import { CallRtcp, type OpenRtcp } from "./call-rtcp.ts";
 import { Downlink } from "./downlink.ts";
+import { CallHandshake, isHandshake } from "./handshake.ts";
 import { HeardDigits } from "./heard-digits.ts";
 import { holdMusic } from "./hold-music.ts";
 import { LevelMeter } from "./level-meter.ts";
@@ -48,6 +51,8 @@ export interface SessionOptions {
 	random(): { ssrc: number; sequence: number; timestamp: number; cname?: string };
 	/** unset: RTCP by RTP's port alone */
 	openRtcp?: OpenRtcp | undefined;
+	/** for DTLS-SRTP; unset: there is none */
+	certificate?: DtlsCertificate | undefined;
 	onEvent(event: MediaEvent): void;
 	onClose(): void;
 }
@@ -64,10 +69,12 @@ const rtpClock = (codec: PhoneCodec): number => (codec === "opus" ? 48_000 : 8_0
 /** One call's RTP: telephone ⇄ room. */
 export class RtpMediaSession implements MediaSession {
 	readonly localAddress: string;
+	readonly dtlsFingerprint: string | undefined;
 	#socket: RtpSocket | undefined;
 	readonly #options: SessionOptions;
 	readonly #guard = new SourceGuard();
 	readonly #secure = new SecureAudio();
+	readonly #handshake: CallHandshake;
 	readonly #packet = emptyRtpPacket();
 	#dtmf = new DtmfReceiver();
 	readonly #statistics = new ReceptionStatistics(8_000);
@@ -102,6 +109,7 @@ export class RtpMediaSession implements MediaSession {
 	constructor(options: SessionOptions) {
 		this.#options = options;
 		this.localAddress = options.advertisedAddress;
+		this.dtlsFingerprint = options.certificate?.fingerprint;
 		const { ssrc, sequence, timestamp, cname } = options.random();
 		this.#sender = new RtpSender(
 			ssrc,
@@ -115,9 +123,12 @@ export class RtpMediaSession implements MediaSession {
 		);
 		this.#downlink = new Downlink(this.#sender, sequence, timestamp, options.now, this.#noise.downlink);
 		this.#prompts = new PromptPlayer(options.prompts ?? new Prompts(), (audio) => this.#downlink.play(audio));
+		const send = (packet: Uint8Array, port: number, address: string): void => this.#socket?.send(packet, port, address);
+		const { certificate, onEvent } = options;
+		this.#handshake = new CallHandshake({ guard: this.#guard, secure: this.#secure, certificate, send, onEvent });
 		this.#rtcp = new CallRtcp({
 			...{ ssrc, cname: cname ?? ssrc.toString(16), secure: this.#secure, rtpGuard: this.#guard, open: options.openRtcp, now: options.now },
-			send: (packet, port, address) => this.#socket?.send(packet, port, address),
+			send,
 			statistics: () => this.#statistics,
 			peerSsrc: () => this.#ssrc,
 			sent: (now) => ({
@@ -145,8 +156,8 @@ export class RtpMediaSession implements MediaSession {
 		if (clockRate !== (this.#negotiated?.telephoneEventClockRate ?? 8_000)) this.#dtmf = new DtmfReceiver(clockRate);
 		if ((negotiated.codec === "opus") !== (this.#negotiated?.codec === "opus")) this.#statistics.restart(rtpClock(negotiated.codec));
 		this.#negotiated = negotiated;
-		this.#secure.use(negotiated.srtp);
 		this.#guard.reset(negotiated.remote.address, negotiated.remote.port, signallingAddress);
+		this.#handshake.negotiated(negotiated, anotherPeer);
 		this.#rtcp.negotiated(negotiated, signallingAddress);
 		this.#downlink.negotiated(negotiated);
 		// Where RFC 4733 is agreed, tones in the audio are not looked for: they would be the same presses, or none.
@@ -189,8 +200,8 @@ export class RtpMediaSession implements MediaSession {
 		return this.#downlink.sendDigits(digits);
 	}
 
-	ringPhone(): () => void {
-		return this.#downlink.ring();
+	ringPhone(country?: string): () => void {
+		return this.#downlink.ring(country);
 	}
 
 	holdPhone(music: HoldMusic): () => void {
@@ -206,8 +217,8 @@ export class RtpMediaSession implements MediaSession {
 		this.#noise.set(wanted);
 	}
 
-	playRingback(uplink: AudioUplink): () => void {
-		const stop = playRingback(this.#options.ticker, uplink);
+	playRingback(uplink: AudioUplink, country?: string, tone?: ProgressToneName): () => void {
+		const stop = playRingback(this.#options.ticker, uplink, country, tone);
 		this.#ringbacks.add(stop);
 		return () => {
 			this.#ringbacks.delete(stop);
@@ -284,6 +295,7 @@ export class RtpMediaSession implements MediaSession {
 		this.#prompts.close();
 		this.#downlink.close();
 		this.#noise.close();
+		this.#handshake.close();
 		this.#rtcp.close();
 		this.#socket.close();
 		this.#socket = undefined;
@@ -295,6 +307,7 @@ export class RtpMediaSession implements MediaSession {
 		const negotiated = this.#negotiated;
 		// Before the answer nobody is known to be the peer.
 		if (negotiated === undefined) return;
+		if (isHandshake(bytes)) return this.#handshake.onPacket(bytes, address, port);
 		if (isRtcp(bytes)) return this.#rtcp.onRtpPort(bytes, address, port);
 		// SRTP leaves the header in the clear: what is none of the call's costs no decryption.
 		const type = (bytes[1] ?? 0) & 0x7f;
@@ -349,6 +362,7 @@ export class RtpMediaSession implements MediaSession {
 	#tick(): void {
 		if (this.#sending) this.#downlink.tick();
 		const now = this.#options.now();
+		this.#handshake.tick(now, this.#sending && (!this.#unproven || this.#guard.latched));
 		if (this.#held === 0 && this.#negotiated?.receives === true) this.#uplink?.tick();
 		if (this.#sending) this.#checkHealth(now);
 		this.#recording?.tick(now);
@@ -358,7 +372,7 @@ export class RtpMediaSession implements MediaSession {
 	}
 
 	get #maySend(): boolean {
-		return !this.#unproven || this.#guard.latched;
+		return this.#handshake.hasWay && (!this.#unproven || this.#guard.latched);
 	}
 
 	/** After a pause, and where SRTP tells the peer from others: its NAT may have given it another port. */

@@ -13,26 +13,29 @@ function edges(pcm: Int16Array): number[] {
 }
 
 describe("every country of the table", () => {
-	test.each(CALL_PROGRESS_COUNTRIES.flatMap((country) => KINDS.map((kind) => [country, kind] as const)))("%s %s: frequencies and cadence", (country, kind) => {
-		const { hz, cadence, swellHz } = callProgress(kind, country);
-		const period = cadence.reduce((sum, ms) => sum + ms, 0);
-		const pcm = new CallProgressGenerator(kind, 8_000, country).fill(new Int16Array(8 * Math.max(2_000, period)));
-		const first = pcm.subarray(80, Math.min(4_000, 8 * (cadence[0] ?? 2_000)) - 80);
-		for (const frequency of hz) {
-			// what swells has two thirds of its power in two more tones beside it
-			const level = measureTone(first, 8_000, frequency).levelDb;
-			expect(level).toBeGreaterThan(swellHz === undefined ? -21.5 : -28);
-			expect(level).toBeLessThan(-18.5);
-		}
-		if (hz.length === 1 && swellHz === undefined) expect(Math.abs((dominantTone(first, 8_000)?.hz ?? 0) - (hz[0] ?? 0))).toBeLessThan(3);
-		if (swellHz !== undefined) return;
-		const expected: number[] = [];
-		let at = 0;
-		for (const ms of cadence.slice(0, -1)) expected.push((at += ms));
-		const heard = edges(pcm.subarray(0, 8 * period));
-		expect(heard.length).toBe(expected.length);
-		for (const [index, edge] of expected.entries()) expect(Math.abs((heard[index] ?? 0) - edge)).toBeLessThanOrEqual(15);
-	});
+	test.each(CALL_PROGRESS_COUNTRIES.flatMap((country) => KINDS.map((kind) => [country, kind] as const)))(
+		"%s %s: frequencies and cadence",
+		(country, kind) => {
+			const { hz, cadence, swellHz } = callProgress(kind, country);
+			const period = cadence.reduce((sum, ms) => sum + ms, 0);
+			const pcm = new CallProgressGenerator(kind, 8_000, country).fill(new Int16Array(8 * Math.max(2_000, period)));
+			const first = pcm.subarray(80, Math.min(4_000, 8 * (cadence[0] ?? 2_000)) - 80);
+			for (const frequency of hz) {
+				// what swells has two thirds of its power in two more tones beside it
+				const level = measureTone(first, 8_000, frequency).levelDb;
+				expect(level).toBeGreaterThan(swellHz === undefined ? -21.5 : -28);
+				expect(level).toBeLessThan(-18.5);
+			}
+			if (hz.length === 1 && swellHz === undefined) expect(Math.abs((dominantTone(first, 8_000)?.hz ?? 0) - (hz[0] ?? 0))).toBeLessThan(3);
+			if (swellHz !== undefined) return;
+			const expected: number[] = [];
+			let at = 0;
+			for (const ms of cadence.slice(0, -1)) expected.push((at += ms));
+			const heard = edges(pcm.subarray(0, 8 * period));
+			expect(heard.length).toBe(expected.length);
+			for (const [index, edge] of expected.entries()) expect(Math.abs((heard[index] ?? 0) - edge)).toBeLessThanOrEqual(15);
+		},
+	);
 });
 
 it("known ones: the United States, the United Kingdom, Germany, India; unknown ones are ETSI's", () => {

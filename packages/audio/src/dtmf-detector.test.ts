@@ -65,7 +65,8 @@ const SHIFTS = Array.from({ length: 26 }, (_, i) => i * 4);
 
 describe("digits that must be heard (ITU-T Q.24)", () => {
 	it("all sixteen, 40 ms on and 40 ms off, wherever they lie", () => {
-		for (const shift of SHIFTS) expect(heard([...KEYS].map((key, i) => ({ key, shift: i === 0 ? shift : 0 }))), `shift ${shift}`).toBe(KEYS);
+		for (const shift of SHIFTS)
+			expect(heard([...KEYS].map((key, i) => ({ key, shift: i === 0 ? shift : 0 }))), `shift ${shift}`).toBe(KEYS);
 	});
 	it("the same digit twice is two, a long one is one", () => {
 		expect(heard([{ key: "7" }, { key: "7" }])).toBe("77");

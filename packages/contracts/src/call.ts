@@ -18,6 +18,8 @@ export interface DialRequest {
 	/** user part of From */
 	from: string;
 	fromHost: string;
+	/** the trunk's, ISO 3166; whose ringback and busy tone the room hears; unset: the called number says */
+	destinationCountry?: string;
 	authUsername: string;
 	authPassword: string;
 	/** unset → the number is the display name; "" → none (RFC 3261 §20.10 name-addr without display-name) */

@@ -37,11 +37,14 @@ beforeEach(async () => {
 			if (failsAt !== undefined && what.endsWith(failsAt))
 				return response.writeHead(403).end("<Error><Code>AccessDenied</Code><Message>not yours</Message></Error>");
 			response.setHeader("etag", `"${part ?? "whole"}"`);
-			if (url.searchParams.has("uploads")) return response.end("<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>");
+			if (url.searchParams.has("uploads"))
+				return response.end("<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>");
 			if (request.method === "PUT" && part !== null) parts.set(part, body);
 			else if (request.method === "PUT") objects.set(url.pathname, body);
 			else if (request.method === "POST") {
-				const named = [...body.toString().matchAll(/<PartNumber>(\d+)<\/PartNumber>/g)].map(([, number]) => parts.get(number ?? "") ?? Buffer.alloc(0));
+				const named = [...body.toString().matchAll(/<PartNumber>(\d+)<\/PartNumber>/g)].map(
+					([, number]) => parts.get(number ?? "") ?? Buffer.alloc(0),
+				);
 				objects.set(url.pathname, Buffer.concat(named));
 				return response.end("<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>");
 			}
@@ -61,7 +64,8 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
 }
 
 async function* content(bytes: number, pieceBytes = 700): AsyncGenerator<Uint8Array> {
-	for (let at = 0; at < bytes; at += pieceBytes) yield Uint8Array.from({ length: Math.min(pieceBytes, bytes - at) }, (_, i) => (at + i) % 251);
+	for (let at = 0; at < bytes; at += pieceBytes)
+		yield Uint8Array.from({ length: Math.min(pieceBytes, bytes - at) }, (_, i) => (at + i) % 251);
 }
 
 const storeWith = (changes: Partial<ConstructorParameters<typeof S3RecordingStore>[0]> = {}) =>

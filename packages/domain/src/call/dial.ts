@@ -99,6 +99,7 @@ export function buildDialRequest(
 		callTo: dialable(request.callTo),
 		from: callerNumber(request.number, line, random),
 		fromHost: line.fromHost,
+		...(line.destinationCountry === "" ? {} : { destinationCountry: line.destinationCountry }),
 		authUsername: line.authUsername,
 		authPassword: line.authPassword,
 		...(request.displayName === undefined ? {} : { displayName: request.displayName }),
