@@ -23,7 +23,11 @@ export type MetricName = keyof typeof METRICS;
 
 /** Where measurements go. Called from the media path: it must neither throw nor wait. */
 export interface Metrics {
-	record<N extends MetricName>(name: N, value: number, dimensions?: Partial<Record<(typeof METRICS)[N]["dimensions"][number], string>>): void;
+	record<N extends MetricName>(
+		name: N,
+		value: number,
+		dimensions?: Partial<Record<(typeof METRICS)[N]["dimensions"][number], string>>,
+	): void;
 }
 
 /** For tests, and where nobody looks. */
