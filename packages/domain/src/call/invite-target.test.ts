@@ -1,6 +1,7 @@
 import type { DialRequest, TrunkSettings } from "@trunkline/contracts";
 import { describe, expect, test } from "vitest";
 import { dialRequest } from "../samples.ts";
+import { judgeDestination } from "../policy/destination.ts";
 import { dialledUsers, inviteTarget } from "./invite-target.ts";
 
 const target = (over: Parameters<typeof dialRequest>[0] = {}) => inviteTarget(dialRequest(over), "203.0.113.7");
@@ -35,6 +36,14 @@ describe("inviteTarget", () => {
 		expect(dialledUsers(dialRequest({ requestUri: { raw: "sip:%2B15557777@a" } }))).toEqual(["+15559999", "+15557777"]);
 		expect(dialledUsers(dialRequest({ toUserOverride: "anna" }))).toEqual(["+15559999", "anna"]);
 		expect(dialledUsers(dialRequest())).toEqual(["+15559999"]);
+	});
+	test("a trunk's prefix makes no number of an extension behind the policy's back; before a number it is the carrier's own", () => {
+		const users = (callTo: string, prefix: string) => dialledUsers({ ...dialRequest(), callTo, settings: { uri: { prefix } } });
+		expect(users("4567", "1900222")).toEqual(["4567", "19002224567"]);
+		expect(users("+15559999", "99887")).toEqual(["+15559999"]);
+		expect(users("anna", "9")).toEqual(["anna"]);
+		const policy = { allowedPrefixes: ["+1"], blockedPrefixes: [] };
+		expect(users("4567", "1900222").map((user) => judgeDestination(policy, user).allowed)).toEqual([true, false]);
 	});
 
 	test.each([

@@ -39,9 +39,16 @@ export function inviteTarget(request: DialRequest, ownHost: string): InviteTarge
 }
 
 /** Every user or number that the request could ring, as a carrier may go by To too: what a policy on destinations has to look at. */
-export function dialledUsers(request: Pick<DialRequest, "callTo" | "toUserOverride" | "requestUri">): string[] {
-	const { callTo, toUserOverride, requestUri } = request;
-	return [callTo, ...(toUserOverride === "" ? [] : [toUserOverride]), ...(requestUri === undefined ? [] : [userOfSipUri(requestUri)])];
+export function dialledUsers(request: Pick<DialRequest, "callTo" | "toUserOverride" | "requestUri" | "settings">): string[] {
+	const { callTo, toUserOverride, requestUri, settings } = request;
+	// A carrier's technical prefix is no part of a number. But what is too short to be a number, and so may be dialled by everybody, is one with it.
+	const extension = /^\+?\d{1,6}$/.test(callTo) ? dialledAs(callTo, effectiveSettings(settings).uri) : callTo;
+	return [
+		callTo,
+		...(extension === callTo ? [] : [extension]),
+		...(toUserOverride === "" ? [] : [toUserOverride]),
+		...(requestUri === undefined ? [] : [userOfSipUri(requestUri)]),
+	];
 }
 
 /** RFC 3323 §4.1.1.3 */
