@@ -310,31 +310,37 @@ export class RtpMediaSession implements MediaSession {
 		if (isHandshake(bytes)) return this.#handshake.onPacket(bytes, address, port);
 		if (isRtcp(bytes)) return this.#rtcp.onRtpPort(bytes, address, port);
 		// SRTP leaves the header in the clear: what is none of the call's costs no decryption.
-		const type = (bytes[1] ?? 0) & 0x7f;
-		const isAudio = type === negotiated.receivePayloadType;
-		const isEvent = type === negotiated.telephoneEventReceivePayloadType;
-		// Telephones that suppress silence send it whether it was agreed upon or not.
-		const isComfort = type === COMFORT_NOISE && !isAudio && !isEvent;
-		if (!isAudio && !isEvent && !isComfort) return;
+		const kind = kindOf((bytes[1] ?? 0) & 0x7f, negotiated);
+		if (kind === undefined) return;
+		const packet = this.#admitted(bytes, address, port);
+		if (packet !== undefined) this.#received(packet, kind, negotiated);
+	}
+
+	/** The packet, when it is the peer's; from here on the peer is where it came from. */
+	#admitted(bytes: Uint8Array, address: string, port: number): RtpPacket | undefined {
 		const isElsewhere = !this.#guard.admits(address, port);
-		if (isElsewhere && !this.#mayHaveMoved(address)) return;
+		if (isElsewhere && !this.#mayHaveMoved(address)) return undefined;
 		const plain = this.#secure.unprotect(bytes);
 		const packet = plain && parseRtp(plain, this.#packet);
 		// Whatever else comes from the peer's machine (probes, another program, a browser's STUN, packets without the key) must not decide where its audio is.
-		if (packet === undefined || (isElsewhere && packet.ssrc !== this.#ssrc)) return;
+		if (packet === undefined || (isElsewhere && packet.ssrc !== this.#ssrc)) return undefined;
 		if (isElsewhere) this.#guard.move(address, port);
 		else this.#guard.latch(address, port);
+		return packet;
+	}
+
+	#received(packet: RtpPacket, kind: "audio" | "event" | "comfort", negotiated: NegotiatedAudio): void {
 		const now = this.#options.now();
 		if (packet.ssrc !== this.#ssrc) this.#newSource(packet.ssrc);
 		this.#lastPacketAt = now;
 		this.#packetsReceived += 1;
-		this.#statistics.onPacket(packet.sequence, packet.timestamp, now, !isEvent);
+		this.#statistics.onPacket(packet.sequence, packet.timestamp, now, kind !== "event");
 		if (this.#packetsReceived === 1) this.#options.onEvent({ type: "media-started" });
 		if (!negotiated.receives) return;
-		if (isAudio && this.#held === 0) return this.#heard(packet, now, negotiated.codec);
-		if (isComfort && this.#held === 0) return this.#uplink?.comfortNoise(packet.payload, packet.timestamp, packet.sequence);
+		if (kind === "audio" && this.#held === 0) return this.#heard(packet, now, negotiated.codec);
+		if (kind === "comfort" && this.#held === 0) return this.#uplink?.comfortNoise(packet.payload, packet.timestamp, packet.sequence);
 		this.#uplink?.passOver(packet.sequence);
-		if (isEvent) this.#report(this.#dtmf.receive(packet.payload, packet.timestamp, packet.marker, now));
+		if (kind === "event") this.#report(this.#dtmf.receive(packet.payload, packet.timestamp, packet.marker, now));
 	}
 
 	#heard({ payload, timestamp, sequence, marker }: RtpPacket, now: number, codec: PhoneCodec): void {
@@ -410,4 +416,12 @@ export class RtpMediaSession implements MediaSession {
 		this.#watch = undefined;
 		this.#options.onEvent({ type: "media-timeout", beforeFirstPacket });
 	}
+}
+
+/** Undefined: none of the call's. */
+function kindOf(type: number, negotiated: NegotiatedAudio): "audio" | "event" | "comfort" | undefined {
+	if (type === negotiated.receivePayloadType) return "audio";
+	if (type === negotiated.telephoneEventReceivePayloadType) return "event";
+	// Telephones that suppress silence send it whether it was agreed upon or not.
+	return type === COMFORT_NOISE ? "comfort" : undefined;
 }
