@@ -8,6 +8,8 @@ import type { Hashes } from "./hashes.ts";
 
 /** More rounds than any honest chain of proxies asks for. */
 const MAX_ROUNDS = 5;
+/** Answers in one request: a proxy or two and the far end. */
+const MAX_REALMS = 8;
 
 interface Accepted {
 	header: "Authorization" | "Proxy-Authorization";
@@ -59,6 +61,7 @@ export class DigestClient {
 			const nonce = challenge.field.params.get("nonce") ?? "";
 			if (attempts.realms.has(key) && !(stale && nonce !== before?.nonce)) return "credentials refused";
 			attempts.realms.add(key);
+			this.#accepted.delete(key);
 			this.#accepted.set(key, {
 				header,
 				realm,
@@ -70,6 +73,10 @@ export class DigestClient {
 				qop: challenge.qop,
 				nc: 0,
 			});
+		}
+		for (const oldest of this.#accepted.keys()) {
+			if (this.#accepted.size <= MAX_REALMS) break;
+			this.#accepted.delete(oldest);
 		}
 		return undefined;
 	}

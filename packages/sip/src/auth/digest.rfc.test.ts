@@ -115,6 +115,17 @@ describe("RFC 7616 §3.7, RFC 3261 §22: the client's answer", () => {
 		expect(none.learn(challenged(401, MD5), attempts())).toBe("challenged, but there are no credentials");
 	});
 
+	it("a peer that names another realm each time makes requests no longer: the latest eight are answered", () => {
+		const digest = client();
+		for (let i = 0; i < 100; i++) digest.learn(challenged(401, `Digest realm="r${i}", nonce="n"`), attempts());
+		const realms = digest.headersFor("INVITE", "sip:x").map(({ value }) => parseAuthField(value)?.params.get("realm"));
+		expect(realms).toEqual(["r92", "r93", "r94", "r95", "r96", "r97", "r98", "r99"]);
+		expect(
+			digest.learn(challenged(401, ...Array.from({ length: 50 }, (_, i) => `Digest realm="q${i}", nonce="n"`)), attempts()),
+		).toBeUndefined();
+		expect(digest.headersFor("INVITE", "sip:x")).toHaveLength(8);
+	});
+
 	it("algorithm names: none is MD5, any case, -sess", () => {
 		expect(parseAlgorithm(undefined)).toEqual({ algorithm: "MD5", session: false });
 		expect(parseAlgorithm("sha-256-SESS")).toEqual({ algorithm: "SHA-256", session: true });
