@@ -95,4 +95,18 @@ describe("a media worker dies", () => {
 		for (const each of later) await expectBothHeard(each);
 		expect(third?.threadId).toBeGreaterThan(0);
 	});
+
+	it("none is there: 503, until one is", async () => {
+		await until(() => bed.local.stats().node.mediaWorkers === 2, "two workers");
+		// one in each
+		const { agent } = await talk();
+		await talk();
+		for (const thread of threads()) await thread.terminate();
+		const call = await (await bed.phone()).call(bed.uri(`+${next}`));
+		await until(() => call.end !== undefined, "the refusal");
+		expect(call.end).toMatchObject({ answered: false, status: 503, reason: "Overloaded" });
+		await until(() => bed.local.stats().node.mediaWorkers === 2, "two others");
+		expect(agent.left.length).toBe(1);
+		await talk();
+	});
 });
