@@ -33,6 +33,11 @@ function talking(state: CallState, event: CallEvent, now: number): Step {
 				do: "bye",
 				reason: "unusable answer",
 			});
+		case "not-secured":
+			return finish(state, "ending", { by: "node", reason: "media-mismatch", message: event.message }, now, hangupStatus(), {
+				do: "bye",
+				reason: "no secure media",
+			});
 		case "ack-timeout":
 			// RFC 3261 §13.3.1.4: no ACK for 64*T1: the endpoint sends BYE itself.
 			return finish(state, "ending", { by: "node", reason: "peer-gone", message: "the telephone never acknowledged the answer" }, now);

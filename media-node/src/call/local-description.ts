@@ -146,12 +146,14 @@ export class LocalDescription {
 	}
 
 	#describe(media: MediaSession, version: number, as: "offer" | "answer"): LocalMedia {
+		this.terms.handshake.fingerprint = media.dtlsFingerprint;
 		return {
 			address: media.localAddress,
 			port: media.localPort,
 			...this.terms[as],
 			// RFC 5761 §5.1: taken up wherever it is offered, and kept; not forced upon telephones that may not know it
-			rtcpMux: as === "answer" || this.#negotiated?.rtcp?.mux === true,
+			// RFC 8834 §4.5: DTLS and ICE are for one port
+			rtcpMux: as === "answer" || this.terms[as].dtls !== undefined || this.#negotiated?.rtcp?.mux === true,
 			sessionId: this.#sessionId,
 			sessionVersion: version,
 			direction: this.#direction,
@@ -165,14 +167,17 @@ export function preferredCodec(offer: string | undefined, terms: MediaTerms): Ph
 	const { prefer } = terms;
 	// of either family: where media will be is not known yet
 	for (const address of ["127.0.0.1", "::1"]) {
-		const answer = answerOffer(offer, { address, port: 9, ...terms.answer, sessionId: 1, sessionVersion: 1 }, { prefer });
+		const ours = terms.answer;
+		// no media session yet, and so no certificate: what matters is that there will be one
+		const dtls = ours.crypto && { dtls: { required: ours.crypto.required, fingerprint: "" } };
+		const answer = answerOffer(offer, { address, port: 9, ...ours, ...dtls, sessionId: 1, sessionVersion: 1 }, { prefer });
 		if (answer.ok) return answer.negotiated.codec.name;
 	}
 	return "PCMU";
 }
 
 function negotiatedAudio(negotiated: Negotiated): NegotiatedAudio {
-	const { codec, opus, telephoneEvent, direction, onHold, srtp } = negotiated;
+	const { codec, opus, telephoneEvent, direction, onHold, srtp, dtls, ice } = negotiated;
 	return {
 		codec: codec.name,
 		payloadType: codec.payloadType,
@@ -188,6 +193,8 @@ function negotiatedAudio(negotiated: Negotiated): NegotiatedAudio {
 		remote: negotiated.remote,
 		rtcp: negotiated.rtcp,
 		...(srtp && { srtp }),
+		...(dtls && { dtls }),
+		...(ice && { ice }),
 		sends: !onHold && (direction === "sendrecv" || direction === "sendonly"),
 		receives: direction === "sendrecv" || direction === "recvonly",
 	};

@@ -1,6 +1,9 @@
 import type { CallMedia, MediaConfig, MediaEncryption } from "@trunkline/contracts";
 import { type CryptoSuite, type LocalMedia, type Negotiated, type SuiteKey, suiteKeyBytes } from "@trunkline/sdp";
+import { HandshakeTerms, type Keying } from "./handshake-terms.ts";
 import type { MediaStats, PhoneCodec, RoomCodec } from "./ports.ts";
+
+type Terms = Pick<LocalMedia, "codecs" | "crypto" | "dtls" | "ice">;
 
 /** What was agreed, as the call's record keeps it. */
 export type AgreedMedia = Omit<CallMedia, "packets" | "quality">;
@@ -8,6 +11,8 @@ export type AgreedMedia = Omit<CallMedia, "packets" | "quality">;
 export interface TermsInput {
 	encryption: MediaEncryption;
 	media?: MediaConfig | undefined;
+	/** of encrypted offers; unset = SDES */
+	keying?: Keying | undefined;
 	/** TLS to the next hop; unset = no */
 	secureSignalling?: boolean;
 }
@@ -40,21 +45,27 @@ const RATES: Readonly<Record<PhoneCodec, readonly number[]>> = {
 export class MediaTerms {
 	readonly #random: (length: number) => Uint8Array;
 	readonly #onAgreed: (agreed: AgreedMedia) => void;
+	readonly handshake: HandshakeTerms;
+	#keying: Keying = "sdes";
 	#encryption: MediaEncryption = "DISABLE";
 	#media: MediaConfig | undefined;
 	#secureSignalling = false;
 	#keys: readonly SuiteKey[] | undefined;
-	/** the peer's key; "none" = agreed upon audio in the clear */
-	#peerKey: Uint8Array | "none" | undefined;
+	/** the peer's key; "none" = agreed upon audio in the clear, "dtls" = it comes of a handshake */
+	#peerKey: Uint8Array | "none" | "dtls" | undefined;
+	/** of the latest handshake */
+	#dtlsSuite: string | undefined;
 	#told: AgreedMedia | undefined;
 
 	constructor(random: (length: number) => Uint8Array, onAgreed: (agreed: AgreedMedia) => void = () => {}) {
 		this.#random = random;
 		this.#onAgreed = onAgreed;
+		this.handshake = new HandshakeTerms(random);
 	}
 
 	/** Before the first offer or answer. */
-	set({ encryption, media, secureSignalling = false }: TermsInput): void {
+	set({ encryption, media, keying = "sdes", secureSignalling = false }: TermsInput): void {
+		this.#keying = keying;
 		this.#encryption = encryption;
 		this.#secureSignalling = secureSignalling;
 		this.#media = media;
@@ -77,16 +88,27 @@ export class MediaTerms {
 		return (this.#media?.codecs.length ?? 0) > 0 ? "local" : "offer";
 	}
 
-	get offer(): Pick<LocalMedia, "codecs" | "crypto"> {
+	get offer(): Terms {
+		const { sdes, dtls, ice } = this.handshake.offers(this.#keying);
+		const offered: Terms = { codecs: this.codecs, ...(ice && this.handshake.ice()) };
 		// What is in the clear already is offered again as it is: a telephone that had no keys would refuse a change of the call for them.
-		return this.#peerKey === "none" ? { codecs: this.codecs } : this.answer;
+		if (this.#encryption === "DISABLE" || this.#peerKey === "none") return offered;
+		return { ...offered, ...(sdes && this.#sdes()), ...(dtls && this.handshake.dtls(this.#required)) };
 	}
 
-	get answer(): Pick<LocalMedia, "codecs" | "crypto"> {
-		const encrypted = this.#peerKey !== undefined && this.#peerKey !== "none";
-		if (this.#encryption === "DISABLE") return { codecs: this.codecs };
+	get answer(): Terms {
+		const answered: Terms = { codecs: this.codecs, ...this.handshake.ice() };
+		return this.#encryption === "DISABLE" ? answered : { ...answered, ...this.#sdes(), ...this.handshake.dtls(this.#required) };
+	}
+
+	/** What is encrypted stays so. */
+	get #required(): boolean {
+		return this.#encryption === "REQUIRE" || (this.#peerKey !== undefined && this.#peerKey !== "none");
+	}
+
+	#sdes(): Pick<LocalMedia, "crypto"> {
 		this.#keys ??= SUITES.map((suite) => ({ suite, key: this.#random(suiteKeyBytes(suite)) }));
-		return { codecs: this.codecs, crypto: { required: this.#encryption === "REQUIRE" || encrypted, keys: this.#keys } };
+		return { crypto: { required: this.#required, keys: this.#keys } };
 	}
 
 	/**
@@ -94,18 +116,33 @@ export class MediaTerms {
 	 * with fresh contexts; with the same key both go on, rollover counters and all.
 	 */
 	meet(offered: Negotiated): void {
+		this.handshake.meet(offered);
 		const key = offered.srtp?.receive;
-		if (key === undefined || this.#peerKey === undefined || this.#peerKey === "none" || sameKey(key, this.#peerKey)) return;
+		if (key === undefined || this.#peerKey === undefined || typeof this.#peerKey === "string" || sameKey(key, this.#peerKey)) return;
 		this.#keys = undefined;
 	}
 
-	agreed({ codec, srtp }: Negotiated): void {
-		this.#peerKey = srtp?.receive ?? "none";
-		if (this.#told?.codec === codec.name && this.#told.srtp === srtp?.suite) return;
+	agreed(negotiated: Negotiated): void {
+		const { codec, srtp, dtls } = negotiated;
+		this.handshake.agreed(negotiated);
+		this.#peerKey = srtp?.receive ?? (dtls === undefined ? "none" : "dtls");
+		const name = dtls === undefined ? srtp?.suite : ["DTLS-SRTP", this.#dtlsSuite].filter((part) => part !== undefined).join(" ");
+		if (this.#told?.codec === codec.name && this.#told.srtp === name) return;
 		// RFC 4568 §8.3: the keys are as safe as what carries them
 		const keysInTheClear = srtp !== undefined && !this.#secureSignalling;
-		this.#told = { codec: codec.name, ...(srtp && { srtp: srtp.suite }), ...(keysInTheClear && { keysInTheClear }) };
-		this.#onAgreed(this.#told);
+		this.#tell({ codec: codec.name, ...(name !== undefined && { srtp: name }), ...(keysInTheClear && { keysInTheClear }) });
+	}
+
+	/** The handshake is over. */
+	secured(suite: string): void {
+		this.#dtlsSuite = suite;
+		const srtp = `DTLS-SRTP ${suite}`;
+		if (this.#peerKey === "dtls" && this.#told !== undefined && this.#told.srtp !== srtp) this.#tell({ ...this.#told, srtp });
+	}
+
+	#tell(agreed: AgreedMedia): void {
+		this.#told = agreed;
+		this.#onAgreed(agreed);
 	}
 
 	/** For the record of a call that is over; undefined = nothing was ever agreed. */

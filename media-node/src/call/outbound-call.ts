@@ -68,7 +68,8 @@ export class OutboundCall extends CallRunner {
 		};
 		this.records.patch({ sipCallId: plan.sipCallId });
 		const { mediaEncryption: encryption, media, transport } = plan.request;
-		this.local.terms.set({ encryption, media, secureSignalling: transport === "TLS" });
+		const { keying } = effectiveSettings(plan.request.settings).srtp;
+		this.local.terms.set({ encryption, media, keying, secureSignalling: transport === "TLS" });
 	}
 
 	protected override performOwn(effect: Effect): void {

@@ -367,7 +367,7 @@ export type SipLegEvent =
 	| {
 			type: "referred";
 			transaction: string;
-			refer?: { target: string; id: number; subscribes: boolean };
+			refer?: { target: string; id: number; subscribes: boolean; referredBy?: string };
 			refused?: { status: number; reason: string };
 	  }
 	/** the final response to a REFER of ours, or why there is none; `id` = the REFER's CSeq number */

@@ -60,7 +60,7 @@ export interface PairSide {
 }
 
 /** Methods of a media session by what comes back: nothing, a promise, or a function that stops it. */
-export type Told = Exclude<keyof MediaSession, "localAddress" | "localPort" | Asked | Played>;
+export type Told = Exclude<keyof MediaSession, "localAddress" | "localPort" | "dtlsFingerprint" | Asked | Played>;
 export type Asked = "sendDigits" | "playPrompts" | "stats";
 export type Played = "ringPhone" | "holdPhone" | "playRingback";
 
@@ -89,6 +89,7 @@ export type WireRoomEvent =
 export interface OpenedSession {
 	localAddress: string;
 	localPort: number;
+	dtlsFingerprint: string | undefined;
 }
 
 export interface JoinedRoom {

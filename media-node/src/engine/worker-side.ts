@@ -95,7 +95,7 @@ export class WorkerSide {
 			},
 		);
 		this.#sessions.set(session, { media, playing: new Map() });
-		return { localAddress: media.localAddress, localPort: media.localPort };
+		return { localAddress: media.localAddress, localPort: media.localPort, dtlsFingerprint: media.dtlsFingerprint };
 	}
 
 	/** A call that throws is one call's fault: it ends, the others go on. */

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { processCertificate } from "@trunkline/dtls";
 import { type MediaEvent, type MediaPort, type MediaSession, MediaUnavailableError } from "../call/ports.ts";
 import { type NoiseSuppressorOptions, Suppressors } from "./noise/suppressors.ts";
 import { Prompts } from "./prompts.ts";
@@ -43,7 +44,9 @@ export class RtpSessions {
 	async open(port: number, family: 4 | 6 | undefined, onEvent: (event: MediaEvent) => void, onClose: () => void): Promise<RtpMediaSession> {
 		const { bindHost, advertisedAddress, bindHost6, advertisedAddress6 } = this.#options;
 		const six = family === 6 && bindHost6 !== undefined && advertisedAddress6 !== undefined;
+		const certificate = await processCertificate();
 		const session = new RtpMediaSession({
+			certificate,
 			ticker: this.#ticker,
 			advertisedAddress: six ? advertisedAddress6 : advertisedAddress,
 			holdMusic: this.#options.holdMusic,

@@ -10,11 +10,14 @@ export class SecureAudio {
 	#receiver: SrtpReceiver | undefined;
 	/** of the key before, while the peer may not know yet that we have its new one */
 	#previous: SrtpReceiver | undefined;
+	/** the keys are still to come of a handshake: nothing passes */
+	#awaits = false;
 	/** packets that were not let in */
 	errors = 0;
 
 	/** After each offer/answer. The same key goes on with its context: a rollover counter that began anew would make everything unreadable. */
 	use(srtp: NegotiatedCrypto | undefined): void {
+		this.#awaits = false;
 		if (srtp === undefined) {
 			this.#sendKey = this.#receiveKey = this.#sender = this.#receiver = this.#previous = undefined;
 			return;
@@ -31,19 +34,26 @@ export class SecureAudio {
 		}
 	}
 
+	/** Nothing passes, in either direction, until `use`. */
+	awaitKeys(): void {
+		this.use(undefined);
+		this.#awaits = true;
+	}
+
 	/** what is received must prove that it is the peer's */
 	get isOn(): boolean {
-		return this.#receiver !== undefined;
+		return this.#awaits || this.#receiver !== undefined;
 	}
 
 	/** SRTCP (RFC 3711 §3.4), or as it is. `packet` has room behind `length`. */
 	protectRtcp(packet: Uint8Array, length: number): number {
+		if (this.#awaits) return 0;
 		return this.#sender === undefined ? length : this.#sender.protectRtcp(packet, length);
 	}
 
 	/** In place; undefined = not the peer's. */
 	unprotectRtcp(packet: Uint8Array): Uint8Array | undefined {
-		if (this.#receiver === undefined) return packet;
+		if (this.#receiver === undefined) return this.#inTheClear(packet);
 		const plain = this.#receiver.unprotectRtcp(packet) ?? this.#previous?.unprotectRtcp(packet);
 		if (plain === undefined) this.errors += 1;
 		return plain;
@@ -51,12 +61,13 @@ export class SecureAudio {
 
 	/** In place; gives the new length, 0 = not to be sent. */
 	protect(packet: Uint8Array, length: number): number {
+		if (this.#awaits) return 0;
 		return this.#sender === undefined ? length : this.#sender.protectRtp(packet, length);
 	}
 
 	/** In place; undefined = not the peer's. */
 	unprotect(packet: Uint8Array): Uint8Array | undefined {
-		if (this.#receiver === undefined) return packet;
+		if (this.#receiver === undefined) return this.#inTheClear(packet);
 		const plain = this.#receiver.unprotectRtp(packet);
 		if (plain !== undefined) {
 			this.#previous = undefined;
@@ -65,6 +76,12 @@ export class SecureAudio {
 		const late = this.#previous?.unprotectRtp(packet);
 		if (late === undefined) this.errors += 1;
 		return late;
+	}
+
+	#inTheClear(packet: Uint8Array): Uint8Array | undefined {
+		if (!this.#awaits) return packet;
+		this.errors += 1;
+		return undefined;
 	}
 }
 

@@ -1,3 +1,9 @@
+/** ICE (RFC 8445): addresses that the peer's checks came from, and the one that it has selected. */
+export interface IceWay {
+	isValid(address: string, port: number): boolean;
+	readonly selected: { readonly address: string; readonly port: number } | undefined;
+}
+
 /**
  * Whose packets a call listens to, and where its own go. The first acceptable packet latches the source; only signalling changes it again
  * (`reset`). Without this a stranger who sprays the port range hears or speaks into calls ("RTP bleed", CVE-2025-53399).
@@ -11,6 +17,7 @@ export class SourceGuard {
 	/** of the peer whose place another one has taken */
 	#formerAddress = "";
 	#formerPort = 0;
+	#ice: IceWay | undefined;
 	/** packets that came from somewhere else */
 	refused = 0;
 
@@ -28,6 +35,11 @@ export class SourceGuard {
 		this.#latchedPort = 0;
 	}
 
+	/** From now on the peer's checks alone tell where it is, whatever SDP says; undefined: SDP tells. */
+	useIce(ice: IceWay | undefined): void {
+		this.#ice = ice;
+	}
+
 	/** Another peer comes in the place of this one: what the former one still sends must not be taken for the new one's. Before `reset`. */
 	replaced(): void {
 		this.#formerAddress = this.address;
@@ -36,12 +48,14 @@ export class SourceGuard {
 
 	/** Whether a packet from there may be the peer's. It decides nothing yet: `latch` does, when the packet proved to be. */
 	admits(address: string, port: number): boolean {
-		const admitted =
-			this.#latchedPort === 0
-				? (address === this.#sdpAddress || address === this.#signallingAddress) && !this.#isFormer(address, port)
-				: port === this.#latchedPort && address === this.#latchedAddress;
+		const admitted = this.#ice === undefined ? this.#mayBePeer(address, port) : this.#ice.isValid(address, port);
 		if (!admitted) this.refused += 1;
 		return admitted;
+	}
+
+	#mayBePeer(address: string, port: number): boolean {
+		if (this.#latchedPort !== 0) return port === this.#latchedPort && address === this.#latchedAddress;
+		return (address === this.#sdpAddress || address === this.#signallingAddress) && !this.#isFormer(address, port);
 	}
 
 	#isFormer(address: string, port: number): boolean {
@@ -50,7 +64,7 @@ export class SourceGuard {
 
 	/** The first time: from here on the peer is there and nowhere else. */
 	latch(address: string, port: number): void {
-		if (this.#latchedPort !== 0) return;
+		if (this.#latchedPort !== 0 || this.#ice !== undefined) return;
 		this.#latchedAddress = address;
 		this.#latchedPort = port;
 	}
@@ -67,7 +81,11 @@ export class SourceGuard {
 
 	/** Whether packets from there could be the peer's behind a NAT that has changed its port. */
 	mayMove(address: string): boolean {
-		return this.#latchedPort !== 0 && (address === this.#latchedAddress || address === this.#sdpAddress || address === this.#signallingAddress);
+		return (
+			this.#ice === undefined &&
+			this.#latchedPort !== 0 &&
+			(address === this.#latchedAddress || address === this.#sdpAddress || address === this.#signallingAddress)
+		);
 	}
 
 	/** Exactly where the peer is, as far as we know. Counts nothing. */
@@ -77,15 +95,17 @@ export class SourceGuard {
 
 	/** the peer has sent something */
 	get latched(): boolean {
-		return this.#latchedPort !== 0;
+		return this.#ice === undefined ? this.#latchedPort !== 0 : this.#ice.selected !== undefined;
 	}
 
 	/** where to send */
 	get address(): string {
+		if (this.#ice !== undefined) return this.#ice.selected?.address ?? "";
 		return this.#latchedPort === 0 ? this.#sdpAddress : this.#latchedAddress;
 	}
 
 	get port(): number {
+		if (this.#ice !== undefined) return this.#ice.selected?.port ?? 0;
 		return this.#latchedPort === 0 ? this.#sdpPort : this.#latchedPort;
 	}
 }

@@ -94,6 +94,12 @@ export const trunkSettingsSchema = z.strictObject({
 			minVersion: z.enum(["TLSv1.2", "TLSv1.3"]).optional(),
 		})
 		.optional(),
+	srtp: z
+		.strictObject({
+			/** our offers, where the trunk's media encryption is not off: keys in the SDP (RFC 4568), of a DTLS handshake (RFC 5763), or as the peer likes */
+			keying: z.enum(["sdes", "dtls", "either"]).optional(),
+		})
+		.optional(),
 	transfer: z
 		.strictObject({
 			/** when REFER is refused, the node dials the target over this outbound trunk and joins the two legs; "same" = the trunk of the call itself */

@@ -15,6 +15,7 @@ import {
 	createOffer,
 	type Direction,
 	type LocalCrypto,
+	type LocalDtls,
 	type LocalMedia,
 	type Negotiated,
 	readAnswer,
@@ -84,6 +85,8 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 	protected codecs: readonly AudioCodec[];
 	/** @internal SRTP and our keys; unset: in the clear */
 	crypto: LocalCrypto | undefined;
+	/** @internal the same of a handshake */
+	dtls: LocalDtls | undefined;
 	protected local: LocalMedia | undefined;
 	#direction: Direction = "sendrecv";
 	readonly #sessionId = randomInt(2 ** 31);
@@ -327,9 +330,9 @@ export abstract class PhoneCall extends EventEmitter<CallEvents> {
 	/** Our side of the next offer or answer. */
 	protected describe(media: CallMedia): LocalMedia {
 		this.#version += 1;
-		const { crypto } = this;
+		const { crypto, dtls } = this;
 		const common = this.line.localMedia(media, this.codecs, this.#sessionId, this.#version);
-		this.local = { ...common, direction: this.#direction, ...(crypto && { crypto }) };
+		this.local = { ...common, direction: this.#direction, ...(crypto && { crypto }), ...(dtls && { dtls }) };
 		return this.local;
 	}
 

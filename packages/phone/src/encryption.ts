@@ -1,5 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { type CryptoSuite, type LocalCrypto, type NegotiatedCrypto, suiteKeyBytes } from "@trunkline/sdp";
+import { DtlsAssociation, newCertificate, processCertificate } from "@trunkline/dtls";
+import {
+	type CryptoSuite,
+	type LocalCrypto,
+	type LocalDtls,
+	type NegotiatedCrypto,
+	type NegotiatedDtls,
+	suiteKeyBytes,
+} from "@trunkline/sdp";
 import { SrtpReceiver, SrtpSender } from "@trunkline/srtp";
 import { nodeCrypto } from "@trunkline/srtp/node";
 
@@ -9,6 +17,10 @@ export interface PhoneSrtp {
 	suites?: readonly CryptoSuite[];
 	/** false: calls in the clear are taken, too; default true */
 	required?: boolean;
+	/** keys of a DTLS handshake (RFC 5763) instead; suites and keys are then the handshake's */
+	dtls?: boolean;
+	/** with `dtls`: announces another certificate than the one it shows */
+	wrongFingerprint?: boolean;
 	/** sends under another key than the SDP says, to see what the far side makes of it */
 	wrongKey?: boolean;
 }
@@ -16,6 +28,50 @@ export interface PhoneSrtp {
 /** New keys. */
 export function newCrypto({ suites = ["AES_CM_128_HMAC_SHA1_80"], required = true }: PhoneSrtp): LocalCrypto {
 	return { required, keys: suites.map((suite) => ({ suite, key: new Uint8Array(randomBytes(suiteKeyBytes(suite))) })) };
+}
+
+export async function newDtls({ required = true, wrongFingerprint = false }: PhoneSrtp): Promise<LocalDtls> {
+	const { fingerprint } = await (wrongFingerprint ? newCertificate() : processCertificate());
+	return { required, fingerprint };
+}
+
+/** The handshake of one call; `use` gets its keys. */
+export class Handshake {
+	#association: DtlsAssociation | undefined;
+	#agreed = "";
+	/** True while the keys are to come. */
+	pending = false;
+
+	begin(dtls: NegotiatedDtls | undefined, send: (packet: Uint8Array) => void, use: (keys: NegotiatedCrypto) => void): void {
+		const agreed = JSON.stringify(dtls);
+		if (dtls === undefined || agreed === this.#agreed) return;
+		this.close();
+		this.#agreed = agreed;
+		this.pending = true;
+		void processCertificate().then((certificate) => {
+			if (agreed !== this.#agreed) return;
+			this.#association = new DtlsAssociation({
+				...{ role: dtls.role, certificate, fingerprints: dtls.fingerprints, send },
+				onConnected: ({ suite, local, remote }) => {
+					this.pending = false;
+					use({ suite, send: Buffer.concat([local.key, local.salt]), receive: Buffer.concat([remote.key, remote.salt]) });
+				},
+				// without keys nothing is sent: the far side ends the call
+				onFailed: () => undefined,
+			});
+			this.#association.start();
+		});
+	}
+
+	receive(packet: Uint8Array): void {
+		this.#association?.receive(packet);
+	}
+
+	close(): void {
+		this.#agreed = "";
+		this.#association?.close();
+		this.#association = undefined;
+	}
 }
 
 /** What a call in progress sends and receives, or nothing where it is in the clear. */

@@ -15,7 +15,7 @@ import {
 } from "@trunkline/rtp";
 import type { AudioCodec, Negotiated } from "@trunkline/sdp";
 import { MAX_OVERHEAD_BYTES } from "@trunkline/srtp";
-import { Encryption } from "./encryption.ts";
+import { Encryption, Handshake } from "./encryption.ts";
 import { OpusPacketizer } from "./opus.ts";
 import { pacer } from "./pacer.ts";
 import { Recording } from "./recording.ts";
@@ -57,6 +57,7 @@ export class CallMedia {
 	readonly #listener: MediaListener;
 	readonly #record: boolean;
 	readonly #encryption: Encryption;
+	readonly #handshake = new Handshake();
 	readonly #received = emptyRtpPacket();
 	#statistics = new ReceptionStatistics(8000);
 	#clockRate = 8000;
@@ -131,8 +132,13 @@ export class CallMedia {
 		}
 		this.#negotiated = negotiated;
 		this.#useClock(negotiated.codec.clockRate);
-		this.#encryption.use(negotiated.srtp);
+		if (negotiated.dtls === undefined) this.#encryption.use(negotiated.srtp);
 		this.#remote = negotiated.remote;
+		this.#handshake.begin(
+			negotiated.dtls,
+			(packet) => this.sendRaw(packet),
+			(keys) => this.#encryption.use(keys),
+		);
 		this.#latched = false;
 		this.#unsubscribe ??= pacer.subscribe(() => this.#tick());
 	}
@@ -166,12 +172,16 @@ export class CallMedia {
 		if (this.#closed) return;
 		this.#closed = true;
 		this.#unsubscribe?.();
+		this.#handshake.close();
 		this.#tellDtmf(this.#dtmfReceiver.reset());
 		await this.#socket.close();
 	}
 
 	receive(bytes: Uint8Array, address: string, port: number, arrivalMs: number): void {
-		if (this.#closed || isRtcp(bytes)) return;
+		if (this.#closed) return;
+		// RFC 7983 §7
+		if ((bytes[0] ?? 0) < 64) return this.#handshake.receive(bytes);
+		if (isRtcp(bytes) || this.#handshake.pending) return;
 		const plain = this.#encryption.unprotect(bytes);
 		const packet = plain && parseRtp(plain, this.#received);
 		if (packet === undefined) return;
@@ -260,7 +270,7 @@ export class CallMedia {
 
 	#send(payloadType: number, timestamp: number, marker: boolean, payload: Uint8Array): void {
 		const buffer = this.#buffers[this.#nextBuffer];
-		if (buffer === undefined || this.#remote === undefined) return;
+		if (buffer === undefined || this.#remote === undefined || this.#handshake.pending) return;
 		this.#nextBuffer = (this.#nextBuffer + 1) % SEND_BUFFERS;
 		const header = this.#header;
 		header.payloadType = payloadType;

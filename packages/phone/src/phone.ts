@@ -12,7 +12,7 @@ import {
 } from "@trunkline/sip";
 import type { CallLine, PhoneCall } from "./call.ts";
 import type { CallOptions } from "./call-options.ts";
-import { newCrypto, type PhoneSrtp } from "./encryption.ts";
+import { newCrypto, newDtls, type PhoneSrtp } from "./encryption.ts";
 import { PhoneError } from "./errors.ts";
 import { IncomingCall } from "./incoming-call.ts";
 import { CallMedia, type PortRange } from "./media.ts";
@@ -247,11 +247,12 @@ export class Phone {
 	}
 
 	#newCrypto(srtp: PhoneSrtp | undefined = this.#options.srtp): LocalCrypto | undefined {
-		return srtp === undefined ? undefined : newCrypto(srtp);
+		return srtp === undefined || srtp.dtls === true ? undefined : newCrypto(srtp);
 	}
 
 	async #openMedia(call: PhoneCall): Promise<CallMedia> {
-		const { rtpPortRange, record, maxRecordMs } = this.#options;
+		const { rtpPortRange, record, maxRecordMs, srtp } = this.#options;
+		if (srtp?.dtls === true) call.dtls ??= await newDtls(srtp);
 		return CallMedia.open({
 			host: this.#host,
 			...(rtpPortRange && { ports: rtpPortRange }),

@@ -42,6 +42,7 @@ export const effectiveSettingsSchema = z
 			clientCertificate: z.string().nullable(),
 			minVersion: z.enum(["TLSv1.2", "TLSv1.3"]),
 		}),
+		srtp: z.object({ keying: z.enum(["sdes", "dtls", "either"]) }),
 		transfer: z.object({ bridgeTrunkId: z.string().nullable(), incoming: z.enum(["refuse", "follow", "bridge"]), replaces: z.boolean() }),
 		promptLanguage: z.string(),
 		recording: z.object({ enabled: z.boolean(), notice: z.boolean(), directory: z.string() }),

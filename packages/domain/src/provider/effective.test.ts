@@ -13,6 +13,7 @@ describe("effective settings", () => {
 			identity: { fromUser: null, assertedIdentity: null, anonymous: false },
 			uri: { userPhone: false, transportParameter: true, numbers: "as-given", prefix: "" },
 			registration: { enabled: false, registrar: null, user: null, expiresSeconds: 3600 },
+			srtp: { keying: "sdes" },
 			tls: { serverName: null, clientCertificate: null, minVersion: "TLSv1.2" },
 			transfer: { bridgeTrunkId: null, incoming: "refuse", replaces: false },
 			promptLanguage: "en",

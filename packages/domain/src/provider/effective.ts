@@ -16,6 +16,7 @@ export interface EffectiveSettings {
 	uri: Group<"uri">;
 	registration: { enabled: boolean; registrar: string | null; user: string | null; expiresSeconds: number };
 	tls: { serverName: string | null; clientCertificate: string | null; minVersion: "TLSv1.2" | "TLSv1.3" };
+	srtp: Group<"srtp">;
 	transfer: { bridgeTrunkId: string | null; incoming: "refuse" | "follow" | "bridge"; replaces: boolean };
 	promptLanguage: string;
 	recording: Group<"recording">;
@@ -42,6 +43,7 @@ const GENERIC: Settable = {
 	uri: { userPhone: false, transportParameter: true, numbers: "as-given", prefix: "" },
 	registration: { enabled: false, registrar: null, user: null, expiresSeconds: 3600 },
 	tls: { serverName: null, clientCertificate: null, minVersion: "TLSv1.2" },
+	srtp: { keying: "sdes" },
 	transfer: { bridgeTrunkId: null, incoming: "refuse", replaces: false },
 	promptLanguage: "en",
 	recording: { enabled: false, notice: false, directory: "" },
@@ -62,6 +64,7 @@ export function effectiveSettings(settings: TrunkSettings | undefined): Effectiv
 			| "uri"
 			| "registration"
 			| "tls"
+			| "srtp"
 			| "transfer"
 			| "recording"
 			| "noiseSuppression"
@@ -86,6 +89,7 @@ export function effectiveSettings(settings: TrunkSettings | undefined): Effectiv
 		uri: group("uri"),
 		registration: group("registration"),
 		tls: group("tls"),
+		srtp: group("srtp"),
 		transfer: group("transfer"),
 		promptLanguage: last("promptLanguage"),
 		recording: group("recording"),

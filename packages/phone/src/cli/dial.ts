@@ -24,6 +24,7 @@ export async function dial(uri: string, options: CliOptions): Promise<number> {
 		...(username !== undefined && { username }),
 		...(password !== undefined && { password }),
 		...(options.srtp === true && { srtp: {} }),
+		...(options.dtls === true && { srtp: { dtls: true } }),
 		...(verbose === true && { log: say }),
 	});
 	const signal = stopSignal();

@@ -25,6 +25,7 @@ export async function listen(port: number, options: CliOptions): Promise<number>
 		maxRecordMs: 24 * 3_600_000,
 		...(options.username !== undefined && { username: options.username }),
 		...(options.srtp === true && { srtp: {} }),
+		...(options.dtls === true && { srtp: { dtls: true } }),
 		...(options.verbose === true && { log: say }),
 	});
 	const signal = stopSignal();

@@ -31,6 +31,8 @@ export interface CliOptions {
 	codecs: AudioCodec[];
 	/** encrypts with SRTP and takes no call in the clear */
 	srtp?: boolean;
+	/** the same with DTLS-SRTP */
+	dtls?: boolean;
 	verbose?: boolean;
 }
 
@@ -76,6 +78,7 @@ export function readCommandLine(argv: readonly string[]): { uri: string | undefi
 		.option("--header <line>", 'SIP header to add, "X-Name: value"; may be given again', header)
 		.option("--codec <list>", "codecs in order of preference (PCMU,PCMA; G722 and opus too)", codecs)
 		.option("--srtp", "encrypt the audio (SRTP), and take no call in the clear")
+		.option("--dtls", "the same, with keys of a DTLS handshake (DTLS-SRTP)")
 		.option("--proxy <host[:port]>", "send the call there instead of where the URI leads to")
 		.option("--host <address>", "address of this machine to use", address)
 		.option("--port <port>", "our own SIP port (any free one by default)", port)
