@@ -51,7 +51,10 @@ interface Setting {
 }
 
 /** A caller talks with an agent; the trunk has REFER followed, over a trunk to a second telephone. */
-async function talking(onTarget: (call: IncomingCall) => void, transfer: TrunkSettings["transfer"] = { incoming: "follow" }): Promise<Setting> {
+async function talking(
+	onTarget: (call: IncomingCall) => void,
+	transfer: TrunkSettings["transfer"] = { incoming: "follow" },
+): Promise<Setting> {
 	const number = `+${++next}`;
 	const room = `refer-${next}`;
 	const target = await bed.phone({ username: "+15550142" });
@@ -161,15 +164,24 @@ describe("RFC 5589: a REFER of the caller's telephone is followed, and the targe
 		await s.call.refer("<tel:+15550142>");
 		s.call.hangup();
 		await until(() => s.agent.left.includes(IDENTITY), "the participant to leave");
+		expect(s.calls).toHaveLength(1);
+		await until(async () => (await records(`room=${s.room}`))[0]?.state === "ended", "the record to end");
+		expect((await records(`room=${s.room}`))[0]?.end).toMatchObject({
+			by: "peer",
+			reason: "hangup",
+			message: expect.stringContaining("the target was not reached"),
+		});
 	});
 
 	it("§7: Replaces in the Refer-To is on the INVITE to the target: an attended transfer, we the transferee", async () => {
 		const s = await talking(answer);
-		await s.call.refer("<sip:+15550142@pbx.example?Replaces=12345%40pbx%3Bto-tag%3Done%3Bfrom-tag%3Dtwo>");
+		const target = "<sip:+15550142@pbx.example?Replaces=12345%40pbx%3Bto-tag%3Done%3Bfrom-tag%3Dtwo>";
+		await s.call.refer(target, [["Referred-By", "<sip:alice@pbx.example>"]]);
 		await expectAnswered(s);
 		const replaces = header(s.calls[0]?.request ?? missing(), "replaces") ?? "";
 		expect(parseReplaces(replaces)).toEqual({ callId: "12345@pbx", localTag: "one", remoteTag: "two", earlyOnly: false });
 		expect(s.calls[0]?.request.uri).toBe("sip:+15550142@pbx.example");
+		expect(header(s.calls[0]?.request ?? missing(), "referred-by")).toBe("<sip:alice@pbx.example>");
 		await expectInRoom(s);
 	});
 

@@ -70,6 +70,17 @@ describe("RFC 5589: a REFER that is followed", () => {
 		});
 	});
 
+	it("RFC 3892 §2.2: who refers is on the INVITE", () => {
+		const [first] = activeCall()
+			.feed({
+				type: "referred",
+				transaction: "r1",
+				refer: { target: "tel:+15550142", id: 7, subscribes: true, referredBy: "<sip:alice@a.example>" },
+			})
+			.filter((effect) => effect.do === "dial-target");
+		expect(first).toMatchObject({ headers: { "Referred-By": "<sip:alice@a.example>" } });
+	});
+
 	it("answered: the target has the room, then the telephone is told, and gets BYE after a second", () => {
 		const call = following();
 		const effects = call.feed(answered, 5_000);

@@ -96,7 +96,14 @@ function referred(state: CallState, { transaction, refer, refused }: Extract<Cal
 		// §2.4.4: "Each NOTIFY … the agent MUST immediately … send a NOTIFY": the first one says that it is being tried.
 		...told(referral, 100, "Trying", false),
 		recorded("referred", refer.target),
-		{ do: "dial-target", target, trunkId, headers: {}, ringingTimeoutMs: RINGING_TIMEOUT_MS, inRoom },
+		{
+			do: "dial-target",
+			target,
+			trunkId,
+			headers: refer.referredBy === undefined ? {} : { "Referred-By": refer.referredBy },
+			ringingTimeoutMs: RINGING_TIMEOUT_MS,
+			inRoom,
+		},
 	);
 }
 

@@ -125,10 +125,10 @@ class SecondLeg extends OutboundCall {
 		this.#place.identity = identity;
 		this.takeRoom(link);
 		this.records.patch({ roomName, participantIdentity: identity.identity, participantId: session.participantSid });
-		const { "sip.callStatus": _, ...own } = this.#own;
 		const before = session.attributes();
-		// Whose numbers are not shown stay so.
-		const shown = Object.entries(own).filter(([name]) => !NUMBERS.has(name) || before[name] !== undefined);
+		// Whose numbers are not shown stay so; the status is that of the participant, who is there already.
+		const isTold = (name: string): boolean => name !== "sip.callStatus" && (!NUMBERS.has(name) || before[name] !== undefined);
+		const shown = Object.entries(this.#own).filter(([name]) => isTold(name));
 		this.setAttributes({ ...Object.fromEntries(shown), ...(before["sip.hold"] === undefined ? {} : { "sip.hold": "" }) });
 		const music = before["sip.holdMusic"];
 		if (music === "tune" || music === "silence") this.dispatch({ type: "room-taken", music });

@@ -50,6 +50,25 @@ describe("RFC 3515: a REFER as its receiver reads it", () => {
 	});
 });
 
+describe("RFC 3892: Referred-By", () => {
+	const target = ["Refer-To", "<sip:a@b>"] as const;
+
+	it.each([
+		["Referred-By", '"Alice" <sip:alice@a.example>;cid="x@a.example"', '"Alice" <sip:alice@a.example>;cid="x@a.example"'],
+		["b", "sip:alice@a.example", "sip:alice@a.example"],
+		["Referred-By", "nonsense", undefined],
+		["Referred-By", `<sip:${"a".repeat(2_000)}@b>`, undefined],
+	])("§3: %s: %s", (name, value, referredBy) => {
+		const read = readRefer(refer(target, [name, value]));
+		expect(read.ok && read.refer.referredBy).toBe(referredBy);
+	});
+
+	it("two are none", () => {
+		const read = readRefer(refer(target, ["Referred-By", "sip:a@b"], ["Referred-By", "sip:c@d"]));
+		expect(read.ok && read.refer.referredBy).toBeUndefined();
+	});
+});
+
 describe("RFC 4488: a REFER without a subscription", () => {
 	const target = ["Refer-To", "<sip:a@b>"] as const;
 

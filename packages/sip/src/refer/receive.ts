@@ -1,5 +1,6 @@
 import { parseNameAddr } from "../grammar/name-addr.ts";
 import { param } from "../grammar/params.ts";
+import { isHeaderValue } from "../grammar/tokens.ts";
 import { parseUri } from "../grammar/uri.ts";
 import { header, headerList, headers } from "../message/headers.ts";
 import type { HeaderInput, SipRequest } from "../message/message.ts";
@@ -12,6 +13,8 @@ export interface IncomingRefer {
 	id: number;
 	/** false: the sender wants no NOTIFYs (RFC 4488) */
 	subscribes: boolean;
+	/** value of Referred-By, as sent: who the INVITE to the target says that it is made for (RFC 3892) */
+	referredBy?: string;
 }
 
 export type ReadRefer = { ok: true; refer: IncomingRefer } | { ok: false; status: number; reason: string };
@@ -31,7 +34,15 @@ export function readRefer(request: SipRequest): ReadRefer {
 	// RFC 3515 §2.1: a Refer-To may name another method; we make calls only.
 	if (method !== undefined && method !== "INVITE") return refused(501, "Not Implemented (Refer-To method)");
 	const id = Number.parseInt(header(request, "cseq") ?? "", 10);
-	return { ok: true, refer: { target, id, subscribes: !isUnsubscribed(request) } };
+	return { ok: true, refer: { target, id, subscribes: !isUnsubscribed(request), ...referredBy(request) } };
+}
+
+/** RFC 3892 §2.2: "A UA … accepting a REFER request … SHOULD" copy it; §3: one at most, and one that cannot be read is none. */
+function referredBy(request: SipRequest): Pick<IncomingRefer, "referredBy"> {
+	const values = headers(request, "referred-by");
+	const [value = ""] = values;
+	const uri = values.length === 1 && value.length <= MAX_TARGET && isHeaderValue(value) ? parseNameAddr(value)?.uri : undefined;
+	return uri !== undefined && parseUri(uri) !== undefined ? { referredBy: value } : {};
 }
 
 /** Headers of the 202 to a REFER. RFC 4488 §4: the receiver says that it will not notify by `Refer-Sub: false`. */
