@@ -1,6 +1,6 @@
 import { encodeG711, G722Encoder, measureTone, tone } from "@trunkline/audio";
 import { describe, expect, it } from "vitest";
-import type { EncodedFrame, NegotiatedAudio, PhoneCodec } from "../call/ports.ts";
+import type { EncodedFrame, NegotiatedAudio } from "../call/ports.ts";
 import { Downlink } from "./downlink.ts";
 import { OpusFromPcm, OpusToPcm } from "./opus.ts";
 import { RtpSender } from "./rtp-sender.ts";
@@ -238,12 +238,11 @@ describe("towards a telephone of Opus", () => {
 		const { downlink, sent, track, run } = telephone();
 		const send = track("TR_a");
 		run(5, (step) => send(one[step] ?? new Uint8Array(), step));
-		const { opus: _, telephoneEventClockRate: __, ...rest } = OPUS;
-		const codec: PhoneCodec = "PCMU";
-		downlink.negotiated({ ...rest, codec, payloadType: 0, receivePayloadType: 0 });
+		const { remote } = OPUS;
+		downlink.negotiated({ codec: "PCMU", payloadType: 0, receivePayloadType: 0, remote, sends: true, receives: true });
 		run(20, (step) => send(one[step + 5] ?? new Uint8Array(), step + 5));
 		const after = sent.slice(5);
 		expect(after.every(({ type, payload }) => type === 0 && payload.length === FRAME)).toBe(true);
-		expect(after.map(({ sequence }) => sequence)).toEqual(after.map((___, i) => 16 + i));
+		expect(after.map(({ sequence }) => sequence)).toEqual(after.map((_, i) => 16 + i));
 	});
 });
