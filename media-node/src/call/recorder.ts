@@ -29,10 +29,10 @@ export class Recorder {
 	readonly #call: RecordedCall;
 	/** wanted, from before the file is there */
 	#current: Current | undefined;
-	readonly #finishing = new Map<string, CallRecording>();
+	/** by file: begun, and not in its place yet */
+	readonly #open = new Map<string, { recording: CallRecording; kept: PromiseWithResolvers<void> }>();
 	#count = 0;
 	#isActive = false;
-	#work: Promise<unknown> = Promise.resolve();
 
 	constructor(call: RecordedCall) {
 		this.#call = call;
@@ -64,15 +64,21 @@ export class Recorder {
 	/** The media side has closed a file. */
 	onRecorded({ file, durationMs, bytes, problem }: Extract<MediaEvent, { type: "recorded" }>): void {
 		if (this.#current?.file === file) this.#stop();
-		const begun = this.#finishing.get(file);
+		const begun = this.#open.get(file);
 		if (begun === undefined) return;
-		this.#finishing.delete(file);
-		this.#work = this.#keep({ ...begun, durationMs, bytes, ...(problem === undefined ? {} : { problem }) }, file);
+		const kept = this.#keep({ ...begun.recording, durationMs, bytes, ...(problem === undefined ? {} : { problem }) }, file);
+		this.#call.run(
+			"keeping a recording",
+			kept.finally(() => {
+				this.#open.delete(file);
+				begun.kept.resolve();
+			}),
+		);
 	}
 
 	/** What is recorded is where it belongs, or has been given up. */
 	settled(): Promise<unknown> {
-		return this.#work;
+		return Promise.all([...this.#open.values()].map(({ kept }) => kept.promise));
 	}
 
 	/** Resolves with why it did not begin. */
@@ -88,7 +94,7 @@ export class Recorder {
 			if (this.#current !== current || session === undefined) return "the call ended, or recording was stopped, before it began";
 			session.record(file, notice);
 			this.#current = { recording, file };
-			this.#finishing.set(file, recording);
+			this.#open.set(file, { recording, kept: Promise.withResolvers() });
 			records.transition([recordState()], recordState(), deps.clock.now(), "recording", recording.key, { recording });
 			return undefined;
 		} catch (error) {
