@@ -21,6 +21,9 @@ describe("a start that cannot be", () => {
 	it("says so in one line: bad setting", () =>
 		expectRefusal({ SIP_PORT: "sip" }, "SIP_PORT=sip: must be a port number, 0 to 65535 (0 = any free port)"));
 
+	it("music that nobody can play", () =>
+		expectRefusal({ HOLD_MUSIC: "/none.wav", PORT: "0" }, /^trunkline: HOLD_MUSIC=\/none\.wav: ENOENT/));
+
 	it("busy PORT", async () => {
 		const PORT = String(await busyTcpPort());
 		const line = `TCP port ${PORT} on 127.0.0.1 is in use by another program; stop that, or choose another port: PORT=… npm start`;

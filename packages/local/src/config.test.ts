@@ -181,3 +181,8 @@ describe("the admin secret", () => {
 		expect(problem({ TRUNKLINE_ADMIN_SECRET: "hunter2" })).toBe("TRUNKLINE_ADMIN_SECRET=…: must have at least 16 characters");
 	});
 });
+
+test("HOLD_MUSIC is a file, seen from where the start is typed", () => {
+	expect(read({})).not.toHaveProperty("holdMusic");
+	expect(readConfig({ HOLD_MUSIC: "music/wait.wav" }, "/srv").holdMusic).toBe(join("/srv", "music/wait.wav"));
+});
