@@ -12,6 +12,10 @@ export interface BaresipOptions {
 	codec?: "pcmu" | "pcma" | "G722";
 	/** SDES, mandatory */
 	srtp?: boolean;
+	/** DTLS-SRTP (OpenSSL's) */
+	dtls?: boolean;
+	/** with RTCP on the port of RTP */
+	ice?: boolean;
 	/** file with the certificates that TLS trusts */
 	ca?: string;
 	/** answers calls by itself */
@@ -98,7 +102,7 @@ export class Baresip {
 
 function configure(
 	directory: string,
-	{ transport = "udp", codec = "pcma", srtp = false, ca, answers = false }: BaresipOptions,
+	{ transport = "udp", codec = "pcma", srtp = false, dtls = false, ice = false, ca, answers = false }: BaresipOptions,
 	control: number,
 	sip: number,
 ): void {
@@ -114,13 +118,23 @@ function configure(
 		"audio_player aubridge,nowhere",
 		"audio_alert aubridge,nowhere",
 		"rtp_ports 23000-23100",
+		...(ice ? ["rtcp_mux yes"] : []),
 		`module_path ${MODULES}`,
-		...["g711", "g722", "srtp", "aubridge", "aufile", "sndfile"].map((module) => `module ${module}.so`),
+		...["g711", "g722", "srtp", ...(dtls ? ["dtls_srtp"] : []), ...(ice ? ["ice"] : []), "aubridge", "aufile", "sndfile"].map(
+			(module) => `module ${module}.so`,
+		),
 		...["account", "menu", "ctrl_tcp"].map((module) => `module_app ${module}.so`),
 		`snd_path ${directory}`,
 	];
 	writeFileSync(join(directory, "config"), `${config.join("\n")}\n`);
-	const account = ["regint=0", `audio_codecs=${codec}`, ...(srtp ? ["mediaenc=srtp-mand"] : []), ...(answers ? ["answermode=auto"] : [])];
+	const account = [
+		"regint=0",
+		`audio_codecs=${codec}`,
+		...(srtp ? ["mediaenc=srtp-mand"] : []),
+		...(dtls ? ["mediaenc=dtls_srtp"] : []),
+		...(ice ? ["medianat=ice"] : []),
+		...(answers ? ["answermode=auto"] : []),
+	];
 	writeFileSync(join(directory, "accounts"), `<sip:baresip@127.0.0.1;transport=${transport}>;${account.join(";")}\n`);
 }
 

@@ -11,9 +11,18 @@ const HOST = "a=candidate:1 1 UDP 2130706431 192.0.2.1 4000 typ host";
 
 function offer(lines: readonly string[], { session = [] as readonly string[], address = "192.0.2.1", port = 4000 } = {}): string {
 	const connection = `c=IN IP${address.includes(":") ? 6 : 4} ${address}`;
-	return ["v=0", "o=- 1 1 IN IP4 192.0.2.1", "s=-", connection, "t=0 0", ...session, `m=audio ${port} RTP/AVP 0`, ...lines, ""].join(
-		"\r\n",
-	);
+	return [
+		"v=0",
+		"o=- 1 1 IN IP4 192.0.2.1",
+		"s=-",
+		connection,
+		"t=0 0",
+		...session,
+		`m=audio ${port} RTP/AVP 0`,
+		"a=rtcp-mux",
+		...lines,
+		"",
+	].join("\r\n");
 }
 const answered = (sdp: string, local = LOCAL) => {
 	const answer = answerOffer(sdp, local);
@@ -42,6 +51,12 @@ describe("RFC 8839: an offer with ICE", () => {
 		["no user fragment", [CREDENTIALS[1] ?? "", HOST], {}, LOCAL],
 	])("%s: answered without", (_name, lines, options, local) => {
 		const { answerSdp, negotiated } = answered(offer(lines, options), local);
+		expect(negotiated.ice).toBeUndefined();
+		expect(answerSdp).not.toContain("ice");
+	});
+
+	it("RTCP by another port: answered without, as we have one component only", () => {
+		const { answerSdp, negotiated } = answered(offer([...CREDENTIALS, HOST]).replace("a=rtcp-mux\r\n", ""));
 		expect(negotiated.ice).toBeUndefined();
 		expect(answerSdp).not.toContain("ice");
 	});

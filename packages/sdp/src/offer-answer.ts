@@ -58,7 +58,11 @@ export function answerOffer(offerSdp: string, local: LocalMedia, options: Answer
 	const address = reachable(section, local);
 	if (typeof address !== "string") return address;
 
-	const negotiated = agree(section, address, local, codec, telephoneEvent, security);
+	const { ice, ...withoutIce } = local;
+	// One candidate is one component (RFC 8445 §4): a peer that wants RTCP by another port would wait for the checks of that one for ever.
+	const usesIce = ice !== undefined && section.rtcpMux && local.rtcpMux === true;
+	const ours = usesIce ? local : withoutIce;
+	const negotiated = agree(section, address, ours, codec, telephoneEvent, security);
 	const formats: Format[] = telephoneEvent === undefined ? [codec] : [codec, telephoneEvent];
 	// The hold of old (0.0.0.0) does not show in the offer's direction; the answer is about that direction only
 	const direction = answerDirection(section.direction, local.direction ?? "sendrecv");
@@ -66,7 +70,7 @@ export function answerOffer(offerSdp: string, local: LocalMedia, options: Answer
 		protocol: section.protocol,
 		...security,
 		rtcpMux: negotiated.rtcp.mux,
-		...answeredIce(section, address, local),
+		...answeredIce(section, address, ours),
 		mid: section.mid,
 		bundledMid: section.bundled ? section.mid : undefined,
 	};
