@@ -7,6 +7,7 @@ import { parseUri, writeUri } from "../grammar/uri.ts";
 import { parseVia, writeVia } from "../grammar/via.ts";
 import { readEnvelope } from "./envelope.ts";
 import { field } from "./headers.ts";
+import { LIMITS } from "./limits.ts";
 import type { SipMessage } from "./message.ts";
 import { parseMessage } from "./parse.ts";
 import { SAMPLES } from "./samples.test-data.ts";
@@ -153,4 +154,11 @@ describe("the endpoint against arbitrary bytes", () => {
 			{ numRuns: 500 },
 		);
 	});
+});
+
+it("a header name as long as the parser takes one is written again", () => {
+	const name = "X".repeat(LIMITS.headerName);
+	const parsed = parseMessage(utf8Encode(`OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\n${name}: x\r\n\r\n`));
+	if (!parsed.ok) throw new Error(parsed.detail);
+	expect(new TextDecoder().decode(writeMessage(parsed.message))).toContain(`\r\n${name}: x\r\n`);
 });

@@ -1,6 +1,6 @@
 import { SipUsageError } from "../errors.ts";
 import { utf8Encode } from "../grammar/text.ts";
-import { breaksLine, isHeaderName, isToken } from "../grammar/tokens.ts";
+import { breaksLine, isToken } from "../grammar/tokens.ts";
 import type { SipMessage } from "./message.ts";
 
 /**
@@ -11,7 +11,7 @@ export function writeMessage(message: SipMessage): Uint8Array {
 	let head = startLine(message);
 	for (const { name, key, value } of message.headers) {
 		if (key === "content-length") continue;
-		if (!isHeaderName(name)) throw new SipUsageError("header name is not a token");
+		if (!isToken(name)) throw new SipUsageError("header name is not a token");
 		assertLine(value, name);
 		head += `${name}: ${value}\r\n`;
 	}
