@@ -9,7 +9,6 @@ import type { DialogName } from "./replaceable.ts";
 import { preferredCodec } from "./local-description.ts";
 import type { TermsInput } from "./media-terms.ts";
 import { allowsRefer } from "./allow.ts";
-import type { PinVerdict } from "./pin-question.ts";
 import { provisionally, ringsReliably } from "./early-media.ts";
 import { type CallDeps, CallRunner, type Referrer, type RoomIdentity } from "./runner.ts";
 import type { Decision, Effect } from "./state.ts";
@@ -36,6 +35,10 @@ export interface InboundPlan {
 	/** unset: noise is not taken out */
 	suppression?: NoiseSuppression;
 }
+
+export type PinVerdict =
+	| { verdict: "accepted"; steps: DecisionStep[]; plan: InboundPlan }
+	| { verdict: "wrong" | "locked"; steps?: DecisionStep[] };
 
 /** Which rule a PIN leads to; "" = none was entered. */
 export type PinQuestion = (pin: string) => Promise<PinVerdict>;

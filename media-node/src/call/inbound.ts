@@ -15,7 +15,8 @@ import {
 	type Step,
 	step,
 } from "./state.ts";
-import { askForPin, newPinEntry, pinPhase } from "./pin.ts";
+import { newPinEntry } from "./pin-entry.ts";
+import { askForPin, pinPhase } from "./pin.ts";
 import { transferState } from "./transfer-state.ts";
 import { isCommand, refuseTransfer } from "./transfer.ts";
 

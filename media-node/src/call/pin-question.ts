@@ -1,4 +1,4 @@
-import type { DecisionStep, DispatchRule, InboundTrunk } from "@trunkline/contracts";
+import type { DispatchRule, InboundTrunk } from "@trunkline/contracts";
 import { type ConfigStore, decideRule } from "@trunkline/domain";
 import type { InboundPlan, PinQuestion } from "./inbound-call.ts";
 import type { PinCaller, PinLocks } from "./pin-locks.ts";
@@ -52,7 +52,3 @@ export function pinQuestion(asked: PinAsked): PinQuestion {
 		return { verdict: "accepted", steps, plan: await asked.planFor(rule) };
 	};
 }
-
-export type PinVerdict =
-	| { verdict: "accepted"; steps: DecisionStep[]; plan: InboundPlan }
-	| { verdict: "wrong" | "locked"; steps?: DecisionStep[] };

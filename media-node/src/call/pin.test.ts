@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { inbound, initialInbound } from "./inbound.ts";
-import { newPinEntry } from "./pin.ts";
+import { newPinEntry } from "./pin-entry.ts";
 import type { CallEvent, CallState, Effect } from "./state.ts";
 
 /** A caller in front of the prompt, in simulated time. */

@@ -1,23 +1,8 @@
 import type { CallEnd } from "@trunkline/contracts";
 import { established } from "./established.ts";
+import { newPinEntry, type PinEntry } from "./pin-entry.ts";
 import { type CallEvent, type CallState, type Effect, finish, ignore, type Step, step } from "./state.ts";
 import type { PromptName } from "./ports.ts";
-
-/** A caller who is asked for the PIN of a dispatch rule, after the answer and before any room. */
-export interface PinEntry {
-	/** entered so far; in no log, on no record */
-	readonly digits: string;
-	/** wrong ones, and those that were not entered in time */
-	readonly tries: number;
-	readonly stage: "waiting" | "entering" | "checking" | "joining" | "leaving";
-	/** every PIN that would do has so many digits: the last one needs no "#" */
-	readonly length?: number | undefined;
-	/** the entry was complete without "#": one that follows belongs to it */
-	readonly surplusHash?: boolean;
-	/** the room is joined; the caller still hears that he will be */
-	readonly roomReady?: boolean;
-	readonly promptOver?: boolean;
-}
 
 const MAX_TRIES = 3;
 /** LiveKit reads so many; the longest PIN that a rule can have */
@@ -29,8 +14,6 @@ const NEXT_DIGIT_MS = 5_000;
 const PROMPT_MS = 65_000;
 /** ms; a store that does not answer, or a room that cannot be joined */
 const CHECK_MS = 15_000;
-
-export const newPinEntry = (length: number | undefined): PinEntry => ({ digits: "", tries: 0, stage: "waiting", length });
 
 /** The 200 is acknowledged: the caller can hear us. */
 export function askForPin(state: CallState, now: number): Step {

@@ -8,7 +8,7 @@ import type {
 	TransferCommand,
 	TransferOutcome,
 } from "@trunkline/domain";
-import type { PinEntry } from "./pin.ts";
+import type { PinEntry } from "./pin-entry.ts";
 import type { HeaderList, PromptName, RoomCloseReason, SipLegEvent } from "./ports.ts";
 import type { SecondLegEvent } from "./second-leg-types.ts";
 
