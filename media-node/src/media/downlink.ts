@@ -359,10 +359,13 @@ function goesThrough(frame: EncodedFrame, negotiated: NegotiatedAudio): boolean 
 	return isG711(negotiated.codec);
 }
 
+/** What the telephone would like to get (RFC 7587 §6.1). */
 function changed(before: NegotiatedAudio["opus"], after: NegotiatedAudio["opus"]): boolean {
 	return (
 		before?.maxPlaybackRate !== after?.maxPlaybackRate ||
 		before?.maxAverageBitrate !== after?.maxAverageBitrate ||
-		before?.cbr !== after?.cbr
+		before?.cbr !== after?.cbr ||
+		before?.useInbandFec !== after?.useInbandFec ||
+		before?.useDtx !== after?.useDtx
 	);
 }
