@@ -22,7 +22,8 @@ afterAll(() => bed.close());
 const ROOM_HZ = 1_000;
 const CALLER_HZ = 440;
 const TARGET_HZ = 620;
-const RINGBACK_HZ = 425;
+/** with 440 Hz it is the ringback of +1 (ITU-T E.180) */
+const RINGBACK_HZ = 480;
 
 let next = 15_550_300;
 
