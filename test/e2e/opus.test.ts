@@ -1,6 +1,5 @@
 import { LiveKitRoomConnector } from "../../media-node/src/room/livekit-room-connector.ts";
-import { SIPMediaConfig } from "@livekit/protocol";
-import { AccessToken } from "livekit-server-sdk";
+import { AccessToken, type CreateSipInboundTrunkOptions } from "livekit-server-sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Testbed, until } from "./testbed.ts";
 import { expectTones, settle } from "./tones.ts";
@@ -23,7 +22,7 @@ let next = 15_559_100;
 async function numberOfOpus(): Promise<{ number: string; room: string }> {
 	const number = `+${++next}`;
 	const room = `room-${next}`;
-	const media = new SIPMediaConfig({ codecs: [{ name: "opus", rate: 48_000 }] });
+	const media = { codecs: [{ name: "opus", rate: 48_000 }] } as unknown as NonNullable<CreateSipInboundTrunkOptions["media"]>;
 	const trunk = await bed.sip.createSipInboundTrunk(`trunk ${number}`, [number], { media });
 	await bed.sip.createSipDispatchRule({ type: "direct", roomName: room, pin: "" }, { name: number, trunkIds: [trunk.sipTrunkId] });
 	return { number, room };

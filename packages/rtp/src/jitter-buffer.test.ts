@@ -219,3 +219,54 @@ describe("time lines", () => {
 		expect(buffer.stats().skipped).toBe(1000 - 64);
 	});
 });
+
+describe("for a reader that stretches", () => {
+	/** Packets of 20 ms that come at their time, and a reader whose 20 ms begin `phase` ms later. */
+	function reading(phase: number, late = 0) {
+		const buffer = new JitterBuffer<number>({ stretches: true });
+		for (let i = 0; i < 100; i++) {
+			buffer.push(i, i * 160, i, i * 20 + (i % 10 === 9 ? late : 0));
+			if (i > 0) buffer.pull(i * 20 + phase);
+		}
+		return { buffer, now: 99 * 20 + phase };
+	}
+
+	it("nothing is to be done when each packet has come by when it is asked for, and only just", () => {
+		const { buffer, now } = reading(8);
+		expect(buffer.adjustmentMs(now, 0, 20)).toBe(-20);
+		buffer.pull(now);
+		expect(buffer.adjustmentMs(now, 0, 20)).toBeCloseTo(0);
+	});
+
+	it("what is decoded may be played sooner when the next packet has come by then", () => {
+		const { buffer, now } = reading(8);
+		buffer.pull(now);
+		expect(buffer.adjustmentMs(now, 7.5, 20)).toBeCloseTo(-7.5);
+	});
+
+	it("it is told to wait when the next packet may not be there", () => {
+		const { buffer, now } = reading(2);
+		buffer.pull(now);
+		expect(buffer.adjustmentMs(now, 0, 20)).toBe(20);
+		expect(buffer.adjustmentMs(now, 12, 20)).toBe(8);
+	});
+
+	it("it is told to wait for what it wants beyond jitter", () => {
+		const { buffer, now } = reading(8);
+		buffer.pull(now);
+		buffer.extraMs = 20;
+		expect(buffer.adjustmentMs(now, 0, 20)).toBe(20);
+	});
+
+	it("the packet behind a missing one is told, when it follows directly", () => {
+		const buffer = new JitterBuffer<string>({ stretches: true });
+		buffer.push(1, 160, "a", 20);
+		expect(buffer.pull(48)).toBe("a");
+		buffer.push(3, 480, "c", 60);
+		expect(buffer.successor).toBeUndefined();
+		expect(buffer.pull(68)).toBe("missing");
+		expect(buffer.successor).toBe("c");
+		expect(buffer.missingShare).toBeGreaterThan(0);
+		expect(buffer.pull(88)).toBe("c");
+	});
+});

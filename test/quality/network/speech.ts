@@ -45,7 +45,7 @@ function list(folder: string): string[] {
 }
 
 /** Syllables of a voice whose pitch moves, between consonants of noise and pauses. */
-export function voiceLike(ms: number, seed: number): Int16Array {
+function voiceLike(ms: number, seed: number): Int16Array {
 	const random = seeded(seed);
 	const pcm = new Int16Array((RATE * ms) / 1_000);
 	let phase = 0;
