@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import * as z from "zod";
 
-/** Each has its own copy of the code, 40 MB of it. */
+/** Each has its own copy of the code: 60 MB. */
 const MOST = 64;
 
 /** Settings of the media engine, the same for a node in a container and on a laptop. */
@@ -15,7 +15,7 @@ export const ENGINE_FIELDS = {
 		.optional(),
 };
 
-/** What of a node's options the settings say. */
-export function engineOptions(settings: z.infer<z.ZodObject<typeof ENGINE_FIELDS>>): { mediaWorkers: number } {
-	return { mediaWorkers: settings.MEDIA_WORKERS ?? Math.min(availableParallelism(), MOST) };
+/** What of a node's options the settings say. `most`: where nothing is set, no more than these, however many cores there are. */
+export function engineOptions(settings: z.infer<z.ZodObject<typeof ENGINE_FIELDS>>, most = MOST): { mediaWorkers: number } {
+	return { mediaWorkers: settings.MEDIA_WORKERS ?? Math.min(availableParallelism(), most) };
 }

@@ -31,7 +31,7 @@ describe("settings", () => {
 			apiSecret: "secret",
 			logLevel: "warn",
 			strictDispatch: true,
-			mediaWorkers: availableParallelism(),
+			mediaWorkers: Math.min(availableParallelism(), 2),
 			maxCalls: 500,
 		});
 	});

@@ -108,6 +108,8 @@ const schema = z.object({
 		.optional(),
 });
 
+/** A laptop has better uses for its cores and memory than one for each. */
+const MEDIA_WORKERS = 2;
 const DEFAULT_MAX_CALLS = 500;
 /** In the repository, whatever directory the start is typed in. */
 const DEFAULT_DATA_DIR = fileURLToPath(new URL("../../../.trunkline", import.meta.url));
@@ -145,7 +147,7 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 		apiSecret: settings.LIVEKIT_API_SECRET ?? "secret",
 		logLevel: settings.LOG_LEVEL,
 		strictDispatch: settings.STRICT_DISPATCH === "true",
-		...engineOptions(settings),
+		...engineOptions(settings, MEDIA_WORKERS),
 		maxCalls: maxCalls(settings.MAX_CALLS, rtpPortRange),
 		...(settings.RECORDINGS_DIR === undefined ? {} : { recordingsDir: resolve(cwd, settings.RECORDINGS_DIR) }),
 		...(settings.PROMPTS_DIR === undefined ? {} : { promptsDir: resolve(cwd, settings.PROMPTS_DIR) }),
