@@ -60,6 +60,8 @@ export class MediaNode {
 	readonly #transfers: Transfers;
 	readonly #registrations: Registrations | undefined;
 	#draining = false;
+	/** that are about to become calls */
+	#secondLegs = 0;
 	/** calls that still come are hung up at once */
 	#hangingUp = false;
 	#intakeStopped: Promise<void> | undefined;
@@ -204,6 +206,7 @@ export class MediaNode {
 		if (registrationStore !== undefined) {
 			this.#registrations = new Registrations({
 				nodeId: this.nodeId,
+				projectId: options.projectId,
 				configStore: options.configStore,
 				store: registrationStore,
 				userAgent: this.#userAgent,
@@ -218,7 +221,13 @@ export class MediaNode {
 			deps,
 			userAgent: this.#userAgent,
 			configStore: options.configStore,
-			refusal: () => (this.#calls.size >= options.maxCalls ? "the media node is at its limit of calls" : undefined),
+			refusal: () => (this.#free() <= 0 ? "the media node is at its limit of calls" : undefined),
+			keepPlace: () => {
+				this.#secondLegs += 1;
+				return () => {
+					this.#secondLegs -= 1;
+				};
+			},
 			run: (call) => this.#run(call),
 		});
 		this.#intake = new Intake({
@@ -358,7 +367,7 @@ export class MediaNode {
 
 	/** how many more calls the node takes; those that it is about to dial have their places already */
 	#free(): number {
-		return this.#options.maxCalls - this.#calls.size - this.#intake.claiming;
+		return this.#options.maxCalls - this.#calls.size - this.#intake.claiming - this.#secondLegs;
 	}
 
 	#overloaded(): boolean {

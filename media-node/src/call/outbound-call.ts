@@ -1,4 +1,4 @@
-import { dialledUsers, effectiveSettings, inviteTarget } from "@trunkline/domain";
+import { dialledUsers, effectiveSettings, tlsOf, inviteTarget } from "@trunkline/domain";
 import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
 import { pii } from "@trunkline/observability";
 import { inviteRouting } from "./invite-routing.ts";
@@ -208,7 +208,7 @@ export class OutboundCall extends CallRunner {
 			routing: inviteRouting(request, async (targets) => this.deps.mayCall?.(this.#projectId, targets)),
 			sdp: this.#offer,
 			reliable: effectiveSettings(request.settings).reliableProvisional !== "off",
-			tls: effectiveSettings(request.settings).tls,
+			tls: tlsOf(request.settings, this.#projectId, this.deps.projectId),
 			...(request.authUsername === "" ? {} : { auth: { username: request.authUsername, password: request.authPassword } }),
 		};
 	}

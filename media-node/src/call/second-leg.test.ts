@@ -50,6 +50,7 @@ async function world(over: Partial<CallDeps> = {}, refusal?: string) {
 	const userAgent = new FakeUserAgent();
 	const running: LiveCall[] = [];
 	let drawn = 0;
+	let placesKept = 0;
 	const deps: CallDeps = {
 		clock,
 		media: new FakeMedia(),
@@ -71,7 +72,13 @@ async function world(over: Partial<CallDeps> = {}, refusal?: string) {
 		deps,
 		userAgent,
 		configStore,
-		refusal: () => refusal,
+		refusal: () => refusal ?? (running.length + placesKept >= 2 ? "full" : undefined),
+		keepPlace: () => {
+			placesKept += 1;
+			return () => {
+				placesKept -= 1;
+			};
+		},
 		run: (call) => {
 			running.push(call);
 			call.dispatch({ type: "start" });
@@ -80,7 +87,7 @@ async function world(over: Partial<CallDeps> = {}, refusal?: string) {
 	const events: SecondLegEvent[] = [];
 	const start = (request: Partial<SecondLegRequest> = {}) => dial({ ...REQUEST, ...request }, (event) => events.push(event));
 	const record = async () => calls.getCall(running[0]?.callId ?? "");
-	return { calls, userAgent, running, events, start, record };
+	return { calls, userAgent, running, events, start, record, placesKept: () => placesKept };
 }
 
 const join = { url: "", token: "", publishCodecs: ["PCMU"], trackName: "", onEvent: () => {} } as const;
@@ -99,6 +106,15 @@ describe("the second leg of a call", () => {
 		expect(states).toEqual(["dialing"]);
 		expect(await w.record()).toMatchObject({ bridgedWith: "SCL_first", owner: "ND_1", roomName: "", to: "+15550142", trunkId: "ST_out" });
 		expect(w.userAgent.invites).toMatchObject([{ address: "carrier.example", invite: { requestUri: "sip:+15550142@carrier.example" } }]);
+	});
+
+	it("three at once where two have room: the third is refused, and no place is kept in the end", async () => {
+		const w = await world();
+		for (const name of ["a", "b", "c"]) w.start({ callId: `SCL_${name}` });
+		await turns();
+		expect(w.running).toHaveLength(2);
+		expect(w.events).toMatchObject([{ type: "target-failed", end: { message: "full" } }]);
+		expect(w.placesKept()).toBe(0);
 	});
 
 	it("rings, is answered, and says so once each", async () => {

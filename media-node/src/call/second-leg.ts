@@ -14,6 +14,8 @@ export interface SecondLegsOptions {
 	configStore: Pick<ConfigStore, "getTrunk">;
 	/** why this node takes no more calls */
 	refusal(): string | undefined;
+	/** Keeps the place of a call that is about to be run, so that two at once cannot both have the last one; gives the end of it. */
+	keepPlace(): () => void;
 	run(call: LiveCall): void;
 }
 
@@ -21,7 +23,7 @@ export interface SecondLegsOptions {
  * Second legs are calls like others: with a record of their own, which is written before anything is dialled, and with the project's policy held before the
  * INVITE. Their room is the first leg.
  */
-export function secondLegs({ deps, userAgent, configStore, refusal, run }: SecondLegsOptions): DialSecondLeg {
+export function secondLegs({ deps, userAgent, configStore, refusal, keepPlace, run }: SecondLegsOptions): DialSecondLeg {
 	const dial = async (
 		request: SecondLegRequest,
 		pair: Pick<BackToBack, "second">,
@@ -32,6 +34,18 @@ export function secondLegs({ deps, userAgent, configStore, refusal, run }: Secon
 			onEvent(failed("internal-error", full));
 			return undefined;
 		}
+		const place = keepPlace();
+		try {
+			return await placed(request, pair, onEvent);
+		} finally {
+			place();
+		}
+	};
+	const placed = async (
+		request: SecondLegRequest,
+		pair: Pick<BackToBack, "second">,
+		onEvent: (event: SecondLegEvent) => void,
+	): Promise<SecondLeg> => {
 		const { projectId } = request;
 		const callId = newId("SCL_", deps.random);
 		const wanted = bridgeRequest(await lineOf(configStore, request), request, deps.random);

@@ -27,7 +27,8 @@ export class TlsFileError extends Error {
 
 /** How often the files are looked at: what replaces certificates (a symbolic link, a mounted secret) is not always seen by a watch. */
 const POLL_MS = 5_000;
-const NAME = /^[\w-]{1,64}$/;
+/** a name, or a project's id and a name */
+const NAME = /^(?:[\w-]{1,64}\/)?[\w-]{1,64}$/;
 
 /** The certificates of a node, as they are on disk now: renewed ones are taken without a restart, for connections from then on. */
 export class TlsCertificates {

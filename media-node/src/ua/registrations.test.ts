@@ -68,6 +68,7 @@ function node(nodeId: string, host: string): Registrations {
 	});
 	net.bind(at, (packet) => userAgent.received(packet.bytes, packet.from));
 	const registrations = new Registrations({
+		projectId: "p_own",
 		nodeId,
 		configStore: config,
 		store: {

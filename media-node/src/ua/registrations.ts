@@ -1,10 +1,12 @@
 import type { OutboundTrunk } from "@trunkline/contracts";
-import { type ConfigStore, effectiveSettings, escapeUser, type RegistrationRecord, type RegistrationStore } from "@trunkline/domain";
+import { type ConfigStore, effectiveSettings, escapeUser, type RegistrationRecord, type RegistrationStore, tlsOf } from "@trunkline/domain";
 import { type Address, type Destination, destinationOf, type RegisterOptions, type RegistrationEvent } from "@trunkline/sip";
 import { withTlsOf } from "./tls-target.ts";
 
 export interface RegistrationsOptions {
 	nodeId: string;
+	/** the deployment's own */
+	projectId: string;
 	configStore: Pick<ConfigStore, "registeringTrunks">;
 	store: RegistrationStore;
 	userAgent: {
@@ -204,7 +206,7 @@ export class Registrations {
 			const target = targets[held.failures % targets.length];
 			if (target === undefined || !this.#isHeld(held)) return;
 			const host = destination.host.includes(":") ? `[${destination.host}]` : destination.host;
-			userAgent.register(name, withTlsOf(target, effectiveSettings(trunk.settings).tls), {
+			userAgent.register(name, withTlsOf(target, tlsOf(trunk.settings, held.projectId, this.#options.projectId)), {
 				// RFC 3261 §10.2: the domain, without a user
 				registrar: `sip:${host}${destination.port === undefined ? "" : `:${destination.port}`}`,
 				aor: `sip:${escapeUser(user)}@${host}`,

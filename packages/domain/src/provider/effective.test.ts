@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { effectiveSettings, failoverStatuses, statusMeaning } from "./effective.ts";
+import { describe, expect, it, test } from "vitest";
+import { effectiveSettings, failoverStatuses, statusMeaning, tlsOf } from "./effective.ts";
 
 describe("effective settings", () => {
 	it("without settings nothing is assumed of the peer", () => {
@@ -48,4 +48,11 @@ describe("what a status means", () => {
 		expect(statusMeaning({ provider: "wavix" }, 486)).toBeUndefined();
 		expect(statusMeaning(undefined, 603)).toBeUndefined();
 	});
+});
+
+test("a client certificate is its project's own: in the project's folder, but for the deployment's project", () => {
+	const settings = { tls: { clientCertificate: "acme" } };
+	expect(tlsOf(settings, "p_1", "p_1").clientCertificate).toBe("acme");
+	expect(tlsOf(settings, "p_2", "p_1").clientCertificate).toBe("p_2/acme");
+	expect(tlsOf(undefined, "p_2", "p_1").clientCertificate).toBeNull();
 });

@@ -120,3 +120,13 @@ function merged<T extends object>(base: T, layers: readonly (Partial<T> | undefi
 	}
 	return result;
 }
+
+/**
+ * What a trunk says of TLS, for the node that connects: another project's client certificate is looked for in that project's own folder, so that none can
+ * show a certificate that is not its own. `ownProjectId` is the deployment's project, whose certificates are in no folder.
+ */
+export function tlsOf(settings: TrunkSettings | undefined, projectId: string, ownProjectId: string): EffectiveSettings["tls"] {
+	const { tls } = effectiveSettings(settings);
+	if (tls.clientCertificate === null || projectId === ownProjectId) return tls;
+	return { ...tls, clientCertificate: `${projectId}/${tls.clientCertificate}` };
+}
