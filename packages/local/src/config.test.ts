@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readConfig, SettingError } from "./config.ts";
@@ -31,7 +30,7 @@ describe("settings", () => {
 			apiSecret: "secret",
 			logLevel: "warn",
 			strictDispatch: true,
-			mediaWorkers: Math.min(availableParallelism(), 2),
+			mediaWorkers: 1,
 			maxCalls: 500,
 		});
 	});

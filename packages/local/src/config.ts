@@ -108,8 +108,8 @@ const schema = z.object({
 		.optional(),
 });
 
-/** A laptop has better uses for its cores and memory than one for each. */
-const MEDIA_WORKERS = 2;
+/** Below a hundred calls one is the cheapest (docs/media.md), and a laptop has other uses for its cores. */
+const MEDIA_WORKERS = 1;
 const DEFAULT_MAX_CALLS = 500;
 /** In the repository, whatever directory the start is typed in. */
 const DEFAULT_DATA_DIR = fileURLToPath(new URL("../../../.trunkline", import.meta.url));
