@@ -60,7 +60,7 @@ const callFields = {
 	sipCallId: z.string().meta({ description: "Call-ID header" }),
 	media: z
 		.object({
-			codec: z.string().meta({ description: "PCMU, PCMA or G722" }),
+			codec: z.string().meta({ description: "PCMU, PCMA, G722 or opus" }),
 			srtp: z
 				.string()
 				.optional()
