@@ -244,14 +244,14 @@ describe("for a reader that stretches", () => {
 		expect(buffer.adjustmentMs(now, 7.5, 20)).toBeCloseTo(-7.5);
 	});
 
-	it("it is told to wait when the next packet may not be there", () => {
+	it("the reader is told to wait when the next packet may not be there", () => {
 		const { buffer, now } = reading(2);
 		buffer.pull(now);
 		expect(buffer.adjustmentMs(now, 0, 20)).toBe(20);
 		expect(buffer.adjustmentMs(now, 12, 20)).toBe(8);
 	});
 
-	it("it is told to wait for what it wants beyond jitter", () => {
+	it("the reader is told to wait for what it wants beyond jitter", () => {
 		const { buffer, now } = reading(8);
 		buffer.pull(now);
 		buffer.extraMs = 20;
