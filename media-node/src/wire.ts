@@ -35,7 +35,7 @@ import { Commands } from "./worker/commands.ts";
 import { Intake } from "./worker/intake.ts";
 import { Transfers } from "./worker/transfers.ts";
 
-export type { LiveKitAccess, MediaNodeOptions, NodeStats } from "./node-options.ts";
+export type { MediaNodeOptions, NodeStats } from "./node-options.ts";
 
 /** Five packets late: more than jitter buffers make up for, and more than a machine that others share is late now and then. */
 const OVERLOAD_MS = 100;

@@ -241,7 +241,7 @@ interface RuledCall {
 
 /** Of a caller who is asked for a PIN: codecs and encryption as the best rule has them; whose room it is comes later. */
 function planBeforePin({ trunk, rule, from, to }: RuledCall): InboundPlan {
-	const fixed = sendableHeaders([...Object.entries(trunk?.headers ?? {}), ...allowHeaders(trunk?.settings)]);
+	const fixed = acceptHeadersOf(trunk, {});
 	return {
 		trunkId: trunk?.trunkId ?? "",
 		ruleId: "",
@@ -275,20 +275,12 @@ async function planFor(
 		to,
 		trunkId: trunk?.trunkId ?? "",
 	};
-	let participant = participantForInbound(rule, facts, status);
-	const others = await options.callStore.liveCallsInRoom(projectId, roomName);
-	const elsewhere = others.some((other) => other.participantIdentity === participant.identity);
-	// In this order: an identity is not kept from others by a call that does not use it.
-	if (elsewhere || !options.identities.take(callId, roomName, participant.identity)) {
-		participant = participantForInbound(rule, { ...facts, identityTaken: true }, status);
-	}
+	const wished = participantForInbound(rule, facts, status);
+	const isFree = await takeIdentity(options, { projectId, callId, roomName, identity: wished.identity });
+	const participant = isFree ? wished : participantForInbound(rule, { ...facts, identityTaken: true }, status);
 	const words = callerWords(invite.headers, trunk, rule);
 	const attributes = { ...participant.attributes, ...words.attributes };
-	const fixed = Object.entries(trunk?.headers ?? {});
-	const fromAttributes = headersFromAttributes(attributes, trunk?.attributesToHeaders ?? {}).map(
-		({ name, value }) => [name, value] as const,
-	);
-	const { headers: acceptHeaders, refused } = sendableHeaders([...fixed, ...fromAttributes, ...allowHeaders(trunk?.settings)]);
+	const { headers: acceptHeaders, refused } = acceptHeadersOf(trunk, attributes);
 	if (refused.length > 0) options.log.warn({ callId, refused }, "headers that cannot be sent were left out");
 	return {
 		trunkId: trunk?.trunkId ?? "",
@@ -311,6 +303,26 @@ async function planFor(
 		...(trunk?.settings === undefined ? {} : { settings: trunk.settings }),
 		...suppressionOf(trunk?.krispEnabled === true || rule.krispEnabled, trunk?.settings),
 	};
+}
+
+/** false: another call in the room has it. */
+async function takeIdentity(
+	{ callStore, identities }: DecideOptions,
+	{ projectId, callId, roomName, identity }: { projectId: string; callId: string; roomName: string; identity: string },
+): Promise<boolean> {
+	const others = await callStore.liveCallsInRoom(projectId, roomName);
+	// In this order: an identity is not kept from others by a call that does not use it.
+	return !others.some((other) => other.participantIdentity === identity) && identities.take(callId, roomName, identity);
+}
+
+/** What the trunk wants in answers to INVITEs; `refused` are names that cannot be sent. */
+function acceptHeadersOf(
+	trunk: InboundTrunk | undefined,
+	attributes: Readonly<Record<string, string>>,
+): ReturnType<typeof sendableHeaders> {
+	const fixed = Object.entries(trunk?.headers ?? {});
+	const mapped = headersFromAttributes(attributes, trunk?.attributesToHeaders ?? {}).map(({ name, value }) => [name, value] as const);
+	return sendableHeaders([...fixed, ...mapped, ...allowHeaders(trunk?.settings)]);
 }
 
 /** The trunk's codecs and encryption, and the rule's on top. */

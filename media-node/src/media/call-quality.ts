@@ -9,7 +9,7 @@ import {
 } from "@trunkline/rtp";
 
 /** how often */
-export const QUALITY_INTERVAL_MS = 5_000;
+const QUALITY_INTERVAL_MS = 5_000;
 /** of audio in a packet: it is spoken before it is sent */
 const PACKET_MS = 20;
 /** A receiver waits for nearly all of what jitter delays: J of RFC 3550 is a mean. */

@@ -149,12 +149,23 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 		strictDispatch: settings.STRICT_DISPATCH === "true",
 		...engineOptions(settings, MEDIA_WORKERS),
 		maxCalls: maxCalls(settings.MAX_CALLS, rtpPortRange),
-		...(settings.RECORDINGS_DIR === undefined ? {} : { recordingsDir: resolve(cwd, settings.RECORDINGS_DIR) }),
-		...(settings.PROMPTS_DIR === undefined ? {} : { promptsDir: resolve(cwd, settings.PROMPTS_DIR) }),
-		...(settings.HOLD_MUSIC === undefined ? {} : { holdMusic: resolve(cwd, settings.HOLD_MUSIC) }),
-		...(settings.NOISE_SUPPRESSOR_MODULE === undefined ? {} : { noiseSuppressorModule: resolve(cwd, settings.NOISE_SUPPRESSOR_MODULE) }),
+		...audioFiles(settings, cwd),
 		...(settings.LIVEKIT_URL === undefined ? {} : { livekitUrl: settings.LIVEKIT_URL }),
 		...(settings.TRUNKLINE_ADMIN_SECRET === undefined ? {} : { adminSecret: settings.TRUNKLINE_ADMIN_SECRET }),
+	};
+}
+
+/** What calls play and where they are recorded, from paths that may be relative. */
+function audioFiles(
+	settings: Pick<z.infer<typeof schema>, "RECORDINGS_DIR" | "PROMPTS_DIR" | "HOLD_MUSIC" | "NOISE_SUPPRESSOR_MODULE">,
+	cwd: string,
+): Pick<LocalConfig, "recordingsDir" | "promptsDir" | "holdMusic" | "noiseSuppressorModule"> {
+	const { RECORDINGS_DIR, PROMPTS_DIR, HOLD_MUSIC, NOISE_SUPPRESSOR_MODULE } = settings;
+	return {
+		...(RECORDINGS_DIR === undefined ? {} : { recordingsDir: resolve(cwd, RECORDINGS_DIR) }),
+		...(PROMPTS_DIR === undefined ? {} : { promptsDir: resolve(cwd, PROMPTS_DIR) }),
+		...(HOLD_MUSIC === undefined ? {} : { holdMusic: resolve(cwd, HOLD_MUSIC) }),
+		...(NOISE_SUPPRESSOR_MODULE === undefined ? {} : { noiseSuppressorModule: resolve(cwd, NOISE_SUPPRESSOR_MODULE) }),
 	};
 }
 
