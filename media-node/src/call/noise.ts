@@ -1,10 +1,8 @@
 import type { NoiseSuppression, TrunkSettings } from "@trunkline/contracts";
 import { effectiveSettings, type SuppressCommand } from "@trunkline/domain";
-import { type CallEvent, type CallState, type Effect, type Step, step } from "./state.ts";
+import { type CallEvent, type CallState, type Effect, type Reduce, type Step, step } from "./state.ts";
 import { recorded } from "./transfer-effects.ts";
 import { refuseTransfer } from "./transfer.ts";
-
-type Reduce = (state: CallState, event: CallEvent, now: number) => Step;
 
 /** What a call begins with; `krispEnabled` is what LiveKit's fields of trunk, rule or request say. */
 export function suppressionOf(krispEnabled: boolean, settings: TrunkSettings | undefined): { suppression?: NoiseSuppression } {

@@ -5,6 +5,7 @@ import type { Replaces } from "@trunkline/sip";
 import type { CallDeps, Referrer } from "./call-deps.ts";
 import { countryOf } from "./tone-country.ts";
 import { CallRooms } from "./call-rooms.ts";
+import { CallTimers } from "./call-timers.ts";
 import { IncomingDigits } from "./digit-merge.ts";
 import { farewellHeaders, peerReason } from "./farewell.ts";
 import { canHear } from "./early-media.ts";
@@ -27,11 +28,12 @@ import { Prompting } from "./prompting.ts";
 import { recordQuality } from "./quality-metrics.ts";
 import { RecordWriter } from "./record-writer.ts";
 import { Recorder } from "./recorder.ts";
+import { Reducing } from "./reducing.ts";
 import { Renegotiation } from "./renegotiation.ts";
 import type { DialogName } from "./replaceable.ts";
 import type { RoomIdentity } from "./room-identity.ts";
 import { type RoomLink, within } from "./room-link.ts";
-import type { CallEvent, CallState, Effect, Step, TimerName } from "./state.ts";
+import type { CallEvent, CallState, Effect, Reduce } from "./state.ts";
 import { TakeOver } from "./takeover.ts";
 import { Transferring } from "./transferring.ts";
 
@@ -59,22 +61,20 @@ export abstract class CallRunner {
 		() => this.deps.clock.now(),
 		(event) => this.dispatch(event),
 	);
-	/** why the call ends; known before its BYE leaves */
-	#end: CallEnd | undefined;
-	#state: CallState;
-	readonly #reduce: (state: CallState, event: CallEvent, now: number) => Step;
-	readonly #inbox: CallEvent[] = [];
-	#draining = false;
-	#faulted = false;
-	readonly #timers = new Map<TimerName, () => void>();
+	readonly #reducing: Reducing;
+	readonly #timers: CallTimers;
 	#stopRingback: (() => void) | undefined;
 	#mediaClosed = false;
 
-	constructor(callId: string, deps: CallDeps, initial: CallState, reduce: (state: CallState, event: CallEvent, now: number) => Step) {
+	constructor(callId: string, deps: CallDeps, initial: CallState, reduce: Reduce) {
 		this.callId = callId;
 		this.deps = deps;
-		this.#state = initial;
-		this.#reduce = reduce;
+		this.#reducing = new Reducing({
+			...{ callId, initial, reduce, log: deps.log },
+			now: () => deps.clock.now(),
+			perform: (effect) => this.#perform(effect),
+		});
+		this.#timers = new CallTimers(deps.clock, (name) => this.dispatch({ type: "timer", name }));
 		const terms = new MediaTerms(deps.random, (media) => {
 			this.records.patch({ media });
 			if (media.keysInTheClear === true)
@@ -96,7 +96,7 @@ export abstract class CallRunner {
 		this.#transferring = new Transferring({
 			...own,
 			roomIdentity: () => this.roomIdentity(),
-			bridgeTrunkId: () => this.#state.bridgeTrunkId,
+			bridgeTrunkId: () => this.#reducing.state.bridgeTrunkId,
 			join: (link, identity) => this.#join(link, identity),
 			run: (what, work) => this.run(what, work),
 		});
@@ -115,12 +115,12 @@ export abstract class CallRunner {
 		});
 		this.#recorder = new Recorder({
 			...{ ...own, records: this.records },
-			recordState: () => (this.#end === undefined ? "active" : "ended"),
+			recordState: () => (this.#reducing.end === undefined ? "active" : "ended"),
 			run: (what, work) => this.run(what, work),
 		});
 		this.#takeOver = new TakeOver({
 			...{ ...own, records: this.records },
-			isActive: () => this.#state.phase === "active",
+			isActive: () => this.phase === "active",
 			dialog: () => this.dialog(),
 			changeLeg: (leg, peerAddress) => this.changeLeg(leg, peerAddress),
 			setAttributes: (attributes) => this.setAttributes(attributes),
@@ -139,52 +139,15 @@ export abstract class CallRunner {
 	}
 
 	get phase(): CallState["phase"] {
-		return this.#state.phase;
+		return this.#reducing.state.phase;
 	}
 
 	/**
 	 * Feeds one event; effects run before it returns, what they start asynchronously comes back as events. Never throws: it is called from sockets
-	 * and timers, where nobody would catch. An effect that throws does not keep the ones after it from running, and ends the call.
+	 * and timers, where nobody would catch.
 	 */
 	dispatch(event: CallEvent): void {
-		this.#inbox.push(event);
-		if (this.#draining) return;
-		this.#draining = true;
-		try {
-			for (let next = this.#inbox.shift(); next !== undefined; next = this.#inbox.shift()) {
-				const effects = this.#step(next);
-				for (const effect of effects) if (effect.do === "end-record") this.#end = effect.end;
-				for (const effect of effects) this.#attempt(`effect ${effect.do}`, () => this.#perform(effect));
-			}
-		} finally {
-			this.#draining = false;
-		}
-	}
-
-	#step(event: CallEvent): readonly Effect[] {
-		let effects: readonly Effect[] = [];
-		this.#attempt(`event ${event.type}`, () => {
-			const step = this.#reduce(this.#state, event, this.deps.clock.now());
-			this.#state = step.state;
-			effects = step.effects;
-		});
-		return effects;
-	}
-
-	#attempt(what: string, work: () => void): void {
-		try {
-			work();
-		} catch (error) {
-			this.#fault(what, error);
-		}
-	}
-
-	#fault(what: string, error: unknown): void {
-		this.deps.log.error({ callId: this.callId, what, err: error }, "a step of the call failed");
-		// Once: what fails again while the call is being ended for it has nothing more to say, and must not go round for ever.
-		if (this.#faulted) return;
-		this.#faulted = true;
-		this.dispatch({ type: "fault", message: `${what}: ${error instanceof Error ? error.message : String(error)}` });
+		this.#reducing.dispatch(event);
 	}
 
 	/** Of the leg that the call began with; once another one has its place, nobody cares. */
@@ -267,7 +230,11 @@ export abstract class CallRunner {
 	/** Headers of our BYE or CANCEL; `given` are from whoever asked for it. */
 	protected farewell(given: HeaderList = []): HeaderList {
 		const { attributesToHeaders } = this.referrer();
-		const { headers, refused } = farewellHeaders(this.#end, { attributes: this.room?.attributes() ?? {}, attributesToHeaders, given });
+		const { headers, refused } = farewellHeaders(this.#reducing.end, {
+			attributes: this.room?.attributes() ?? {},
+			attributesToHeaders,
+			given,
+		});
 		if (refused.length > 0) this.deps.log.warn({ callId: this.callId, refused }, "headers that cannot be sent were left out");
 		return headers;
 	}
@@ -310,7 +277,7 @@ export abstract class CallRunner {
 
 	/** Starts work whose failure is a fault of ours (or of a service below): it ends the call with a reason instead of the process. */
 	protected run(what: string, work: Promise<unknown>): void {
-		work.catch((error: unknown) => this.#fault(what, error));
+		work.catch((error: unknown) => this.#reducing.fault(what, error));
 	}
 
 	#recordDigit(digit: string): void {
@@ -344,11 +311,11 @@ export abstract class CallRunner {
 			case "end-record":
 				return this.#endRecord(effect.end);
 			case "timer":
-				return this.#setTimer(effect.name, effect.at);
+				return this.#timers.set(effect.name, effect.at);
 			case "clear-timer":
-				return this.#clearTimer(effect.name);
+				return this.#timers.clear(effect.name);
 			case "leave-room":
-				return this.#leaveRoom();
+				return this.#rooms.leave();
 			case "close-media":
 				return this.#closeMedia();
 			case "over":
@@ -475,26 +442,6 @@ export abstract class CallRunner {
 		this.onEnded(end);
 	}
 
-	#setTimer(name: TimerName, at: number): void {
-		this.#clearTimer(name);
-		this.#timers.set(
-			name,
-			this.deps.clock.wakeAt(at, () => {
-				this.#timers.delete(name);
-				this.dispatch({ type: "timer", name });
-			}),
-		);
-	}
-
-	#clearTimer(name: TimerName): void {
-		this.#timers.get(name)?.();
-		this.#timers.delete(name);
-	}
-
-	#leaveRoom(): void {
-		this.#rooms.leave();
-	}
-
 	#closeMedia(): void {
 		this.#mediaClosed = true;
 		const { media } = this;
@@ -508,12 +455,11 @@ export abstract class CallRunner {
 	}
 
 	#over(): void {
-		for (const cancel of this.#timers.values()) cancel();
-		this.#timers.clear();
+		this.#timers.clearAll();
 		const gone = Promise.allSettled([this.#rooms.gone, this.#recorder.settled(), this.records.settled()]);
 		// A table or a room server that never answers must not keep the call, nor the node's shutdown.
 		void within(this.deps.clock, LAST_WRITES_MS, gone).then(() => {
-			this.#attempt("letting go of the call", () => this.deps.onOver(this.callId));
+			this.#reducing.attempt("letting go of the call", () => this.deps.onOver(this.callId));
 		});
 	}
 }

@@ -288,6 +288,9 @@ export interface Step {
 	effects: Effect[];
 }
 
+/** `now`: ms since the epoch */
+export type Reduce = (state: CallState, event: CallEvent, now: number) => Step;
+
 /** LiveKit's default and upper limit of a call, ms (24 h). */
 export const MAX_CALL_DURATION_MS = 24 * 3_600_000;
 
