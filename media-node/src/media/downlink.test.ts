@@ -38,13 +38,19 @@ function set(negotiated: Partial<NegotiatedAudio> = {}) {
 			},
 		};
 		downlink.addTrack(remote);
-		return (pcm: Int16Array) => {
+		const say = (pcm: Int16Array) => {
 			const payload = new Uint8Array(pcm.length);
 			encodeG711(codec === "PCMA" ? "PCMA" : "PCMU", pcm, payload);
 			sequence += 1;
 			timestamp += pcm.length;
 			listener?.({ codec, payload, sequence, timestamp, marker: false });
 		};
+		/** as a stream with another SSRC would: numbers of its own */
+		const renumber = (newSequence: number, newTimestamp: number): void => {
+			sequence = newSequence;
+			timestamp = newTimestamp;
+		};
+		return Object.assign(say, { renumber });
 	};
 	return {
 		downlink,
@@ -252,6 +258,40 @@ function encoded(pcm: Int16Array): Uint8Array {
 	encodeG711("PCMU", pcm, payload);
 	return payload;
 }
+
+// RFC 3550 §8. Towards SRTP a number that goes back would be a replay: minutes of silence.
+it.each([
+	["far back", 30_000, 4_000_000_000],
+	["far ahead", 20_000, 77],
+	["a little ahead, its time back", 160, 4],
+	["a little ahead, its time far ahead", 160, 900_000],
+])("a telephone behind a bridge whose stream begins anew (numbers %s) goes on where it was", (_how, sequence, timestamp) => {
+	const s = set();
+	const say = s.track("A");
+	const pcm = frames(440, 100);
+	if (sequence === 30_000) say.renumber(60_000, 1_000);
+	s.run(50, (step) => say(pcm(step)));
+	say.renumber(sequence, timestamp);
+	s.run(50, (step) => say(pcm(50 + step)));
+	expect(s.packets.length).toBe(100);
+	expectContinuous(s.packets);
+	expect(s.packets[50]?.marker).toBe(true);
+});
+
+it("a late packet of the room, and one after a gap, keep their places", () => {
+	const s = set();
+	const say = s.track("A");
+	const pcm = frames(440, 20);
+	s.run(10, (step) => say(pcm(step)));
+	const before = s.packets.length;
+	say.renumber(113, 5_000 + 13 * 160);
+	say(pcm(11));
+	say.renumber(111, 5_000 + 11 * 160);
+	say(pcm(12));
+	const [last, ahead, late] = s.packets.slice(before - 1);
+	expect([ahead, late].map((packet) => ((packet?.sequence ?? 0) - (last?.sequence ?? 0)) & 0xffff)).toEqual([4, 2]);
+	expect([ahead, late].map((packet) => ((packet?.timestamp ?? 0) - (last?.timestamp ?? 0)) >>> 0)).toEqual([640, 320]);
+});
 
 it("ringback takes the place of the room, and the room comes back where it was", () => {
 	const s = set();

@@ -1,5 +1,5 @@
 import { audioLevelG711, audioLevelPcm, CallProgressGenerator, type G711, mix, Resampler, transcodeG711 } from "@trunkline/audio";
-import { dtmfCode, DtmfSender } from "@trunkline/rtp";
+import { dtmfCode, DtmfSender, sequenceDelta, timestampDelta } from "@trunkline/rtp";
 import type { EncodedFrame, NegotiatedAudio, PhoneCodec, RemoteAudioTrack } from "../call/ports.ts";
 import type { EndlessAudio } from "./hold-music.ts";
 import { LevelMeter } from "./level-meter.ts";
@@ -23,6 +23,11 @@ const FILL_DTX_AFTER_MS = 1_000;
 const MAX_DTX_BYTES = 2;
 /** Audio that is late by no more than so many frames had stalled on its way; by more, the speaker had paused his stream. */
 const MAX_STALL_FRAMES = 10;
+/** RFC 3550 A.1, packets */
+const MAX_DROPOUT = 3_000;
+const MAX_MISORDER = 100;
+/** Without a pause of packets no time is left out. */
+const MAX_AHEAD_MS = 10_000;
 const DIGITS = { toneMs: 250, pauseMs: 250 };
 
 /**
@@ -217,7 +222,7 @@ export class Downlink {
 	}
 
 	#passThrough(source: RoomSource, frame: EncodedFrame, { payloadType, codec }: NegotiatedAudio, now: number): void {
-		const anew = this.#through !== source;
+		const anew = this.#through !== source || this.#hasJumped(frame);
 		if (anew) {
 			const ahead = (frame.timestamp + this.#throughTimestamp - this.#timestamp) | 0;
 			const resumes = this.#stalled === source && Math.abs(ahead) <= MAX_STALL_FRAMES * this.#frameTicks;
@@ -244,6 +249,17 @@ export class Downlink {
 			this.#ticked = false;
 			this.#sentAt = now;
 		}
+	}
+
+	/**
+	 * Another stream under the same track, with numbers of its own: the telephone behind a bridge has a new SSRC (RFC 3550 §8). Carried over, its numbers
+	 * would be the past, which SRTP sends no second time, or a time that is far off.
+	 */
+	#hasJumped({ sequence, timestamp }: EncodedFrame): boolean {
+		const packets = sequenceDelta(this.#sequence, sequence + this.#throughSequence);
+		if (packets <= 0) return packets <= -MAX_MISORDER;
+		const ticks = timestampDelta(this.#timestamp, timestamp + this.#throughTimestamp);
+		return packets > MAX_DROPOUT || ticks < 0 || ticks > (MAX_AHEAD_MS / TICK_MS) * this.#frameTicks;
 	}
 
 	/** Either law becomes the telephone's; everything else stays. */
