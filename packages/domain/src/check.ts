@@ -13,10 +13,12 @@ export function invalid(message: string): DomainError {
 	return new DomainError("invalid_argument", message);
 }
 
-/** Throws unless `text` has at most `max` UTF-16 units and no control character. */
+/** Throws unless `text` has at most `max` UTF-16 units, no control character and no half of a surrogate pair, which has no UTF-8. */
 export function checkText(field: string, text: string, max = MAX_ENTRY_LENGTH): void {
 	if (text.length > max) throw invalid(`${field} is too long: ${text.length} characters, at most ${max} are allowed`);
 	if (hasControlCharacter(text)) throw invalid(`${field} must not contain control characters`);
+	// With the flag u a whole pair is one character, and no surrogate.
+	if (/\p{Surrogate}/u.test(text)) throw invalid(`${field} must be well-formed Unicode: it has half of a surrogate pair`);
 }
 
 export function checkNameAndMetadata(item: { name: string; metadata: string }): void {

@@ -1,4 +1,4 @@
-import type { V1Error } from "@trunkline/contracts";
+import { V1_LIMITS, type V1Error } from "@trunkline/contracts";
 import { DomainError } from "@trunkline/domain";
 import type * as z from "zod";
 import { httpStatus, type TwirpCode } from "../errors.ts";
@@ -12,6 +12,14 @@ export function v1Error(
 	const headers = new Headers(options.headers);
 	headers.set("content-type", "application/json");
 	return new Response(JSON.stringify(body), { status: options.status ?? httpStatus(code), headers });
+}
+
+/** The rest of the body is not read, so the connection cannot go on: a client that used it again would lose its next request (RFC 9112 §9.6). */
+export function bodyTooLarge(): Response {
+	return v1Error("invalid_argument", `the request body is larger than ${V1_LIMITS.body} bytes`, {
+		status: 413,
+		headers: { connection: "close" },
+	});
 }
 
 /** Domain errors are for the caller to read; of anything else the caller learns nothing. */

@@ -14,7 +14,7 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import * as z from "zod";
 import type { ApiDeps } from "../deps.ts";
-import { invalidInput, v1Error, v1ErrorFor } from "./errors.ts";
+import { bodyTooLarge, invalidInput, v1Error, v1ErrorFor } from "./errors.ts";
 import { ProjectAdmin } from "./project-admin.ts";
 import type { V1Route } from "./route.ts";
 
@@ -138,7 +138,7 @@ export function projectRoutes(deps: ApiDeps): Hono {
 	app.use(
 		bodyLimit({
 			maxSize: V1_LIMITS.body,
-			onError: () => v1Error("invalid_argument", `the request body is larger than ${V1_LIMITS.body} bytes`, { status: 413 }),
+			onError: bodyTooLarge,
 		}),
 	);
 	const admin = new ProjectAdmin(deps, projects);

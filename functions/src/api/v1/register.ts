@@ -7,7 +7,7 @@ import { authenticate, type Authentication } from "../auth.ts";
 import { idempotencyOf } from "../call-id.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { V1Deps } from "./deps.ts";
-import { invalidInput, v1Error, v1ErrorFor } from "./errors.ts";
+import { bodyTooLarge, invalidInput, v1Error, v1ErrorFor } from "./errors.ts";
 import { GRANT_NAMES, openApiDocument } from "./openapi.ts";
 import { PROJECT_OPERATIONS } from "./projects.ts";
 import type { RateLimiter } from "./rate-limit.ts";
@@ -22,7 +22,7 @@ export function registerV1(app: Hono, deps: ApiDeps, v1: V1Deps, limiter: RateLi
 		"/v1/*",
 		bodyLimit({
 			maxSize: V1_LIMITS.body,
-			onError: () => v1Error("invalid_argument", `the request body is larger than ${V1_LIMITS.body} bytes`, { status: 413 }),
+			onError: bodyTooLarge,
 		}),
 	);
 	for (const route of V1_ROUTES) {

@@ -156,11 +156,14 @@ describe("POST /v1/explain", () => {
 		else expect(error.message).toMatch(message);
 	});
 
-	it("refuses a body that is too large", async () => {
-		expect(await errorOf(send("POST", "/v1/explain", { ...question, from: "x".repeat(70_000) }))).toEqual([
-			413,
-			{ code: "invalid_argument", message: "the request body is larger than 65536 bytes" },
-		]);
+	it("refuses a body that is too large, and the connection with it", async () => {
+		const refused = await send("POST", "/v1/explain", { ...question, from: "x".repeat(70_000) });
+		expect(refused).toMatchObject({
+			status: 413,
+			body: { code: "invalid_argument", message: "the request body is larger than 65536 bytes" },
+		});
+		// Nobody reads the rest of it: a client that took the connection for its next request would lose that one.
+		expect(refused.headers.get("connection")).toBe("close");
 	});
 });
 

@@ -93,6 +93,15 @@ describe("an outbound trunk is refused", () => {
 		["a header in an identity", {}, { identity: { assertedIdentity: "tel:+1\r\nX: y" } }, "identity.assertedIdentity", /tel URI/],
 		["a redirect to what is no host", {}, { followRedirects: true, redirectHosts: ["a b"] }, "", /hostname/],
 		["a header in a user", {}, { identity: { fromUser: 'a"<b' } }, "identity.fromUser", /must be a user name/],
+		// JSON may have it; no URI can.
+		["half a character in a user", {}, { identity: { fromUser: "a\ud800" } }, "", /^identity.fromUser must be well-formed Unicode/],
+		[
+			"half a character in an account",
+			{},
+			{ registration: { enabled: false, user: "\udc00b" } },
+			"",
+			/^registration.user must be well-formed/,
+		],
 	])("%s", (_name, trunk, settings, field, message) => {
 		const refused = refusalOf(() => validateOutboundTrunk(outboundTrunk({ ...trunk, settings })));
 		expect(refused?.[0]).toBe(field);
@@ -123,6 +132,7 @@ describe("passes", () => {
 		["a private edge of a provider", { address: "192.0.2.7" }, { provider: "twilio" }],
 		["TLS settings where the DNS decides", {}, { tls: { serverName: "sip.example.com" } }],
 		["identities", {}, { identity: { assertedIdentity: "sip:+15550100@example.com;user=phone", fromUser: "account-7" } }],
+		["a user with characters beyond the basic plane", {}, { identity: { fromUser: "ü🤖" } }],
 		["redirects to anybody below a domain", {}, { followRedirects: true, redirectHosts: ["*", "*.example.com", "192.0.2.7:5060"] }],
 		["a tel identity", {}, { identity: { assertedIdentity: "tel:+1-555-0100;ext=7" } }],
 	])("outbound: %s", (_name, trunk, settings) => {
