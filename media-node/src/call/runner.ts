@@ -8,9 +8,9 @@ import { CallRooms } from "./call-rooms.ts";
 import { CallTimers } from "./call-timers.ts";
 import { IncomingDigits } from "./digit-merge.ts";
 import { farewellHeaders, peerReason } from "./farewell.ts";
-import { canHear } from "./early-media.ts";
 import { LocalDescription } from "./local-description.ts";
 import { MediaTerms } from "./media-terms.ts";
+import { legFailed, roomEvent } from "./peer-events.ts";
 import {
 	type AudioUplink,
 	type HeaderList,
@@ -179,13 +179,7 @@ export abstract class CallRunner {
 				this.dispatch({ type: "provisional", status: event.status });
 				return this.onProvisional(event);
 			case "failed":
-				return this.dispatch({
-					type: "failed",
-					cause: event.cause,
-					message: [event.message, peerReason(event.headers)].filter((words) => words !== undefined).join(": "),
-					...(event.status === undefined ? {} : { status: event.status }),
-					...(event.reason === undefined ? {} : { reason: event.reason }),
-				});
+				return this.dispatch(legFailed(event));
 			case "info-digits":
 				return this.#digits.onInfo(event.digits);
 			case "answered":
@@ -390,21 +384,8 @@ export abstract class CallRunner {
 	}
 
 	#onRoom(event: RoomEvent): void {
-		switch (event.type) {
-			case "participant-joined":
-				if (event.participant.kind === "sip") this.dispatch({ type: "room-occupied" });
-				return;
-			case "track-subscribed":
-				return this.dispatch({ type: "room-occupied", hears: canHear(this.room, event.track.participantIdentity) });
-			case "participant-left":
-			case "track-unsubscribed":
-			case "track-muted":
-				return;
-			case "dtmf":
-				return this.dispatch({ type: "room-digits", digits: event.digits });
-			case "closed":
-				return this.dispatch({ type: "room-closed", reason: event.reason, message: event.message });
-		}
+		const heard = roomEvent(event, this.room);
+		if (heard !== undefined) this.dispatch(heard);
 	}
 
 	#early(to: "listen" | "speak"): void {

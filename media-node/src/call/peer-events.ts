@@ -1,0 +1,33 @@
+import { canHear } from "./early-media.ts";
+import { peerReason } from "./farewell.ts";
+import type { RoomEvent, RoomSession, SipLegEvent } from "./ports.ts";
+import type { CallEvent } from "./state.ts";
+
+/** What a leg's failure is to the call: with the peer's own words for it (RFC 3326). */
+export function legFailed({ cause, message, status, reason, headers }: Extract<SipLegEvent, { type: "failed" }>): CallEvent {
+	return {
+		type: "failed",
+		cause,
+		message: [message, peerReason(headers)].filter((words) => words !== undefined).join(": "),
+		...(status === undefined ? {} : { status }),
+		...(reason === undefined ? {} : { reason }),
+	};
+}
+
+/** What an event of the room is to the call; undefined: nothing. */
+export function roomEvent(event: RoomEvent, room: RoomSession | undefined): CallEvent | undefined {
+	switch (event.type) {
+		case "participant-joined":
+			return event.participant.kind === "sip" ? { type: "room-occupied" } : undefined;
+		case "track-subscribed":
+			return { type: "room-occupied", hears: canHear(room, event.track.participantIdentity) };
+		case "participant-left":
+		case "track-unsubscribed":
+		case "track-muted":
+			return undefined;
+		case "dtmf":
+			return { type: "room-digits", digits: event.digits };
+		case "closed":
+			return { type: "room-closed", reason: event.reason, message: event.message };
+	}
+}
