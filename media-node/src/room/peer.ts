@@ -4,7 +4,16 @@
  */
 import { createSecretKey } from "node:crypto";
 import { networkInterfaces } from "node:os";
-import { type RTCDataChannel, RTCPeerConnection, type RTCDtlsTransport, type RtcpPacket, type RtpHeader, type RtpPacket } from "werift";
+import { guardHandshake } from "@trunkline/dtls";
+import {
+	type RTCDataChannel,
+	RTCPeerConnection,
+	type RTCDtlsParameters,
+	type RTCDtlsTransport,
+	type RtcpPacket,
+	type RtpHeader,
+	type RtpPacket,
+} from "werift";
 import { CandidatePairState, DtlsClient, MediaStreamTrack, useAudioLevelIndication, useOPUS, usePCMA, usePCMU } from "werift";
 import type { RoomCodec } from "../call/ports.ts";
 
@@ -31,6 +40,7 @@ export class RoomPeer {
 	readonly #waiting: { label: string; bytes: Buffer }[] = [];
 	#transport: RTCDtlsTransport | undefined;
 	#isConnected = false;
+	#hasFailed = false;
 	#closed: Promise<void> | undefined;
 
 	/** `codecs` in order of preference; `serverUrl` tells which of our addresses the server sees */
@@ -154,10 +164,16 @@ export class RoomPeer {
 			this.#isConnected = true;
 			this.#connected.resolve();
 		} else if (state === "failed" || state === "closed") {
-			this.#isConnected = false;
-			this.#connected.reject(new Error(`the peer connection ${state}`));
-			this.#events.failed(`the peer connection to the room server ${state === "failed" ? "failed" : "was closed"}`);
+			this.#onFailed(`the peer connection to the room server ${state === "failed" ? "failed" : "was closed"}`);
 		}
+	}
+
+	#onFailed(message: string): void {
+		if (this.#hasFailed) return;
+		this.#hasFailed = true;
+		this.#isConnected = false;
+		this.#connected.reject(new Error(message));
+		this.#events.failed(message);
 	}
 
 	#adopt(channel: RTCDataChannel): void {
@@ -182,9 +198,31 @@ export class RoomPeer {
 			if (this.#prepared.has(transport)) continue;
 			this.#prepared.add(transport);
 			this.#transport = transport;
+			authenticate(transport, (reason) => this.#onFailed(reason));
 			prepareTransport(transport, this.#events);
 		}
 	}
+}
+
+/**
+ * werift compares the certificate with the SDP's fingerprint, but asks for no proof that the server has its key. The handshake begins after this turn, so
+ * nothing has arrived and nothing has been sent when the guard is there. Has to stand before `helloAtOnce` and `keepEarlyDtls`, which start the handshake.
+ */
+function authenticate(transport: RTCDtlsTransport, onRefused: (reason: string) => void): void {
+	const { unSubscribe } = transport.onStateChange.subscribe((state) => {
+		unSubscribe();
+		if (state !== "connecting") return;
+		queueMicrotask(() => {
+			const { dtls } = transport;
+			if (dtls === undefined) throw new Error("a DTLS transport that connects has no DTLS");
+			// private to werift's types; without it nobody is authentic
+			const { remoteParameters } = transport as unknown as { remoteParameters?: RTCDtlsParameters };
+			guardHandshake(dtls, {
+				fingerprints: () => remoteParameters?.fingerprints ?? [],
+				onRefused: (reason) => onRefused(`the room server could not be authenticated: ${reason}`),
+			});
+		});
+	});
 }
 
 /** Before gathering: no STUN, our RTP path, no lost first DTLS flight. */

@@ -1,7 +1,7 @@
 import { DtlsClient, DtlsServer } from "werift";
-import { FINISHED, whyNotAuthentic } from "./authentication.ts";
 import type { DtlsCertificate } from "./certificate.ts";
 import type { Fingerprint } from "./fingerprint.ts";
+import { guardHandshake } from "./guard.ts";
 import { DTLS_SRTP_SUITES, type DtlsSrtpKeys, type DtlsSrtpSuite, profileOf, suiteOf } from "./suites.ts";
 
 export interface DtlsAssociationOptions {
@@ -26,11 +26,6 @@ interface WeriftSocket {
 	onData: (data: Buffer, from: readonly [string, number]) => void;
 }
 
-/** content types of records (RFC 5246 §6.2.1), and the message that begins a handshake */
-const ALERT = 21;
-const HANDSHAKE = 22;
-const CLIENT_HELLO = 1;
-const RECORD_HEADER_BYTES = 13;
 const NOWHERE: readonly [string, number] = ["", 0];
 /** beyond every flight: the library's retransmissions look at it and stop */
 const NO_MORE_FLIGHTS = 99;
@@ -41,7 +36,6 @@ export class DtlsAssociation {
 	readonly #dtls: DtlsClient | DtlsServer;
 	readonly #socket: WeriftSocket;
 	#state: "new" | "connected" | "over" = "new";
-	#finished: Buffer | undefined;
 
 	constructor(options: DtlsAssociationOptions) {
 		this.#options = options;
@@ -70,6 +64,7 @@ export class DtlsAssociation {
 			certificateRequest: true,
 		};
 		this.#dtls = options.role === "server" ? new DtlsServer(werift) : new DtlsClient(werift);
+		guardHandshake(this.#dtls, { fingerprints: () => options.fingerprints });
 		this.#listen();
 	}
 
@@ -82,10 +77,8 @@ export class DtlsAssociation {
 	receive(packet: Uint8Array): void {
 		if (this.#state === "over") return;
 		const bytes = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength);
-		const records = this.#state === "connected" ? established(bytes) : bytes;
-		if (records.length === 0) return;
 		try {
-			this.#socket.onData(records, NOWHERE);
+			this.#socket.onData(bytes, NOWHERE);
 		} catch {
 			// bytes that are no DTLS record: dropped (RFC 6347 §4.1.2.7)
 		}
@@ -106,11 +99,6 @@ export class DtlsAssociation {
 
 	#listen(): void {
 		const dtls = this.#dtls;
-		const handle = dtls.onHandleHandshakes;
-		dtls.onHandleHandshakes = async (messages): Promise<void> => {
-			for (const { msg_type, fragment } of messages) if (msg_type === FINISHED) this.#finished ??= fragment;
-			await handle(messages);
-		};
 		dtls.onConnect.once(() => this.#onHandshake());
 		dtls.onData.subscribe((data) => {
 			if (this.#state === "connected") this.#options.onData?.(data);
@@ -123,8 +111,6 @@ export class DtlsAssociation {
 	#onHandshake(): void {
 		if (this.#state !== "new") return;
 		const dtls = this.#dtls;
-		const problem = whyNotAuthentic(dtls, this.#options.role, this.#finished, this.#options.fingerprints);
-		if (problem !== undefined) return this.#fail(`the peer of the DTLS handshake is not who its SDP says: ${problem}`);
 		const suite = suiteOf(dtls.srtp.srtpProfile);
 		if (suite === undefined || this.#options.suites?.includes(suite) === false) return this.#fail("DTLS agreed upon no SRTP profile");
 		const { keyBytes, saltBytes } = profileOf(suite);
@@ -138,23 +124,6 @@ export class DtlsAssociation {
 		this.close();
 		this.#options.onFailed(reason);
 	}
-}
-
-/**
- * What may still come once the handshake is over. The library would begin a new handshake for each ClientHello, and take an alert in the clear for the end:
- * both can be written by anybody who knows the peer's address. A new handshake is for signalling to ask for (RFC 8842 §5).
- */
-function established(packet: Buffer): Buffer {
-	const records: Buffer[] = [];
-	for (let at = 0; at + RECORD_HEADER_BYTES <= packet.length; ) {
-		const end = at + RECORD_HEADER_BYTES + packet.readUInt16BE(at + 11);
-		const record = packet.subarray(at, end);
-		const inTheClear = record.readUInt16BE(3) === 0;
-		const unwanted = record[0] === ALERT || (record[0] === HANDSHAKE && record[RECORD_HEADER_BYTES] === CLIENT_HELLO);
-		if (end <= packet.length && !(inTheClear && unwanted)) records.push(record);
-		at = end;
-	}
-	return Buffer.concat(records);
 }
 
 function reasonOf(error: unknown): string {

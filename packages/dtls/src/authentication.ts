@@ -1,5 +1,5 @@
 import { createHash, createHmac, timingSafeEqual, verify, X509Certificate } from "node:crypto";
-import type { DtlsClient, DtlsServer } from "werift";
+import type { DtlsSocket } from "werift";
 import { type Fingerprint, isAnnounced } from "./fingerprint.ts";
 
 /** Handshake messages by their numbers (RFC 5246 §7.4). */
@@ -36,7 +36,7 @@ interface Message {
  * SDP says, or undefined.
  */
 export function whyNotAuthentic(
-	dtls: DtlsClient | DtlsServer,
+	dtls: DtlsSocket,
 	role: "client" | "server",
 	finished: Buffer | undefined,
 	fingerprints: readonly Fingerprint[],
@@ -56,7 +56,7 @@ export function whyNotAuthentic(
 }
 
 /** RFC 5246 §7.4.8: the client signs all messages so far. */
-function whyNotClient(dtls: DtlsClient | DtlsServer, before: readonly Message[], certificate: Buffer): string | undefined {
+function whyNotClient(dtls: DtlsSocket, before: readonly Message[], certificate: Buffer): string | undefined {
 	const at = before.findIndex(({ type }) => type === CERTIFICATE_VERIFY);
 	const proof = before[at]?.body;
 	if (proof === undefined) return "it has not proven that the certificate is its own";
@@ -67,7 +67,7 @@ function whyNotClient(dtls: DtlsClient | DtlsServer, before: readonly Message[],
 }
 
 /** RFC 8422 §5.4: the server signs both random values and its key. */
-function whyNotServer(dtls: DtlsClient | DtlsServer, before: readonly Message[], certificate: Buffer): string | undefined {
+function whyNotServer(dtls: DtlsSocket, before: readonly Message[], certificate: Buffer): string | undefined {
 	const body = bodyOf(before, "client", SERVER_KEY_EXCHANGE);
 	const length = body?.[3];
 	if (body === undefined || length === undefined) return "it has sent no key";
@@ -89,7 +89,7 @@ function isSigned(proof: Buffer, data: Buffer, certificate: Buffer): boolean {
 	}
 }
 
-function transcriptBeforeFinished(dtls: DtlsClient | DtlsServer, role: "client" | "server"): Message[] {
+function transcriptBeforeFinished(dtls: DtlsSocket, role: "client" | "server"): Message[] {
 	const flights = Object.entries(dtls.dtls.handshakeCache).map(([flight, { data }]) => ({ flight: Number(flight), data }));
 	return flights
 		.filter(({ flight }) => role === "client" || flight <= CLIENT_FLIGHT)
