@@ -3,6 +3,7 @@ import { type JoinOptions, type MediaEvent, MediaUnavailableError, RoomJoinError
 import { errorOf, type FromWorker, type JoinedRoom, type OpenedSession, type PairSide, type ToWorker } from "./protocol.ts";
 import { RoomHandle } from "./room-handle.ts";
 import { SessionHandle } from "./session-handle.ts";
+import type { WorkerLine } from "./worker-line.ts";
 
 /** A thread, or what stands for one in tests. */
 export interface Thread {
@@ -39,7 +40,7 @@ interface Request {
 const LAST_WORDS_MS = 60_000;
 
 /** One media worker as the main thread knows it: its handles, what is asked of it, how it does. */
-export class MediaWorker {
+export class MediaWorker implements WorkerLine {
 	readonly name: string;
 	readonly #options: MediaWorkerOptions;
 	readonly #thread: Thread;

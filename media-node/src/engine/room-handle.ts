@@ -1,12 +1,12 @@
 import type { AudioUplink, JoinOptions, RemoteAudioTrack, RoomCodec, RoomEvent, RoomParticipant, RoomSession } from "../call/ports.ts";
-import type { MediaWorker } from "./media-worker.ts";
 import type { JoinedRoom, Place, WireRoomEvent } from "./protocol.ts";
+import type { WorkerLine } from "./worker-line.ts";
 
 /** A room session that lives in a worker. */
 export class RoomHandle implements RoomSession {
 	participantSid = "";
 	roomSid = "";
-	readonly #worker: MediaWorker;
+	readonly #worker: WorkerLine;
 	readonly #room: number;
 	readonly #options: JoinOptions;
 	readonly #onClosed: () => void;
@@ -16,7 +16,7 @@ export class RoomHandle implements RoomSession {
 	#phase: "joining" | "joined" | "closed" = "joining";
 	#leaving: Promise<void> | undefined;
 
-	constructor(worker: MediaWorker, room: number, options: JoinOptions, onClosed: () => void) {
+	constructor(worker: WorkerLine, room: number, options: JoinOptions, onClosed: () => void) {
 		this.#worker = worker;
 		this.#room = room;
 		this.#options = options;

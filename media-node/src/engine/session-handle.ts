@@ -10,16 +10,16 @@ import type {
 	PromptName,
 	RemoteAudioTrack,
 } from "../call/ports.ts";
-import type { MediaWorker } from "./media-worker.ts";
 import type { Asked, OpenedSession, Played, SessionCall, Told } from "./protocol.ts";
 import { placeOf } from "./room-handle.ts";
+import type { WorkerLine } from "./worker-line.ts";
 
 /** A media session that lives in a worker. */
 export class SessionHandle implements MediaSession {
 	localAddress = "";
 	localPort = 0;
 	dtlsFingerprint: string | undefined;
-	readonly #worker: MediaWorker;
+	readonly #worker: WorkerLine;
 	readonly #session: number;
 	readonly #onEvent: (event: MediaEvent) => void;
 	readonly #onClosed: () => void;
@@ -27,7 +27,7 @@ export class SessionHandle implements MediaSession {
 	#isClosed = false;
 	#isPortFree = false;
 
-	constructor(worker: MediaWorker, session: number, onEvent: (event: MediaEvent) => void, onClosed: () => void) {
+	constructor(worker: WorkerLine, session: number, onEvent: (event: MediaEvent) => void, onClosed: () => void) {
 		this.#worker = worker;
 		this.#session = session;
 		this.#onEvent = onEvent;
