@@ -2,7 +2,15 @@ import * as z from "zod";
 import { millisecondsSchema, V1_LIMITS } from "./common.ts";
 import { callSummarySchema } from "./calls.ts";
 
-export const callEventTypeSchema = z.enum(["call.started", "call.ringing", "call.answered", "call.dtmf", "call.transferred", "call.recorded", "call.ended"]);
+export const callEventTypeSchema = z.enum([
+	"call.started",
+	"call.ringing",
+	"call.answered",
+	"call.dtmf",
+	"call.transferred",
+	"call.recorded",
+	"call.ended",
+]);
 export type CallEventType = z.infer<typeof callEventTypeSchema>;
 
 /**
@@ -20,7 +28,10 @@ export const callEventSchema = z
 		at: millisecondsSchema,
 		sequence: z.int().min(0).meta({ description: "position in the call's timeline; events of one call come in its order" }),
 		call: callSummarySchema,
-		detail: z.string().optional().meta({ description: "call.dtmf: the digits; call.transferred: the target; call.recorded: the key of the recording" }),
+		detail: z
+			.string()
+			.optional()
+			.meta({ description: "call.dtmf: the digits; call.transferred: the target; call.recorded: the key of the recording" }),
 	})
 	.meta({ id: "CallEvent", description: "sent as application/webhook+json, signed as LiveKit signs its webhooks" });
 export type CallEvent = z.infer<typeof callEventSchema>;

@@ -2,7 +2,14 @@ import type { CallEvent, CallEventType, CallRecord, TimelineEntry, WebhookSettin
 import { callSummary } from "./call-summary.ts";
 
 /** What a subscriber gets that names no events: all of them but digits, which may be PINs and card numbers. */
-export const DEFAULT_EVENTS: readonly CallEventType[] = ["call.started", "call.ringing", "call.answered", "call.transferred", "call.recorded", "call.ended"];
+export const DEFAULT_EVENTS: readonly CallEventType[] = [
+	"call.started",
+	"call.ringing",
+	"call.answered",
+	"call.transferred",
+	"call.recorded",
+	"call.ended",
+];
 
 /** Has the project asked for the digits that callers press? Only then are they kept at all. */
 export function wantsDigits({ webhooks }: WebhookSettings): boolean {
