@@ -20,11 +20,11 @@ afterEach(() => {
 	vi.useRealTimers();
 });
 
-function opened() {
+function opened(ticker = new Ticker()) {
 	const events: MediaEvent[] = [];
 	const frames: EncodedFrame[] = [];
 	const session = new RtpMediaSession({
-		ticker: new Ticker(),
+		ticker,
 		advertisedAddress: "192.0.2.9",
 		now: () => 0,
 		random: () => ({ ssrc: 1, sequence: 0, timestamp: 0 }),
@@ -87,4 +87,36 @@ it.each(["ack", "packet"] as const)("nothing is sent to an address that only an 
 	vi.advanceTimersByTime(200);
 	expect(sent.length).toBeGreaterThanOrEqual(9);
 	session.close();
+});
+
+it("a fault of ours in a packet, or in a tick, ends the call, is thrown once, and is not repeated 50 times a second", () => {
+	for (const where of ["packet", "tick"] as const) {
+		const ticks: (() => void)[] = [];
+		const ticker = new Ticker();
+		vi.spyOn(ticker, "subscribe").mockImplementation((tick) => {
+			ticks.push(tick);
+			return () => {};
+		});
+		const { session, events, audio } = opened(ticker);
+		session.start(AUDIO, PEER);
+		session.connect({
+			codec: "PCMU",
+			write: () => {
+				throw new Error("boom");
+			},
+		});
+		const [tick] = ticks;
+		// comfort noise is made up by the clock
+		const work =
+			where === "packet"
+				? (): void => session.onPacket(audio(1), PEER, 4000)
+				: (): void => {
+						session.onPacket(writeRtp({ payloadType: 13, sequence: 1, timestamp: 160, ssrc: 7 }, Uint8Array.of(60)), PEER, 4000);
+						tick?.();
+					};
+		expect(work).toThrow("boom");
+		session.onPacket(audio(2), PEER, 4000);
+		expect(events).toEqual([{ type: "media-started" }, { type: "media-lost", message: "boom" }]);
+		session.close();
+	}
 });

@@ -102,6 +102,9 @@ export class RtpMediaSession implements MediaSession {
 	/** the call is answered: what we send is expected */
 	#sending = false;
 
+	/** a fault of ours: the call is being ended */
+	#failed = false;
+
 	#packetsReceived = 0;
 	#lastPacketAt = 0;
 	#watch: { first: number; later: number; since: number } | undefined;
@@ -164,7 +167,7 @@ export class RtpMediaSession implements MediaSession {
 		if (negotiated.telephoneEventReceivePayloadType !== undefined) this.#heardDigits = undefined;
 		else this.#heardDigits ??= new HeardDigits();
 		if (this.#watch !== undefined) this.#watch.since = this.#options.now();
-		this.#unsubscribe ??= this.#options.ticker.subscribe(() => this.#tick());
+		this.#unsubscribe ??= this.#options.ticker.subscribe(() => this.#step());
 	}
 
 	connect(uplink: AudioUplink): void {
@@ -302,8 +305,17 @@ export class RtpMediaSession implements MediaSession {
 		this.#options.onClose();
 	}
 
-	/** One datagram; the hot path. */
+	/** One datagram; the hot path. Throws once at most: a fault of ours that ends the call. */
 	onPacket(bytes: Uint8Array, address: string, port: number): void {
+		if (this.#failed) return;
+		try {
+			this.#take(bytes, address, port);
+		} catch (error) {
+			this.#fail(error);
+		}
+	}
+
+	#take(bytes: Uint8Array, address: string, port: number): void {
 		const negotiated = this.#negotiated;
 		// Before the answer nobody is known to be the peer.
 		if (negotiated === undefined) return;
@@ -363,6 +375,21 @@ export class RtpMediaSession implements MediaSession {
 
 	#report(events: ReturnType<DtmfReceiver["receive"]>): void {
 		for (const event of events) if (event.type === "start") this.#options.onEvent({ type: "digit", code: event.code, digit: event.digit });
+	}
+
+	#step(): void {
+		try {
+			this.#tick();
+		} catch (error) {
+			this.#fail(error);
+		}
+	}
+
+	/** Without its clock a call would be silent, and no media time-out would end it; with each packet's fault in the log it would fill the disk. */
+	#fail(error: unknown): never {
+		this.#failed = true;
+		this.#options.onEvent({ type: "media-lost", message: error instanceof Error ? error.message : String(error) });
+		throw error;
 	}
 
 	#tick(): void {
