@@ -92,9 +92,10 @@ export class Recorder {
 			const file = await deps.recordings.begin(recording.key);
 			const session = media();
 			if (this.#current !== current || session === undefined) return "the call ended, or recording was stopped, before it began";
-			session.record(file, notice);
+			// Before it begins: it may say at once that it is over.
 			this.#current = { recording, file };
 			this.#open.set(file, { recording, kept: Promise.withResolvers() });
+			session.record(file, notice);
 			records.transition([recordState()], recordState(), deps.clock.now(), "recording", recording.key, { recording });
 			return undefined;
 		} catch (error) {

@@ -258,6 +258,34 @@ describe("a worker that goes", () => {
 		expect(b.events.all).toEqual([]);
 	});
 
+	it("leaves no recording open, of a call that is over neither: what is written is there to be kept", async () => {
+		const { engine: one } = await engine(1);
+		const [live, over] = [await call(one, "live"), await call(one, "over")];
+		live.session.record("first.wav", false);
+		live.session.record("live.wav", false);
+		over.session.record("over.wav", false);
+		over.session.close();
+		await until(() => one.portsInUse === 1);
+		thread(0).sessions[0]?.emit({ type: "recorded", file: "first.wav", durationMs: 1_000, bytes: 32_044 });
+		await until(() => live.events.media.length === 1);
+		thread(0).die("exit code 1");
+		const problem = "media-0.0 has stopped: exit code 1";
+		expect(live.events.media.slice(1)).toEqual([
+			{ type: "recorded", file: "live.wav", durationMs: expect.any(Number), bytes: 0, problem },
+			{ type: "media-lost", message: problem },
+		]);
+		expect(over.events.media).toEqual([{ type: "recorded", file: "over.wav", durationMs: expect.any(Number), bytes: 0, problem }]);
+	});
+
+	it("whose rooms have the same numbers as another's is not taken for it: nobody is plugged into a stranger's call", async () => {
+		const { engine: two } = await engine(2);
+		const [a, b] = [await call(two, "a"), await call(two, "b")];
+		expect(() => a.session.connect(b.room.uplink)).toThrow("another media worker");
+		a.session.connect(a.room.uplink);
+		await until(() => threads.some(({ sessions }) => sessions[0]?.uplinks.length === 1));
+		expect(threads.map(({ sessions }) => sessions[0]?.uplinks.length)).toEqual([1, 0]);
+	});
+
 	it("rejects what waits for it", async () => {
 		const { engine: one } = await engine(1);
 		thread(0).rooms.ready = new Promise(() => {});

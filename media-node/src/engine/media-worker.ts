@@ -226,8 +226,9 @@ export class MediaWorker implements WorkerLine {
 		this.#state = "gone";
 		const message = `${this.name} has stopped: ${why}`;
 		// First, so that a call hears of its audio before it hears of its room, and says that in its end.
-		for (const session of [...this.#sessions.values()]) session.lost(message);
+		for (const session of [...this.#sessions.values(), ...this.#closedSessions.values()]) session.lost(message);
 		this.#sessions.clear();
+		this.#closedSessions.clear();
 		for (const room of [...this.#rooms.values()]) room.lost(message);
 		this.#rooms.clear();
 		for (const request of [...this.#requests.values()]) request.reject(request.gone(message));

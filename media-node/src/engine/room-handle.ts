@@ -53,7 +53,7 @@ export class RoomHandle implements RoomSession {
 	joined({ participantSid, roomSid, codec, takesG711, participants, attributes }: JoinedRoom): void {
 		this.participantSid = participantSid;
 		this.roomSid = roomSid;
-		this.#uplink = new UplinkHandle({ room: this.#room }, codec, takesG711);
+		this.#uplink = new UplinkHandle(this.#worker, { room: this.#room }, codec, takesG711);
 		for (const participant of participants) this.#participants.set(participant.sid, participant);
 		this.#attributes = attributes;
 		if (this.#phase === "joining") this.#phase = "joined";
@@ -86,7 +86,7 @@ export class RoomHandle implements RoomSession {
 	#eventOf(event: WireRoomEvent): RoomEvent {
 		if (event.type !== "track-subscribed") return event;
 		const { trackSid, participantIdentity } = event;
-		return { type: "track-subscribed", track: new TrackHandle({ room: this.#room, trackSid }, participantIdentity) };
+		return { type: "track-subscribed", track: new TrackHandle(this.#worker, { room: this.#room, trackSid }, participantIdentity) };
 	}
 
 	async #leave(): Promise<void> {
@@ -105,11 +105,13 @@ export class RoomHandle implements RoomSession {
 
 /** Stands for a published track; audio is plugged together in the worker. */
 class UplinkHandle implements AudioUplink {
+	readonly worker: WorkerLine;
 	readonly place: Place;
 	readonly codec: RoomCodec;
 	readonly takesG711?: boolean;
 
-	constructor(place: Place, codec: RoomCodec, takesG711: boolean | undefined) {
+	constructor(worker: WorkerLine, place: Place, codec: RoomCodec, takesG711: boolean | undefined) {
+		this.worker = worker;
 		this.place = place;
 		this.codec = codec;
 		if (takesG711 !== undefined) this.takesG711 = takesG711;
@@ -121,11 +123,13 @@ class UplinkHandle implements AudioUplink {
 }
 
 class TrackHandle implements RemoteAudioTrack {
+	readonly worker: WorkerLine;
 	readonly place: Place;
 	readonly trackSid: string;
 	readonly participantIdentity: string;
 
-	constructor(place: Place & { trackSid: string }, participantIdentity: string) {
+	constructor(worker: WorkerLine, place: Place & { trackSid: string }, participantIdentity: string) {
+		this.worker = worker;
 		this.place = place;
 		this.trackSid = place.trackSid;
 		this.participantIdentity = participantIdentity;
@@ -136,8 +140,13 @@ class TrackHandle implements RemoteAudioTrack {
 	}
 }
 
-/** Where in the worker an uplink or a track is. Throws for one that is not in a worker: it cannot be plugged in there. */
-export function placeOf(end: AudioUplink | RemoteAudioTrack): Place {
-	if (end instanceof UplinkHandle || end instanceof TrackHandle) return end.place;
-	throw new Error("audio that is not in the media worker cannot be plugged in there");
+/**
+ * Where in that worker an uplink or a track is. Throws for one that is not there: it cannot be plugged in. Each worker counts its rooms by itself, so that
+ * another one's number would be the room of somebody else's call.
+ */
+export function placeOf(end: AudioUplink | RemoteAudioTrack, worker: WorkerLine): Place {
+	if (!(end instanceof UplinkHandle || end instanceof TrackHandle))
+		throw new Error("audio that is not in a media worker cannot be plugged in there");
+	if (end.worker !== worker) throw new Error("audio in another media worker cannot be plugged in here");
+	return end.place;
 }

@@ -26,6 +26,8 @@ export class SessionHandle implements MediaSession {
 	/** by us, or with the worker: nothing more is said to it */
 	#isClosed = false;
 	#isPortFree = false;
+	/** files of recordings that are not complete, and when they began */
+	readonly #recording = new Map<string, number>();
 
 	constructor(worker: WorkerLine, session: number, onEvent: (event: MediaEvent) => void, onClosed: () => void) {
 		this.#worker = worker;
@@ -45,11 +47,11 @@ export class SessionHandle implements MediaSession {
 	}
 
 	connect(uplink: AudioUplink): void {
-		this.#tell({ method: "connect", args: [placeOf(uplink)] });
+		this.#tell({ method: "connect", args: [placeOf(uplink, this.#worker)] });
 	}
 
 	listen(uplink: AudioUplink): void {
-		this.#tell({ method: "listen", args: [placeOf(uplink)] });
+		this.#tell({ method: "listen", args: [placeOf(uplink, this.#worker)] });
 	}
 
 	speak(): void {
@@ -57,7 +59,7 @@ export class SessionHandle implements MediaSession {
 	}
 
 	addTrack(track: RemoteAudioTrack): void {
-		this.#tell({ method: "addTrack", args: [placeOf(track)] });
+		this.#tell({ method: "addTrack", args: [placeOf(track, this.#worker)] });
 	}
 
 	removeTrack(trackSid: string): void {
@@ -94,6 +96,7 @@ export class SessionHandle implements MediaSession {
 	}
 
 	record(file: string, notice: boolean): void {
+		if (!this.#isClosed) this.#recording.set(file, performance.now());
 		this.#tell({ method: "record", args: [file, notice] });
 	}
 
@@ -102,7 +105,7 @@ export class SessionHandle implements MediaSession {
 	}
 
 	playRingback(uplink: AudioUplink, country?: string, tone?: ProgressToneName): () => void {
-		return this.#play({ method: "playRingback", args: [placeOf(uplink), country, tone] });
+		return this.#play({ method: "playRingback", args: [placeOf(uplink, this.#worker), country, tone] });
 	}
 
 	awaitProof(): void {
@@ -128,6 +131,7 @@ export class SessionHandle implements MediaSession {
 
 	/** Its worker said so. */
 	tell(event: MediaEvent): void {
+		if (event.type === "recorded") this.#recording.delete(event.file);
 		this.#onEvent(event);
 	}
 
@@ -143,6 +147,11 @@ export class SessionHandle implements MediaSession {
 		const wasOpen = !this.#isClosed && this.localPort !== 0;
 		this.#isClosed = true;
 		this.closed();
+		// What is written can be played, and nobody writes there any more.
+		const now = performance.now();
+		for (const [file, since] of this.#recording)
+			this.#onEvent({ type: "recorded", file, durationMs: Math.round(now - since), bytes: 0, problem: message });
+		this.#recording.clear();
 		if (wasOpen) this.#onEvent({ type: "media-lost", message });
 	}
 
