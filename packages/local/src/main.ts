@@ -19,15 +19,21 @@ Settings (environment):
   DATA_DIR            trunks, rules and calls (.trunkline)
   LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET
                       calls join this LiveKit server; without them an embedded one is started
+  SIP_UNKNOWN_SOURCES what strangers get: answer (404), drop (silence), auto = silence once every inbound trunk names its addresses (auto)
   STRICT_DISPATCH     false = rules without trunks take calls that matched no trunk, as LiveKit does (true)
-  MAX_CALLS           calls at a time (500)
+  MAX_CALLS           calls at a time (500, or what the RTP range holds)
+  MEDIA_WORKERS       threads for calls' audio; 0 = in the main one (1)
   TRUNKLINE_ADMIN_SECRET
                       projects beside the default one can be made with /v1/projects and this secret
+  RECORDINGS_DIR      where recordings of calls are kept (recordings in DATA_DIR)
   HOLD_MUSIC          WAV file that held callers hear (a tune)
+  PROMPTS_DIR         what callers who enter PINs are told: <language>/<prompt>.wav in the place of ours
+  NOISE_SUPPRESSOR_MODULE
+                      ES module that takes the place of the built-in noise suppression
   LOG_LEVEL           silent, error, warn, info, debug (warn)
 
 Example:
-  PORT=8080 SIP_PORT=5070 npm start
+  PORT=8080 SIP_PORT=5080 npm start
 `;
 
 /** Longer than every step of closing together; the user asked for the prompt back. */

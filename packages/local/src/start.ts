@@ -6,15 +6,7 @@ import { wantsDigits } from "@trunkline/domain";
 import type { CallStore, CommandQueue, WebhookStore, ConfigStore, RegistrationStore, TransferStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, MOVE_PATH, transferBy, withProjects } from "@trunkline/functions";
-import {
-	ipv6Of,
-	KeptRecordings,
-	MediaNode,
-	type MediaNodeOptions,
-	type NodeStats,
-	readHoldMusic,
-	TlsFileError,
-} from "@trunkline/media-node";
+import { ipv6Of, KeptRecordings, MediaNode, type MediaNodeOptions, type NodeStats, TlsFileError } from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, ensureQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer, type RoomServerStats } from "@trunkline/room-server";
@@ -38,6 +30,7 @@ import { LOCAL_TARGETS, LocalEvents } from "./events.ts";
 import { HttpServer } from "./http-server.ts";
 import { findRtpPort, portProblem } from "./ports.ts";
 import { endOrphansOfAll } from "./orphans.ts";
+import { checkPaths, holdMusicOf } from "./paths.ts";
 import { isDemoThere, seed } from "./seed.ts";
 
 export const LOCAL_REGION = "local";
@@ -81,6 +74,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const http = await HttpServer.listen(config.host, config.port);
 	closing.add("HTTP", () => http.close());
 	await findRtpPort(config.host, config.rtpPortRange);
+	await checkPaths(config);
 	const holdMusic = await holdMusicOf(config);
 
 	const dynamo = await startEmbeddedDynamo({ dataDir: join(config.dataDir, "dynamodb") });
@@ -283,16 +277,6 @@ async function seedOnce(config: LocalConfig, store: ConfigStore): Promise<void> 
 	if (existsSync(marker)) return;
 	await seed(store, LOCAL_PROJECT, Date.now());
 	writeFileSync(marker, `${new Date().toISOString()}\n`);
-}
-
-/** Read at the start: a file that nobody can play is better known before the first caller waits. */
-async function holdMusicOf({ holdMusic }: LocalConfig): Promise<Int16Array | undefined> {
-	if (holdMusic === undefined) return undefined;
-	try {
-		return await readHoldMusic(holdMusic);
-	} catch (error) {
-		throw new SettingError(`HOLD_MUSIC=${holdMusic}: ${error instanceof Error ? error.message : String(error)}`);
-	}
 }
 
 const loopbackOf = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host);
