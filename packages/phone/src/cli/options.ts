@@ -63,7 +63,9 @@ Exit code: 0 when the call was answered and ended in good order, 1 otherwise.`;
 export function readCommandLine(argv: readonly string[]): { uri: string | undefined; options: CliOptions; help: () => never } {
 	const command = new Command("npm run phone --")
 		.usage("<sip-uri> [options]   or   npm run phone -- --listen <port> [options]")
-		.description("A telephone for the terminal: SIP over UDP, G.711.")
+		.description(
+			"A telephone for the terminal: SIP over UDP, or over TCP and TLS where the URI ends with ;transport=tcp or tls (in quotes).",
+		)
 		.argument("[sip-uri]", "whom to call, such as sip:+15550100@127.0.0.1 (port 5060 unless it says another)")
 		.option("--play <file>", "WAV file to say into the call (PCM 16 bit, A-law or µ-law)")
 		.option("--loop", "say it again and again")

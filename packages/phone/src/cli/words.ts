@@ -11,7 +11,7 @@ const STATUS_WORDS: Record<number, string> = {
 	484: "the number is incomplete",
 	486: "the line is busy",
 	487: "the call was cancelled",
-	488: "no codec in common",
+	488: "no codec in common, or one side wants the audio encrypted and the other one does not (--codec, --srtp, --dtls)",
 	500: "the far side has a fault",
 	503: "the far side takes no calls now",
 	600: "busy everywhere",
@@ -27,8 +27,16 @@ export function failureWords(end: CallEnd): string {
 		return `${end.status} ${end.reason}${words === undefined ? "" : `: ${words}`}`;
 	}
 	if (end.cause === "timeout") return "nobody answers at that address (is it running, and is the port right?)";
-	if (end.cause === "transport") return `the address cannot be reached (${end.reason})`;
+	if (end.cause === "transport") return transportWords(end.reason);
 	return end.reason;
+}
+
+/** Node's own advice is about its command line, and nobody types that here. */
+function transportWords(reason: string): string {
+	const [what = reason] = reason.split("; if the root CA");
+	const isUnknown = /self-signed|unable to (verify|get)/.test(what);
+	const advice = isUnknown ? "; with NODE_EXTRA_CA_CERTS=ca.pem before the command an authority of yours is believed" : "";
+	return `the address cannot be reached (${what}${advice})`;
 }
 
 /** What may be amiss when a call is not answered yet. */
