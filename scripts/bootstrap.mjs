@@ -21,6 +21,10 @@ if (script === undefined) fail(usage());
 if (Number(process.versions.node.split(".")[0]) < 20) {
 	fail(`Node ${process.versions.node} is too old to start from; install Node 20 or newer (24 itself is then installed by npm).`);
 }
+if (script === "--help") {
+	process.stdout.write(`${usage()}\n`);
+	process.exit(0);
+}
 await installOnce();
 if (!existsSync(join(root, script))) fail(`there is no ${script}; ${usage()}`);
 await handOver();
@@ -179,7 +183,10 @@ async function ended(child) {
 
 function usage() {
 	const folder = join(root, "examples");
-	const examples = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".mjs")) : [];
+	// Not all of them are programs: some are modules for a setting to name.
+	const isProgram = (name) =>
+		name.endsWith(".mjs") && readFileSync(join(folder, name), "utf8").includes(`npm run example examples/${name}`);
+	const examples = existsSync(folder) ? readdirSync(folder).filter(isProgram) : [];
 	return `npm run example <script> [arguments], with one of\n${examples.map((name) => `  examples/${name}`).join("\n")}`;
 }
 

@@ -4,6 +4,12 @@ import { runStep, runSteps, staticChecks } from "./checks.mjs";
 const started = performance.now();
 const options = process.argv.slice(2);
 const unknown = options.filter((option) => option !== "--fix");
+if (options.includes("--help")) {
+	process.stdout.write(
+		"npm run check: what a commit must pass (docs/ci.md); with -- --fix it formats, and takes the linter's safe repairs, first\n",
+	);
+	process.exit(0);
+}
 if (unknown.length > 0) {
 	process.stderr.write(`usage: npm run check [-- --fix]   (unknown: ${unknown.join(" ")})\n`);
 	process.exit(2);

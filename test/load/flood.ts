@@ -10,7 +10,7 @@ import { watch } from "./window.ts";
 
 const HELP = `What a flood from a stranger does to live calls, on this machine (loopback only; it stops itself)
 
-  node test/load/flood.ts [--calls 4] [--seconds 6] [--rates 500,2000] [--kinds invite,options,scanner,garbage]
+  npm run example test/load/flood.ts -- [--calls 4] [--seconds 6] [--rates 500,2000] [--kinds invite,options,scanner,garbage]
 
 The flood comes from 127.0.0.2, the calls from 127.0.0.1. "gap" is the longest time without an RTP packet in any call (20 ms is normal).
 `;

@@ -6,6 +6,12 @@ import { DTLN_WEIGHTS } from "./dtln/weights.ts";
 import { SwitchedSuppression } from "./switched.ts";
 
 const [calls = 10, seconds = 30] = process.argv.slice(2).map(Number);
+if (!(calls > 0 && seconds > 0)) {
+	process.stdout.write(
+		"npm run bench:noise [-- calls seconds]   (10 calls in turn, 30 s; what suppression costs per 20 ms of a call and of a core)\n",
+	);
+	process.exit(process.argv.includes("--help") ? 0 : 1);
+}
 const FRAME = 160;
 /** so that what a garbage collection takes away does not matter */
 const MANY = 1_000;
