@@ -1,7 +1,7 @@
 // Makes an inbound and an outbound trunk and names their provider, with LiveKit's server SDK and one request that its protocol has no place for.
 //
 //   npm run example examples/provider.mjs <provider> <your number> <address of the provider>
-//   npm run example examples/provider.mjs twilio +15550100 acme.pstn.twilio.com
+//   npm run example examples/provider.mjs twilio +15550124 acme.pstn.twilio.com
 //
 // LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET name Trunkline's API; without them it is the one of `npm start`.
 import { AccessToken, SipClient } from "livekit-server-sdk";
@@ -22,7 +22,11 @@ const authorization = `Bearer ${await token.toJwt()}`;
 const outbound = await sip.createSipOutboundTrunk(`${provider} out`, address, [number]);
 const before = await settings("GET", outbound.sipTrunkId);
 if (before.suggestedProvider !== undefined) console.log(`${address} is a host of ${before.suggestedProvider}`);
-const inbound = await sip.createSipInboundTrunk(`${provider} in`, [number]);
+const inbound = await sip.createSipInboundTrunk(`${provider} in`, [number]).catch(async ({ message }) => {
+	await sip.deleteSipTrunk(outbound.sipTrunkId);
+	console.error(`no inbound trunk for ${number}: ${message}`);
+	process.exit(1);
+});
 for (const { sipTrunkId, name } of [outbound, inbound]) {
 	const { effective, accepts, warnings } = await settings("PUT", sipTrunkId, { provider });
 	console.log(`${sipTrunkId} (${name}): numbers ${effective.uri.numbers}, transfers to ${effective.refer.host}`);

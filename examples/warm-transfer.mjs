@@ -1,7 +1,11 @@
 // Warm transfer, with nothing but LiveKit's server SDK: the caller waits with music, the agent talks to a supervisor in a consult room, and then
 // the supervisor's telephone joins the caller's room.
 //
-//   npm run example examples/warm-transfer.mjs <room> <caller identity> <supervisor's number> <host:port>
+//   npm run phone -- sip:+15550100@127.0.0.1 --from +15551111                                               the caller
+//   npm run phone -- --listen 5070 --answer                                                                  the supervisor
+//   npm run example examples/greeter.mjs                                                                     the agent
+//   npm run example examples/warm-transfer.mjs <room> <caller identity> <supervisor's number> <host:port>   such as
+//   npm run example examples/warm-transfer.mjs hello sip_+15551111 +15550199 127.0.0.1:5070
 //
 // LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET name Trunkline's API; without them it is the one of `npm start`.
 import { once } from "node:events";
@@ -35,7 +39,8 @@ try {
 		ringingTimeout: 30,
 	});
 	console.log(`${supervisor} is in "${consultRoom}"; join that room to talk, then press Enter`);
-	await once(process.stdin.resume(), "data");
+	// Without a keyboard (its end is seen at once) nobody has to be asked.
+	await Promise.race([once(process.stdin.resume(), "data"), once(process.stdin, "end")]);
 
 	// 3. The supervisor's telephone goes over to the caller's room, and the caller comes back.
 	await rooms.moveParticipant(consultRoom, supervisor, room);
