@@ -105,7 +105,9 @@ describe("RoomService.MoveParticipant of a telephone", () => {
 			body: JSON.stringify({ room: s.room, identity: IDENTITY, destination_room: `${s.room}-b` }),
 		});
 		expect([response.status, await response.json()]).toMatchObject([401, { code: "unauthenticated" }]);
-		await expect(bed.rooms.moveParticipant(s.room, "agent", `${s.room}-b`)).rejects.toMatchObject({ code: "unimplemented" });
+		// who is no telephone is the room server's: the embedded one has no moves, LiveKit's own says so with an error without a code
+		const refusal = { code: expect.stringMatching(/^(unimplemented|unknown)$/) };
+		await expect(bed.rooms.moveParticipant(s.room, "agent", `${s.room}-b`)).rejects.toMatchObject(refusal);
 		await expect(bed.rooms.moveParticipant(s.room, IDENTITY, s.room)).rejects.toMatchObject({ code: "invalid_argument" });
 		expect(s.agent.left).toEqual([]);
 	});

@@ -1,3 +1,5 @@
+import { createECDH } from "node:crypto";
+import { DtlsClient } from "werift";
 import { beforeAll, describe, expect, it } from "vitest";
 import { DtlsAssociation, type DtlsAssociationOptions } from "./association.ts";
 import { type DtlsCertificate, newCertificate } from "./certificate.ts";
@@ -60,7 +62,7 @@ describe("both show the certificates that were announced", () => {
 			await a.send(Buffer.from("hello"));
 			await expect.poll(() => data, { interval: 2 }).toEqual(["server hello"]);
 			// what anybody could write: the association stands
-			for (const record of [Buffer.from("15fefd0000000000000009000202" + "28", "hex"), clientHello()]) b.receive(record);
+			for (const forged of [...alerts(), clientHello(), newKeys()]) for (const one of [a, b]) one.receive(forged);
 			await a.send(Buffer.from("again"));
 			await expect.poll(() => data, { interval: 2 }).toEqual(["server hello", "server again"]);
 			a.close();
@@ -128,8 +130,112 @@ describe("who is not who the SDP says gets no keys", () => {
 	}
 });
 
+describe("what the library would believe", () => {
+	it("new keys in the datagram of Finished: an association is under the keys that were signed, or is none", async () => {
+		const heard: string[] = [];
+		const failed: string[] = [];
+		const connected: string[] = [];
+		let a: DtlsAssociation;
+		const b = new DtlsAssociation({
+			role: "server",
+			certificate: bob,
+			fingerprints: prints(alice),
+			// The last flight is ChangeCipherSpec and Finished, which come apart. Before it only genuine datagrams pass.
+			send: (packet) => {
+				const isFinished = packet.readUInt16BE(3) === 1;
+				setImmediate(() => a.receive(isFinished ? Buffer.concat([newKeys(), packet, newKeys()]) : Buffer.from(packet)));
+			},
+			onConnected: () => connected.push("server"),
+			onFailed: (reason) => failed.push(reason),
+			onData: (data) => heard.push(data.toString()),
+		});
+		a = new DtlsAssociation({
+			role: "client",
+			certificate: alice,
+			fingerprints: prints(bob),
+			send: (packet) => setImmediate(() => b.receive(Buffer.from(packet))),
+			onConnected: () => connected.push("client"),
+			onFailed: (reason) => failed.push(reason),
+		});
+		a.start();
+		await expect.poll(() => connected.toSorted(), { timeout: 5_000, interval: 2 }).toEqual(["client", "server"]);
+		await new Promise((resolve) => setImmediate(resolve));
+		await a.send(Buffer.from("under the signed keys"));
+		await expect.poll(() => heard, { interval: 2 }).toEqual(["under the signed keys"]);
+		expect(failed).toEqual([]);
+		a.close();
+		b.close();
+	});
+
+	it.each([
+		["the peer's own alert", (peer: DtlsClient) => peer.cipher.cipher, ["the peer has ended the DTLS association"]],
+		["one under another key", () => undefined, []],
+	])("%s", async (_name, cipherOf, expected) => {
+		const failed: string[] = [];
+		let isConnected = false;
+		const socket = {
+			type: "udp",
+			onData: (_data: Buffer): void => undefined,
+			send: (packet: Buffer) => toServer(packet),
+			close: () => Promise.resolve(),
+		};
+		const { certPem, privateKey, signatureHash } = alice.certificate;
+		const peer = new DtlsClient({
+			cert: certPem,
+			key: privateKey,
+			signatureHash,
+			transport: socket as unknown as NonNullable<ConstructorParameters<typeof DtlsClient>[0]>["transport"],
+			srtpProfiles: [7],
+			extendedMasterSecret: true,
+			certificateRequest: true,
+		});
+		const association = new DtlsAssociation({
+			role: "server",
+			certificate: bob,
+			fingerprints: prints(alice),
+			send: (packet) => setImmediate(() => socket.onData(Buffer.from(packet))),
+			onConnected: () => (isConnected = true),
+			onFailed: (reason) => failed.push(reason),
+		});
+		const toServer = (packet: Buffer): Promise<void> => {
+			setImmediate(() => association.receive(Buffer.from(packet)));
+			return Promise.resolve();
+		};
+		peer.connect().catch((error: unknown) => failed.push(String(error)));
+		await expect.poll(() => isConnected, { timeout: 5_000, interval: 2 }).toBe(true);
+		// warning, close_notify
+		const plain = Buffer.from([1, 0]);
+		const header = { type: 21, version: 0xfefd, epoch: 1, sequenceNumber: 77 };
+		const sealed = cipherOf(peer)?.encrypt(peer.sessionType, plain, header) ?? Buffer.concat([plain, Buffer.alloc(24, 3)]);
+		association.receive(Buffer.concat([Buffer.from("15fefd" + "0001" + "00000000004d" + "001a", "hex"), sealed]));
+		expect(failed).toEqual(expected);
+		association.close();
+	});
+});
+
+/** In the clear, pretending to be encrypted, and of a type that nobody knows. */
+function alerts(): Buffer[] {
+	return ["15fefd0000000000000009000202" + "28", "15fefd0001000000000009000201" + "00", "19fefd0001000000000009000201" + "00"].map((hex) =>
+		Buffer.from(hex, "hex"),
+	);
+}
+
 function clientHello(): Buffer {
-	const body = Buffer.concat([Buffer.from("fefd", "hex"), Buffer.alloc(32, 7), Buffer.from("000000" + "02c02b" + "0100", "hex")]);
-	const message = Buffer.concat([Buffer.from([1, 0, 0, body.length, 0, 0, 0, 0, 0, 0, 0, body.length]), body]);
+	return handshakeRecord(
+		1,
+		Buffer.concat([Buffer.from("fefd", "hex"), Buffer.alloc(32, 7), Buffer.from("000000" + "02c02b" + "0100", "hex")]),
+	);
+}
+
+/** ServerKeyExchange with a key of somebody's own and ServerHelloDone, upon which a client answers with new keys, and ClientKeyExchange for servers. */
+function newKeys(): Buffer {
+	const key = createECDH("prime256v1").generateKeys();
+	const exchange = Buffer.concat([Buffer.from("030017", "hex"), Buffer.from([key.length]), key, Buffer.from("04030002" + "0000", "hex")]);
+	const clientKey = Buffer.concat([Buffer.from([key.length]), key]);
+	return Buffer.concat([handshakeRecord(12, exchange), handshakeRecord(14, Buffer.alloc(0)), handshakeRecord(16, clientKey)]);
+}
+
+function handshakeRecord(type: number, body: Buffer): Buffer {
+	const message = Buffer.concat([Buffer.from([type, 0, 0, body.length, 0, 0, 0, 0, 0, 0, 0, body.length]), body]);
 	return Buffer.concat([Buffer.from("16fefd0000000000000000", "hex"), Buffer.from([0, message.length]), message]);
 }

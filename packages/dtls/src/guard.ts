@@ -31,6 +31,8 @@ export function guardHandshake(dtls: DtlsSocket, options: HandshakeGuardOptions)
 		if (state !== "handshaking") return;
 		const problem = whyNotAuthentic(dtls, dtls instanceof DtlsServer ? "server" : "client", first.get(FINISHED), options.fingerprints());
 		first.clear();
+		// A repeated ServerHelloDone that came just before is still under way in the library, and would end in new keys.
+		Object.assign(dtls, { flight5: undefined });
 		state = problem === undefined ? "authentic" : "refused";
 		if (problem === undefined) return execute();
 		const reason = `the peer of the DTLS handshake is not who its SDP says: ${problem}`;
