@@ -28,6 +28,11 @@ export class CallRooms {
 		return this.#next;
 	}
 
+	/** False once it is the current one, or not wanted any more. */
+	isPrepared(link: RoomLink): boolean {
+		return this.#next === link;
+	}
+
 	/** The prepared room is the current one from now on, and the one before is left. False: nothing is prepared, or it is not joined. */
 	change(media: MediaSession | undefined): boolean {
 		const next = this.#next;

@@ -32,7 +32,12 @@ export class Moves {
 			const message = dial === undefined ? "this node joins no calls" : "the call is being moved to another room";
 			return dispatch({ type: "target-failed", end: { by: "node", reason: "internal-error", message } });
 		}
-		this.#dialled = dial(request, dispatch);
+		this.#dialled = dial(request, (event) => {
+			// Of one that was given up: there may be another by now.
+			if (!rooms.isPrepared(link)) return;
+			if (event.type === "target-failed") rooms.abandon();
+			dispatch(event);
+		});
 		const nowhere = { url: "", token: "", publishCodecs: ["PCMU"], trackName: "", place: request.place } as const;
 		run("joining the second leg", link.join(this.#dialled.rooms, nowhere));
 	}
