@@ -89,6 +89,23 @@ it.each(["ack", "packet"] as const)("nothing is sent to an address that only an 
 	session.close();
 });
 
+it("a telephone that moves to another port is heard there, though packets from the former one are still on their way", () => {
+	vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+	const { session, frames, audio, connect, sent } = opened();
+	session.start(AUDIO, PEER);
+	connect();
+	session.onPacket(audio(1), PEER, 4000);
+	session.start({ ...AUDIO, remote: { address: PEER, port: 5000 } }, PEER);
+	session.onPacket(audio(2), PEER, 4000);
+	vi.advanceTimersByTime(20);
+	session.onPacket(audio(3), PEER, 5000);
+	sent.length = 0;
+	vi.advanceTimersByTime(100);
+	session.close();
+	expect(frames.map(({ sequence }) => sequence)).toEqual([1, 2, 3]);
+	expect(new Set(sent)).toEqual(new Set([`${PEER}:5000`]));
+});
+
 it("a fault of ours in a packet, or in a tick, ends the call, is thrown once, and is not repeated 50 times a second", () => {
 	for (const where of ["packet", "tick"] as const) {
 		const ticks: (() => void)[] = [];

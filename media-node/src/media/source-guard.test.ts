@@ -70,3 +70,54 @@ it("the telephone whose place another one has taken latches nothing, though it i
 	expect([guard.address, guard.port]).toEqual(["192.0.2.1", 5000]);
 	expect(accepts(guard, "192.0.2.1", 5000)).toBe(true);
 });
+
+it("the former one is not heard either while the telephone in its place begins on hold", () => {
+	const guard = new SourceGuard();
+	guard.reset("192.0.2.1", 4000, "192.0.2.1");
+	expect(accepts(guard, "192.0.2.1", 4000)).toBe(true);
+	guard.replaced();
+	guard.reset("0.0.0.0", 5000, "192.0.2.9");
+	expect(accepts(guard, "192.0.2.1", 4000)).toBe(false);
+	expect(guard.latched).toBe(false);
+});
+
+it("what still comes from the former port while the peer moves to another one is heard, and keeps nobody from the new one", () => {
+	for (const [source, port] of [
+		["192.0.2.1", 4000],
+		["198.51.100.7", 61_000],
+	] as const) {
+		const guard = new SourceGuard();
+		guard.reset("192.0.2.1", 4000, "198.51.100.7");
+		expect(accepts(guard, source, port)).toBe(true);
+		// its re-INVITE says so, and it goes on at the former port until it has our 200
+		guard.reset("192.0.2.1", 5000, "198.51.100.7");
+		for (let i = 0; i < 20; i++) expect(accepts(guard, source, port), "in flight").toBe(true);
+		expect([guard.address, guard.port], "not there any more").toEqual(["192.0.2.1", 5000]);
+		expect(accepts(guard, "203.0.113.9", 5000), "a stranger").toBe(false);
+		expect(accepts(guard, source, 5000)).toBe(true);
+		expect([guard.address, guard.port]).toEqual([source, 5000]);
+		expect(accepts(guard, source, port), "overtaken").toBe(false);
+	}
+});
+
+it("a peer that says another port and stays at the former one is there after two seconds", () => {
+	const guard = new SourceGuard();
+	guard.reset("192.0.2.1", 4000, "192.0.2.1");
+	accepts(guard, "192.0.2.1", 6000);
+	guard.reset("192.0.2.1", 5000, "192.0.2.1");
+	for (let i = 0; i < 100; i++) expect(accepts(guard, "192.0.2.1", 6000)).toBe(true);
+	expect([guard.address, guard.port]).toEqual(["192.0.2.1", 6000]);
+	expect(accepts(guard, "192.0.2.1", 6001)).toBe(false);
+});
+
+it("hold by 0.0.0.0 and back: the peer, behind NAT too, is where it was, and nobody else gets in meanwhile", () => {
+	const guard = new SourceGuard();
+	guard.reset("10.0.0.5", 4000, "192.0.2.1");
+	accepts(guard, "192.0.2.1", 61_000);
+	guard.reset("0.0.0.0", 4000, "192.0.2.1");
+	expect(accepts(guard, "192.0.2.1", 61_001)).toBe(false);
+	guard.reset("10.0.0.5", 4000, "192.0.2.1");
+	expect([guard.address, guard.port]).toEqual(["192.0.2.1", 61_000]);
+	expect(accepts(guard, "192.0.2.1", 61_000)).toBe(true);
+	expect(accepts(guard, "192.0.2.1", 61_001)).toBe(false);
+});

@@ -4,6 +4,9 @@ export interface IceWay {
 	readonly selected: { readonly address: string; readonly port: number } | undefined;
 }
 
+/** Of the former source, after the peer has said that it is elsewhere: on their way meanwhile, until our answer is there (2 s). More: it has stayed. */
+const MAX_LEAVING = 100;
+
 /**
  * Whose packets a call listens to, and where its own go. The first acceptable packet latches the source; only signalling changes it again
  * (`reset`). Without this a stranger who sprays the port range hears or speaks into calls ("RTP bleed", CVE-2025-53399).
@@ -17,6 +20,10 @@ export class SourceGuard {
 	/** of the peer whose place another one has taken */
 	#formerAddress = "";
 	#formerPort = 0;
+	/** of the peer itself, from before its SDP named another address */
+	#leavingAddress = "";
+	#leavingPort = 0;
+	#left = 0;
 	#ice: IceWay | undefined;
 	/** packets that came from somewhere else */
 	refused = 0;
@@ -27,12 +34,23 @@ export class SourceGuard {
 	 */
 	reset(offeredAddress: string, sdpPort: number, signallingAddress: string): void {
 		const sdpAddress = isOwnMachine(offeredAddress) && !isOwnMachine(signallingAddress) ? signallingAddress : offeredAddress;
-		if (sdpAddress === this.#sdpAddress && sdpPort === this.#sdpPort && signallingAddress === this.#signallingAddress) return;
+		const isThere = sdpAddress === this.#sdpAddress && sdpPort === this.#sdpPort;
+		// The hold of old (RFC 2543 B.5) says nothing of where the peer is.
+		if ((isThere && signallingAddress === this.#signallingAddress) || (isNowhere(sdpAddress) && this.#sdpPort !== 0)) return;
+		if (!isThere && this.#latchedPort !== 0) this.#leaves(sdpAddress, sdpPort);
 		this.#sdpAddress = sdpAddress;
 		this.#sdpPort = sdpPort;
 		this.#signallingAddress = signallingAddress;
 		this.#latchedAddress = "";
 		this.#latchedPort = 0;
+	}
+
+	/** Until it has our answer the peer goes on where it was; those packets must not hold it there. */
+	#leaves(toAddress: string, toPort: number): void {
+		const stays = this.#latchedPort === toPort && this.#latchedAddress === toAddress;
+		this.#leavingAddress = stays ? "" : this.#latchedAddress;
+		this.#leavingPort = stays ? 0 : this.#latchedPort;
+		this.#left = 0;
 	}
 
 	/** From now on the peer's checks alone tell where it is, whatever SDP says; undefined: SDP tells. */
@@ -44,6 +62,7 @@ export class SourceGuard {
 	replaced(): void {
 		this.#formerAddress = this.address;
 		this.#formerPort = this.port;
+		this.#sdpPort = this.#latchedPort = this.#leavingPort = 0;
 	}
 
 	/** Whether a packet from there may be the peer's. It decides nothing yet: `latch` does, when the packet proved to be. */
@@ -65,6 +84,8 @@ export class SourceGuard {
 	/** The first time: from here on the peer is there and nowhere else. */
 	latch(address: string, port: number): void {
 		if (this.#latchedPort !== 0 || this.#ice !== undefined) return;
+		if (port === this.#leavingPort && address === this.#leavingAddress && ++this.#left < MAX_LEAVING) return;
+		this.#leavingPort = 0;
 		this.#latchedAddress = address;
 		this.#latchedPort = port;
 	}
@@ -109,6 +130,8 @@ export class SourceGuard {
 		return this.#latchedPort === 0 ? this.#sdpPort : this.#latchedPort;
 	}
 }
+
+const isNowhere = (address: string): boolean => address === "0.0.0.0" || address === "::";
 
 /** Loopback (RFC 1122 §3.2.1.3) and link-local (RFC 3927), IPv6 alike: an address that means another machine to whoever wrote it. */
 function isOwnMachine(address: string): boolean {
