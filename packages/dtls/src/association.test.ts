@@ -19,12 +19,16 @@ type Side = Partial<DtlsAssociationOptions> & Pick<DtlsAssociationOptions, "cert
 async function handshake(client: Side, server: Side, until: "both" | "either" = "both") {
 	const outcomes: { client?: Outcome; server?: Outcome } = {};
 	const data: string[] = [];
+	const sent = { packets: 0 };
 	let a: DtlsAssociation;
 	let b: DtlsAssociation;
 	const side = (name: "client" | "server", options: Side, other: () => DtlsAssociation): DtlsAssociation =>
 		new DtlsAssociation({
 			role: name,
-			send: (packet) => setImmediate(() => other().receive(Buffer.from(packet))),
+			send: (packet) => {
+				sent.packets++;
+				setImmediate(() => other().receive(Buffer.from(packet)));
+			},
 			onConnected: (keys) => (outcomes[name] = { keys }),
 			onFailed: (failed) => (outcomes[name] = { failed }),
 			onData: (bytes) => data.push(`${name} ${bytes.toString()}`),
@@ -35,7 +39,7 @@ async function handshake(client: Side, server: Side, until: "both" | "either" = 
 	a.start();
 	const known = (): number => Object.keys(outcomes).length;
 	await expect.poll(known, { timeout: 5_000, interval: 2 }).toBeGreaterThanOrEqual(until === "both" ? 2 : 1);
-	return { a, b, outcomes, data };
+	return { a, b, outcomes, data, sent };
 }
 
 const prints = ({ fingerprint: value }: DtlsCertificate) => [{ algorithm: "sha-256", value }];
@@ -48,7 +52,7 @@ describe("both show the certificates that were announced", () => {
 	it.each(["AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80", "AEAD_AES_256_GCM"] as const)(
 		"%s: the keys of each are the other's",
 		async (suite) => {
-			const { a, b, outcomes, data } = await handshake(
+			const { a, b, outcomes, data, sent } = await handshake(
 				{ certificate: alice, fingerprints: prints(bob), suites: [suite] },
 				{ certificate: bob, fingerprints: prints(alice) },
 			);
@@ -62,7 +66,11 @@ describe("both show the certificates that were announced", () => {
 			await a.send(Buffer.from("hello"));
 			await expect.poll(() => data, { interval: 2 }).toEqual(["server hello"]);
 			// what anybody could write: the association stands
-			for (const forged of [...alerts(), clientHello(), newKeys()]) for (const one of [a, b]) one.receive(forged);
+			const before = sent.packets;
+			const finished = handshakeRecord(20, Buffer.alloc(12));
+			for (const forged of [...alerts(), clientHello(), newKeys(), finished]) for (const one of [a, b]) one.receive(forged);
+			await new Promise((resolve) => setImmediate(resolve));
+			expect(sent.packets - before, "answers to what is forged").toBe(0);
 			await a.send(Buffer.from("again"));
 			await expect.poll(() => data, { interval: 2 }).toEqual(["server hello", "server again"]);
 			a.close();
@@ -143,6 +151,7 @@ describe("what the library would believe", () => {
 			// The last flight is ChangeCipherSpec and Finished, which come apart. Before it only genuine datagrams pass.
 			send: (packet) => {
 				const isFinished = packet.readUInt16BE(3) === 1;
+				if (isFinished) setImmediate(() => a.receive(newKeys()));
 				setImmediate(() => a.receive(isFinished ? Buffer.concat([newKeys(), packet, newKeys()]) : Buffer.from(packet)));
 			},
 			onConnected: () => connected.push("server"),
