@@ -184,7 +184,5 @@ function table(rows: readonly string[]): string {
 }
 
 if (process.argv.includes("--help"))
-	process.stdout.write(
-		"npm run bench:store: requests and times with 10, 1,000 and 100,000 trunks; no options; a table on stdout\n",
-	);
+	process.stdout.write("npm run bench:store: requests and times with 10, 1,000 and 100,000 trunks; no options; a table on stdout\n");
 else await main();
