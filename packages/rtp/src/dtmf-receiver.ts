@@ -24,6 +24,8 @@ interface Press {
 	/** longest duration seen in this segment */
 	duration: number;
 	ended: boolean;
+	/** ended by silence: it may go on all the same */
+	lost: boolean;
 	arrivalMs: number;
 }
 
@@ -78,6 +80,8 @@ export class DtmfReceiver {
 		if (event.code !== press.code || ahead < 0) return false;
 		// No press starts inside another one: some gateways move the timestamp along with the duration
 		if (ahead < press.duration) return true;
+		// Enough packets of a long press may be lost in a row to end it; its next segment is no new press.
+		if (press.lost && !marker && ahead === MAX_EVENT_DURATION_TICKS) return true;
 		// the same gateways move it in the repeated end packets too, which tell one duration
 		if (press.ended) return event.end && event.duration === press.duration && ahead <= press.duration + END_REPEATS_MS * this.#ticksPerMs;
 		if (marker) return false;
@@ -86,7 +90,7 @@ export class DtmfReceiver {
 	}
 
 	#update(press: Press, event: TelephoneEvent, ahead: number, nowMs: number): readonly DtmfEvent[] {
-		if (press.ended || event.code !== press.code) return NO_EVENTS;
+		if (event.code !== press.code || (press.ended && !press.lost)) return NO_EVENTS;
 		if (ahead === MAX_EVENT_DURATION_TICKS) {
 			press.earlierTicks += ahead;
 			press.timestamp = (press.timestamp + ahead) >>> 0;
@@ -94,13 +98,23 @@ export class DtmfReceiver {
 		}
 		press.duration = Math.max(press.duration, event.duration);
 		press.arrivalMs = nowMs;
+		if (press.ended) return NO_EVENTS;
 		return event.end ? [this.#end(press, false)] : NO_EVENTS;
 	}
 
 	#start(event: TelephoneEvent, digit: string, timestamp: number, nowMs: number): readonly DtmfEvent[] {
 		const events: DtmfEvent[] = [];
 		if (this.#press !== undefined && !this.#press.ended) events.push(this.#end(this.#press, true));
-		const press: Press = { code: event.code, digit, timestamp, earlierTicks: 0, duration: event.duration, ended: false, arrivalMs: nowMs };
+		const press: Press = {
+			code: event.code,
+			digit,
+			timestamp,
+			earlierTicks: 0,
+			duration: event.duration,
+			ended: false,
+			lost: false,
+			arrivalMs: nowMs,
+		};
 		this.#press = press;
 		events.push({ type: "start", digit, code: event.code });
 		// all packets before the end were lost
@@ -110,6 +124,7 @@ export class DtmfReceiver {
 
 	#end(press: Press, lost: boolean): DtmfEvent {
 		press.ended = true;
+		press.lost = lost;
 		return {
 			type: "end",
 			digit: press.digit,

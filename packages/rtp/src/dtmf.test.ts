@@ -52,6 +52,17 @@ describe("DtmfReceiver", () => {
 		expect(receiver.receive(payload(7, 480, true), 0, false, 1300)).toEqual([]);
 	});
 
+	it("a long press that 200 ms of lost packets ended is not heard again in its next segment", () => {
+		const receiver = new DtmfReceiver();
+		const packet = (duration: number, end = false): Uint8Array => Uint8Array.of(5, (end ? 0x80 : 0) | 10, duration >> 8, duration & 0xff);
+		expect(receiver.receive(packet(160), 1_000, true, 0)).toMatchObject([{ type: "start", digit: "5" }]);
+		receiver.receive(packet(63_000), 1_000, false, 7_875);
+		expect(receiver.handleTimeout(8_100)).toMatchObject([{ type: "end", digit: "5", lost: true }]);
+		expect(receiver.receive(packet(160), 1_000 + 65_535, false, 8_220)).toEqual([]);
+		expect(receiver.receive(packet(8_000, true), 1_000 + 65_535, false, 9_200)).toEqual([]);
+		expect(receiver.receive(packet(160), 100_000, true, 13_000)).toMatchObject([{ type: "start", digit: "5" }]);
+	});
+
 	it("a press of 20 s in three segments is one press (RFC 4733 §2.5.1.3)", () => {
 		const sender = new DtmfSender();
 		const receiver = new DtmfReceiver();
