@@ -153,7 +153,8 @@ export class LocalDescription {
 			...this.terms[as],
 			// RFC 5761 §5.1: taken up wherever it is offered, and kept; not forced upon telephones that may not know it
 			// RFC 8834 §4.5: DTLS and ICE are for one port
-			rtcpMux: as === "answer" || this.terms[as].dtls !== undefined || this.terms[as].ice !== undefined || this.#negotiated?.rtcp?.mux === true,
+			rtcpMux:
+				as === "answer" || this.terms[as].dtls !== undefined || this.terms[as].ice !== undefined || this.#negotiated?.rtcp?.mux === true,
 			sessionId: this.#sessionId,
 			sessionVersion: version,
 			direction: this.#direction,

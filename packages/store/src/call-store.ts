@@ -9,7 +9,16 @@ import {
 	UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
-import { type CallCursor, type CallPatch, type CallSearch, type CallStore, type FoundCalls, isLive, isWanted } from "@trunkline/domain";
+import {
+	type CallCursor,
+	type CallPatch,
+	type CallSearch,
+	type CallStore,
+	type FoundCalls,
+	isInRoom,
+	isLive,
+	isWanted,
+} from "@trunkline/domain";
 import { reachable } from "./errors.ts";
 import { type Attributes, fromItem, getItems, type Item, keyItem, toItem } from "./items.ts";
 import * as keys from "./keys.ts";
@@ -126,7 +135,7 @@ export class DynamoCallStore implements CallStore {
 			ExpressionAttributeValues: toItem({ ":room": room, ":project": keys.byTimeOf(projectId) }),
 		});
 		// The index lags behind the item, and a room name that is kept as its digest could in theory be another's.
-		return found.filter((call) => call.roomName === roomName && isLive(call.state));
+		return found.filter((call) => call.roomName === roomName && isInRoom(call));
 	}
 
 	async findCalls(projectId: string, search: CallSearch): Promise<FoundCalls> {
@@ -173,6 +182,7 @@ export class DynamoCallStore implements CallStore {
 			set["inRoom"] = keys.indexed(patch.roomName);
 			if (isLive(to)) set["liveRoom"] = set["inRoom"];
 		} else if (patch.roomName === "") remove.push("inRoom", ...(isLive(to) ? ["liveRoom"] : []));
+		if (patch.leftRoomAt !== undefined && isLive(to)) remove.push("liveRoom");
 
 		const assignments = Object.keys(set).map((name) => `#${name} = :set_${name}`);
 		assignments.push("#version = #version + :one", "#timeline = list_append(#timeline, :entry)");

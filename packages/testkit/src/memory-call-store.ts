@@ -7,6 +7,7 @@ import {
 	type EventDelivery,
 	type EventOutbox,
 	type FoundCalls,
+	isInRoom,
 	isLive,
 	isWanted,
 } from "@trunkline/domain";
@@ -68,7 +69,7 @@ export class MemoryCallStore implements CallStore, EventOutbox {
 	async liveCallsInRoom(projectId: string, roomName: string): Promise<CallRecord[]> {
 		// A call that has no room yet is in none.
 		if (roomName === "") return [];
-		return this.#newestFirst((call) => call.projectId === projectId && call.roomName === roomName && isLive(call.state));
+		return this.#newestFirst((call) => call.projectId === projectId && call.roomName === roomName && isInRoom(call));
 	}
 
 	async findCalls(projectId: string, search: CallSearch): Promise<FoundCalls> {
