@@ -1,5 +1,5 @@
 import { writeRtp } from "@trunkline/rtp";
-import { masterKeyBytes, MAX_OVERHEAD_BYTES, SrtpSender } from "@trunkline/srtp";
+import { masterKeyBytes, MAX_OVERHEAD_BYTES, SrtpReceiver, SrtpSender } from "@trunkline/srtp";
 import { nodeCrypto } from "@trunkline/srtp/node";
 import { afterEach, expect, it } from "vitest";
 import type { EncodedFrame, NegotiatedAudio } from "../call/ports.ts";
@@ -140,4 +140,33 @@ it("our own counter goes on with our key, too", () => {
 	}
 	// a number that was used is not used again under the same key
 	expect(send(2)).toHaveLength(0);
+});
+
+// RFC 3711 §3.3.1 has counters go on under a new key, and PJSIP and rtpengine do so; others begin anew (RFC 4568 §7.1.4)
+it.each(["goes on", "begins anew"])("after half an hour a new key on both sides: a peer whose counter %s is heard, and hears us", (how) => {
+	const ours = new SecureAudio();
+	const theirs = new SrtpSender(nodeCrypto, SUITE, keyOf(2));
+	const hears = new SrtpReceiver(nodeCrypto, SUITE, keyOf(1));
+	const send = (sequence: number): Uint8Array => {
+		const buffer = new Uint8Array(172 + MAX_OVERHEAD_BYTES);
+		buffer.set(plain(sequence));
+		return buffer.slice(0, ours.protect(buffer, 172));
+	};
+	ours.use({ suite: SUITE, send: keyOf(1), receive: keyOf(2) });
+	for (const sequence of [40_000, 65_535, 10]) {
+		expect(ours.unprotect(sealed(theirs, sequence))).toEqual(plain(sequence));
+		expect(hears.unprotectRtp(send(sequence))).toEqual(plain(sequence));
+	}
+	ours.use({ suite: SUITE, send: keyOf(4), receive: keyOf(3) });
+	const theirNew = new SrtpSender(nodeCrypto, SUITE, keyOf(3));
+	const hearsNew = new SrtpReceiver(nodeCrypto, SUITE, keyOf(4), how === "goes on" ? hears.rollovers() : undefined);
+	if (how === "goes on") theirNew.goOnFrom(theirs.rollovers());
+	// on its way before anything of the peer's tells how it counts
+	send(11);
+	for (const sequence of [12, 13, 30_000, 60_000, 3]) {
+		expect(ours.unprotect(sealed(theirNew, sequence)), `${sequence} of the peer`).toEqual(plain(sequence));
+		expect(hearsNew.unprotectRtp(send(sequence)), `${sequence} of ours`).toEqual(plain(sequence));
+	}
+	expect(ours.unprotect(sealed(new SrtpSender(nodeCrypto, SUITE, keyOf(9)), 14))).toBeUndefined();
+	expect(hearsNew.keptRollover).toBe(how === "goes on");
 });

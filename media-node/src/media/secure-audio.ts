@@ -10,6 +10,8 @@ export class SecureAudio {
 	#receiver: SrtpReceiver | undefined;
 	/** of the key before, while the peer may not know yet that we have its new one */
 	#previous: SrtpReceiver | undefined;
+	/** of the key before, while it is open whether the peer counts on under the new one */
+	#senderBefore: SrtpSender | undefined;
 	/** the keys are still to come of a handshake: nothing passes */
 	#awaits = false;
 	/** packets that were not let in */
@@ -19,17 +21,18 @@ export class SecureAudio {
 	use(srtp: NegotiatedCrypto | undefined): void {
 		this.#awaits = false;
 		if (srtp === undefined) {
-			this.#sendKey = this.#receiveKey = this.#sender = this.#receiver = this.#previous = undefined;
+			this.#sendKey = this.#receiveKey = this.#sender = this.#receiver = this.#previous = this.#senderBefore = undefined;
 			return;
 		}
 		const { suite, send, receive } = srtp;
 		if (this.#sender?.suite !== suite || !sameKey(this.#sendKey, send)) {
+			this.#senderBefore = this.#sender;
 			this.#sender = new SrtpSender(nodeCrypto, suite, send);
 			this.#sendKey = send;
 		}
 		if (this.#receiver?.suite !== suite || !sameKey(this.#receiveKey, receive)) {
 			this.#previous = this.#receiver;
-			this.#receiver = new SrtpReceiver(nodeCrypto, suite, receive);
+			this.#receiver = new SrtpReceiver(nodeCrypto, suite, receive, this.#previous?.rollovers());
 			this.#receiveKey = receive;
 		}
 	}
@@ -71,11 +74,18 @@ export class SecureAudio {
 		const plain = this.#receiver.unprotectRtp(packet);
 		if (plain !== undefined) {
 			this.#previous = undefined;
+			if (this.#senderBefore !== undefined) this.#countOn(this.#senderBefore, this.#receiver.keptRollover);
 			return plain;
 		}
 		const late = this.#previous?.unprotectRtp(packet);
 		if (late === undefined) this.errors += 1;
 		return late;
+	}
+
+	/** Peers that begin anew expect that of us, too. */
+	#countOn(before: SrtpSender, peerDoes: boolean): void {
+		this.#senderBefore = undefined;
+		if (peerDoes) this.#sender?.goOnFrom(before.rollovers());
 	}
 
 	#inTheClear(packet: Uint8Array): Uint8Array | undefined {

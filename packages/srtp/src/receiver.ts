@@ -1,7 +1,7 @@
 import { readUint16, readUint32 } from "./bytes.ts";
 import type { SrtpCrypto } from "./crypto.ts";
 import { rtpHeaderLength } from "./rtp-header.ts";
-import { IndexWindow, Streams } from "./streams.ts";
+import { IndexWindow, type Rollovers, rolloversOf, Streams } from "./streams.ts";
 import { SRTP_SUITES, type SrtpSuite } from "./suites.ts";
 import { RTCP_CLEAR_BYTES, RTCP_INDEX_BYTES, type Transform, transformFor } from "./transform.ts";
 
@@ -16,8 +16,16 @@ export class SrtpReceiver {
 	readonly #streams = new Streams<IndexWindow>(MAX_STREAMS);
 	readonly #rtcpStreams = new Streams<IndexWindow>(MAX_STREAMS);
 
-	/** `master` = master key and salt, as in `a=crypto`. Throws RangeError when it has not the suite's length. */
-	constructor(crypto: SrtpCrypto, suite: SrtpSuite, master: Uint8Array) {
+	readonly #before: Rollovers;
+	/** the peer's counters have gone on under the new key */
+	keptRollover = false;
+
+	/**
+	 * `master` = master key and salt, as in `a=crypto`. Throws RangeError when it has not the suite's length. `before`: counters under the key before. RFC 3711
+	 * §3.3.1 has them go on, RFC 4568 §7.1.4 begin anew where an address changes, and peers do the one or the other: the first packet tells.
+	 */
+	constructor(crypto: SrtpCrypto, suite: SrtpSuite, master: Uint8Array, before: Rollovers = new Map()) {
+		this.#before = before;
 		this.suite = suite;
 		this.#transform = transformFor(crypto, suite, master);
 		// RFC 3711 §3.4: the tag comes after the index; RFC 7714 §9.2: before it
@@ -33,13 +41,34 @@ export class SrtpReceiver {
 		const ssrc = readUint32(packet, 8);
 		const known = this.#streams.get(ssrc);
 		const stream = known ?? new IndexWindow(sequence);
-		const index = stream.estimate(sequence);
-		if (!stream.isNew(index)) return undefined;
-		if (!this.#transform.openRtp(packet, headerLength, ssrc, Math.floor(index / 0x10000), sequence)) return undefined;
-		// Only an authenticated packet moves the window or adds a stream.
-		stream.take(index);
-		if (known === undefined) this.#streams.add(ssrc, stream);
+		if (this.#opens(packet, headerLength, ssrc, sequence, stream)) {
+			// Only an authenticated packet moves the window or adds a stream.
+			if (known === undefined) this.#streams.add(ssrc, stream);
+		} else if (known !== undefined || !this.#goesOn(packet, headerLength, ssrc, sequence)) return undefined;
 		return packet.subarray(0, length);
+	}
+
+	/** For a key after this one. */
+	rollovers(): Rollovers {
+		return rolloversOf(this.#streams, this.#before);
+	}
+
+	#opens(packet: Uint8Array, headerLength: number, ssrc: number, sequence: number, stream: IndexWindow): boolean {
+		const index = stream.estimate(sequence);
+		if (!stream.isNew(index) || !this.#transform.openRtp(packet, headerLength, ssrc, Math.floor(index / 0x10000), sequence)) return false;
+		stream.take(index);
+		return true;
+	}
+
+	#goesOn(packet: Uint8Array, headerLength: number, ssrc: number, sequence: number): boolean {
+		const before = this.#before.get(ssrc);
+		const index = before === undefined ? 0 : new IndexWindow(before).estimate(sequence);
+		if (index < 0x10000) return false;
+		const stream = new IndexWindow(index);
+		if (!this.#opens(packet, headerLength, ssrc, sequence, stream)) return false;
+		this.#streams.add(ssrc, stream);
+		this.keptRollover = true;
+		return true;
 	}
 
 	/** The same for a compound RTCP packet (RFC 3711 §3.4). */

@@ -1,7 +1,7 @@
 import { readUint16, readUint32 } from "./bytes.ts";
 import type { SrtpCrypto } from "./crypto.ts";
 import { rtpHeaderLength } from "./rtp-header.ts";
-import { IndexWindow, Streams } from "./streams.ts";
+import { IndexWindow, type Rollovers, rolloversOf, Streams } from "./streams.ts";
 import type { SrtpSuite } from "./suites.ts";
 import { RTCP_CLEAR_BYTES, type Transform, transformFor } from "./transform.ts";
 
@@ -42,6 +42,20 @@ export class SrtpSender {
 		stream.take(index);
 		this.#transform.sealRtp(packet, headerLength, length, ssrc, Math.floor(index / 0x10000), sequence);
 		return end;
+	}
+
+	/** For a key after this one. */
+	rollovers(): Rollovers {
+		return rolloversOf(this.#streams, new Map());
+	}
+
+	/** The peer turns out to go on counting under a new key (RFC 3711 §3.3.1): so do we. Indices only grow, so that none is used twice. */
+	goOnFrom(before: Rollovers): void {
+		for (const [ssrc, index] of before) {
+			const known = this.#streams.get(ssrc);
+			if (known !== undefined) known.goOnFrom(new IndexWindow(index).estimate(known.highest % 0x10000));
+			else if (!this.#streams.full) this.#streams.add(ssrc, new IndexWindow(index));
+		}
 	}
 
 	/** The same for a compound RTCP packet (RFC 3711 §3.4). */

@@ -1,4 +1,6 @@
 const WINDOW = 128;
+/** over any number of new keys */
+const MAX_ROLLOVERS = 64;
 
 /** The packet indices (rollover × 2^16 + sequence, RFC 3711 §3.3.1) of one SSRC, and which of the latest 128 were there (§3.3.2 asks for 64). */
 export class IndexWindow {
@@ -19,6 +21,15 @@ export class IndexWindow {
 		return base + sequence;
 	}
 
+	get highest(): number {
+		return this.#highest;
+	}
+
+	/** Where the counter is known to be further on than it was begun. */
+	goOnFrom(index: number): void {
+		if (index > this.#highest) this.#highest = index;
+	}
+
 	/** Not there before, and not too old to tell. */
 	isNew(index: number): boolean {
 		return index >= 0 && index > this.#highest - WINDOW && this.#seen[index % WINDOW] !== index;
@@ -29,6 +40,17 @@ export class IndexWindow {
 		if (index > this.#highest) this.#highest = index;
 		this.#seen[index % WINDOW] = index;
 	}
+}
+
+/** Where the counters of each SSRC are. */
+export type Rollovers = ReadonlyMap<number, number>;
+
+/** Highest indices of the streams under one key, and what was known of others before. */
+export function rolloversOf(streams: Streams<IndexWindow>, before: Rollovers): Rollovers {
+	const all = new Map<number, number>();
+	for (const [ssrc, stream] of streams.entries()) all.set(ssrc, stream.highest);
+	for (const [ssrc, index] of before) if (all.size < MAX_ROLLOVERS && !all.has(ssrc)) all.set(ssrc, index);
+	return all;
 }
 
 /** What is kept for each SSRC; the one of the latest packet is at hand. */
@@ -50,6 +72,10 @@ export class Streams<T> {
 			this.#last = found;
 		}
 		return found;
+	}
+
+	entries(): Iterable<[ssrc: number, stream: T]> {
+		return this.#streams.entries();
 	}
 
 	get full(): boolean {
