@@ -241,3 +241,15 @@ describe("ICE", () => {
 		expect(call.heard).toEqual([9]);
 	});
 });
+
+it("whoever writes another's address into an INVITE gets no ClientHello sent there: nothing before the ACK", () => {
+	const { sent, connect, run } = opened();
+	session.awaitProof();
+	session.start({ ...BASE, dtls: { role: "client", fingerprints: prints(theirs) } }, PEER);
+	connect();
+	run(2_000);
+	expect(sent).toEqual([]);
+	session.proven();
+	run(40);
+	expect(sent.map(({ to, bytes }) => [to, bytes[0]])).toEqual([[`${PEER}:4000`, 22]]);
+});

@@ -36,6 +36,17 @@ describe("DtmfReceiver", () => {
 		expect(said(receiver.receive(payload(1, 160), 2400, false, 300))).toEqual(["-1? 20", "+1"]);
 	});
 
+	it("the same digit again right where the one before was when its packets were lost: the marker tells two presses from a long one", () => {
+		for (const [marker, heard] of [
+			[true, ["-1? 20", "+1"]],
+			[false, []],
+		] as const) {
+			const receiver = new DtmfReceiver();
+			receiver.receive(payload(1, 160), 0, true, 0);
+			expect(said(receiver.receive(payload(1, 160), 160, marker, 100))).toEqual(heard);
+		}
+	});
+
 	it("a packet of the press before, come late, changes nothing", () => {
 		const receiver = new DtmfReceiver();
 		receiver.receive(payload(1, 480, true), 0, true, 0);
