@@ -3,10 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AccessToken } from "livekit-server-sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { Participant } from "../e2e/participant.ts";
 import { Testbed, until } from "../e2e/testbed.ts";
-import { expectTones, settle } from "../e2e/tones.ts";
-import { Baresip } from "./baresip.ts";
+import { expectTones } from "../e2e/tones.ts";
+import { Baresip, expectTalk } from "./baresip.ts";
 import { installed } from "./programs.ts";
 
 const there = installed("baresip");
@@ -38,15 +37,6 @@ describe.skipIf(!there)("baresip with DTLS-SRTP and ICE (needs baresip)", () => 
 		return phone;
 	}
 
-	async function talks(agent: Participant, phone: Baresip, identity: string): Promise<void> {
-		await until(() => agent.heardFrom().includes(identity), "the participant to hear baresip");
-		await settle();
-		agent.take(identity);
-		await settle(1_500);
-		expectTones(agent.take(identity), 48_000, [440], [1_000]);
-		expect(phone.has("CALL_ESTABLISHED")).toBe(true);
-	}
-
 	async function api(path: string, body?: unknown): Promise<{ media?: { srtp?: string } }> {
 		const token = new AccessToken(bed.access.apiKey, bed.access.apiSecret);
 		token.addSIPGrant({ admin: true });
@@ -70,7 +60,7 @@ describe.skipIf(!there)("baresip with DTLS-SRTP and ICE (needs baresip)", () => 
 		await agent.speak(1_000);
 		const phone = await baresip(options);
 		phone.do("dial", bed.uri(number));
-		await talks(agent, phone, "sip_baresip");
+		await expectTalk(agent, phone, "sip_baresip");
 		const [participant] = (await bed.rooms.listParticipants(number)).filter(({ identity }) => identity === "sip_baresip");
 		const { media } = await api(`/v1/calls/${participant?.attributes["sip.callID"] ?? ""}`);
 		if (mediaEncryption === REQUIRE) expect(media?.srtp).toMatch(/^DTLS-SRTP A/);
@@ -95,7 +85,7 @@ describe.skipIf(!there)("baresip with DTLS-SRTP and ICE (needs baresip)", () => 
 		});
 		await api(`/v1/trunks/${trunk.sipTrunkId}/settings`, { srtp: { keying: "dtls" } });
 		await bed.sip.createSipParticipant(trunk.sipTrunkId, "baresip", room, { participantIdentity: "b", waitUntilAnswered: true });
-		await talks(agent, phone, "b");
+		await expectTalk(agent, phone, "b");
 		await bed.rooms.removeParticipant(room, "b");
 		await until(() => phone.has("CALL_CLOSED"), "baresip to end the call");
 		await phone.stop();

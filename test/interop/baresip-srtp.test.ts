@@ -3,10 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { CreateSipInboundTrunkOptions } from "livekit-server-sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { Participant } from "../e2e/participant.ts";
 import { Testbed, until } from "../e2e/testbed.ts";
-import { expectTones, settle } from "../e2e/tones.ts";
-import { Baresip } from "./baresip.ts";
+import { expectTones } from "../e2e/tones.ts";
+import { Baresip, expectTalk } from "./baresip.ts";
 import { installed } from "./programs.ts";
 
 const there = installed("baresip");
@@ -39,15 +38,6 @@ describe.skipIf(!there)("baresip with SRTP and G.722 (needs baresip)", () => {
 		return phone;
 	}
 
-	async function talks(agent: Participant, phone: Baresip, identity: string): Promise<void> {
-		await until(() => agent.heardFrom().includes(identity), "the participant to hear baresip");
-		await settle();
-		agent.take(identity);
-		await settle(1_500);
-		expectTones(agent.take(identity), 48_000, [440], [1_000]);
-		expect(phone.has("CALL_ESTABLISHED")).toBe(true);
-	}
-
 	it("is called where the trunk requires encryption: both hear each other", async () => {
 		const phone = await baresip({ answers: true, srtp: true });
 		const agent = await bed.participant("out-srtp", "agent");
@@ -57,7 +47,7 @@ describe.skipIf(!there)("baresip with SRTP and G.722 (needs baresip)", () => {
 			mediaEncryption: REQUIRE,
 		});
 		await bed.sip.createSipParticipant(trunk.sipTrunkId, "baresip", "out-srtp", { participantIdentity: "b", waitUntilAnswered: true });
-		await talks(agent, phone, "b");
+		await expectTalk(agent, phone, "b");
 		await bed.rooms.removeParticipant("out-srtp", "b");
 		await until(() => phone.has("CALL_CLOSED"), "baresip to end the call");
 		await phone.stop();
@@ -73,7 +63,7 @@ describe.skipIf(!there)("baresip with SRTP and G.722 (needs baresip)", () => {
 		await agent.speak(1_000);
 		const phone = await baresip({ srtp: true, codec: "G722" });
 		phone.do("dial", bed.uri(number));
-		await talks(agent, phone, "sip_baresip");
+		await expectTalk(agent, phone, "sip_baresip");
 		phone.do("hangup");
 		await until(() => phone.has("CALL_CLOSED"), "baresip to end the call");
 		await phone.stop();

@@ -3,10 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TestAuthority } from "@trunkline/testkit/certificates";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { Participant } from "../e2e/participant.ts";
 import { Testbed, until } from "../e2e/testbed.ts";
 import { expectTones, settle } from "../e2e/tones.ts";
-import { Baresip, type BaresipOptions } from "./baresip.ts";
+import { Baresip, type BaresipOptions, expectTalk } from "./baresip.ts";
 import { installed } from "./programs.ts";
 
 const there = installed("baresip");
@@ -46,16 +45,6 @@ describe.skipIf(!there)("baresip (needs baresip)", () => {
 		});
 		phones.push(phone);
 		return phone;
-	}
-
-	/** The room hears its 440 Hz now. */
-	async function expectTalk(agent: Participant, phone: Baresip, identity: string): Promise<void> {
-		await until(() => agent.heardFrom().includes(identity), "the participant to hear baresip");
-		await settle();
-		agent.take(identity);
-		await settle(1_500);
-		expectTones(agent.take(identity), 48_000, [440], [1_000]);
-		expect(phone.has("CALL_ESTABLISHED")).toBe(true);
 	}
 
 	/** After the call, when it has finished its recording: it heard the room's 1,000 Hz to the end. */

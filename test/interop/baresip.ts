@@ -4,6 +4,10 @@ import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseWav, toMono, tone, writeWav } from "@trunkline/audio";
+import { expect } from "vitest";
+import type { Participant } from "../e2e/participant.ts";
+import { until } from "../e2e/testbed.ts";
+import { expectTones, settle } from "../e2e/tones.ts";
 
 const MODULES = "/usr/lib/baresip/modules";
 
@@ -160,4 +164,14 @@ async function connected(port: number, child: ChildProcess): Promise<Socket> {
 	}
 	child.kill("SIGKILL");
 	throw new Error("baresip does not listen for commands");
+}
+
+/** The room hears baresip's 440 Hz now, and nothing of its own 1,000. */
+export async function expectTalk(agent: Participant, phone: Baresip, identity: string): Promise<void> {
+	await until(() => agent.heardFrom().includes(identity), "the participant to hear baresip");
+	await settle();
+	agent.take(identity);
+	await settle(1_500);
+	expectTones(agent.take(identity), 48_000, [440], [1_000]);
+	expect(phone.has("CALL_ESTABLISHED")).toBe(true);
 }
