@@ -10,7 +10,7 @@ const NOT_OURS = ["**/node_modules/**", "**/dist/**", "test/architecture/fixture
  */
 const joinsRooms = (file: string): boolean => readFileSync(file, "utf8").includes("@livekit/rtc-node");
 const END_TO_END = [
-	"test/{e2e,interop,faults,load}/**/*.test.ts",
+	"test/{browser,e2e,interop,faults,load}/**/*.test.ts",
 	"**/*.e2e.test.ts",
 	...globSync(TESTS, { cwd: import.meta.dirname, exclude: NOT_OURS }).filter((file) => joinsRooms(`${import.meta.dirname}/${file}`)),
 ];

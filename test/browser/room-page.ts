@@ -1,0 +1,128 @@
+import type { Browser, Page } from "playwright-core";
+import { AccessToken } from "livekit-server-sdk";
+import type { Access } from "../e2e/participant.ts";
+import type { PageServer } from "./chromium.ts";
+
+/** What runs in the page; `window.trunkline`. Plain JavaScript, for it is sent as text. */
+const IN_PAGE = `
+import * as livekit from "/livekit-client.mjs";
+livekit.setLogLevel("error");
+const room = new livekit.Room();
+const context = new AudioContext({ sampleRate: 48000 });
+const heard = new Map();
+const state = { left: [], digits: [], attributes: {}, data: [], speakers: [], reconnects: 0, video: [] };
+room.on("participantDisconnected", (one) => state.left.push(one.identity));
+room.on("sipDTMFReceived", (dtmf, one) => state.digits.push({ digit: dtmf.digit, from: one?.identity ?? "" }));
+room.on("participantAttributesChanged", (changed, one) => { state.attributes[one.identity] = { ...state.attributes[one.identity], ...changed }; });
+room.on("dataReceived", (bytes, one, _kind, topic) => state.data.push({ text: new TextDecoder().decode(bytes), from: one?.identity ?? "", topic }));
+room.on("activeSpeakersChanged", (all) => { state.speakers = all.map((one) => one.identity); });
+room.on("reconnected", () => { state.reconnects += 1; });
+room.on("trackSubscribed", async (track, _publication, one) => {
+	track.attach();
+	if (track.kind === "video") return void state.video.push({ from: one.identity, source: track.source });
+	const source = context.createMediaStreamSource(new MediaStream([track.mediaStreamTrack]));
+	const analyser = context.createAnalyser();
+	analyser.fftSize = 32768;
+	analyser.smoothingTimeConstant = 0;
+	source.connect(analyser);
+	heard.set(one.identity, analyser);
+});
+window.trunkline = {
+	livekit, room, state,
+	async join(url, token) { await context.resume(); await room.connect(url, token); return room.name; },
+	async speak(hz) {
+		const oscillator = context.createOscillator();
+		oscillator.frequency.value = hz;
+		const gain = context.createGain();
+		gain.gain.value = 0.1;
+		const out = context.createMediaStreamDestination();
+		oscillator.connect(gain).connect(out);
+		oscillator.start();
+		const publication = await room.localParticipant.publishTrack(out.stream.getAudioTracks()[0], { source: "microphone", dtx: false, red: false });
+		return publication.trackSid;
+	},
+	hears() { return [...heard.keys()]; },
+	/** the strongest frequency that is heard from somebody, Hz, and its level, dB of the analyser */
+	strongest(identity) {
+		const analyser = heard.get(identity);
+		const bins = new Float32Array(analyser.frequencyBinCount);
+		analyser.getFloatFrequencyData(bins);
+		let best = 1;
+		for (let bin = 2; bin < bins.length; bin++) if (bins[bin] > bins[best]) best = bin;
+		return { hz: (best * context.sampleRate) / analyser.fftSize, db: bins[best] };
+	},
+};
+`;
+
+interface InPage {
+	join(url: string, token: string): Promise<string>;
+	speak(hz: number): Promise<string>;
+	hears(): string[];
+	strongest(identity: string): { hz: number; db: number };
+	state: PageState;
+	room: {
+		disconnect(): Promise<void>;
+		state: string;
+		localParticipant: { publishDtmf(code: number, digit: string): Promise<void>; setMicrophoneEnabled(on: boolean): Promise<unknown> };
+	};
+}
+
+export interface PageState {
+	left: string[];
+	digits: { digit: string; from: string }[];
+	attributes: Record<string, Record<string, string>>;
+	data: { text: string; from: string; topic: string | undefined }[];
+	speakers: string[];
+	reconnects: number;
+	video: { from: string; source: string }[];
+}
+
+declare global {
+	// eslint-disable-next-line no-var
+	var trunkline: InPage;
+}
+
+/** A participant in a real browser: LiveKit's own client, unmodified. */
+export class RoomPage {
+	readonly page: Page;
+
+	static async join(browser: Browser, server: PageServer, access: Access, roomName: string, identity: string): Promise<RoomPage> {
+		const page = await browser.newPage();
+		await page.goto(server.url);
+		await page.addScriptTag({ type: "module", content: IN_PAGE });
+		await page.waitForFunction(() => "trunkline" in globalThis);
+		const token = new AccessToken(access.apiKey, access.apiSecret, { identity, ttl: 600 });
+		token.addGrant({ roomJoin: true, room: roomName, canPublish: true, canSubscribe: true, canPublishData: true });
+		await page.evaluate(([url, jwt]) => globalThis.trunkline.join(url, jwt), [
+			access.url.replace(/^http/, "ws"),
+			await token.toJwt(),
+		] as const);
+		return new RoomPage(page);
+	}
+
+	private constructor(page: Page) {
+		this.page = page;
+	}
+
+	/** Publishes a steady tone; gives the track's sid. */
+	speak(hz: number): Promise<string> {
+		return this.page.evaluate((frequency) => globalThis.trunkline.speak(frequency), hz);
+	}
+
+	hears(): Promise<string[]> {
+		return this.page.evaluate(() => globalThis.trunkline.hears());
+	}
+
+	strongest(identity: string): Promise<{ hz: number; db: number }> {
+		return this.page.evaluate((from) => globalThis.trunkline.strongest(from), identity);
+	}
+
+	state(): Promise<PageState> {
+		return this.page.evaluate(() => globalThis.trunkline.state);
+	}
+
+	async leave(): Promise<void> {
+		await this.page.evaluate(() => globalThis.trunkline.room.disconnect());
+		await this.page.close();
+	}
+}
