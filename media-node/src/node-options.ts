@@ -90,6 +90,8 @@ export interface NodeStats {
 	mediaWorkers: number;
 	/** those that have stopped by themselves */
 	mediaWorkersLost: number;
+	/** frames of audio that came 20 ms late or more since the start: what jitter buffers of telephones have to make up for */
+	lateFrames: number;
 	/** trunks that are registered from here now */
 	registrations: number;
 }

@@ -276,8 +276,9 @@ export class MediaNode {
 	stats(): NodeStats {
 		const registrations = this.registrations().filter(({ state }) => state === "registered").length;
 		const { workers: mediaWorkers, workersLost: mediaWorkersLost } = this.#engine?.stats() ?? { workers: 0, workersLost: 0 };
+		const { lateFrames } = this.#engine?.stats() ?? (this.#media as RtpMediaPort);
 		const rtpPorts = this.#media.portsInUse;
-		return { calls: this.#calls.size, rtpPorts, mediaWorkers, mediaWorkersLost, registrations, ...this.#userAgent.stats() };
+		return { calls: this.#calls.size, rtpPorts, mediaWorkers, mediaWorkersLost, lateFrames, registrations, ...this.#userAgent.stats() };
 	}
 
 	/** Outbound registrations that are this node's. */

@@ -247,7 +247,7 @@ describe("a worker that goes", () => {
 		expect(a.events.room).toEqual([{ type: "closed", reason: "connection-lost", message: "media-0.0 has stopped: exit code 1" }]);
 		expect(b.events.all).toEqual([]);
 		expect(two.portsInUse).toBe(1);
-		expect(two.stats()).toEqual({ workers: 1, workersLost: 1 });
+		expect(two.stats()).toEqual({ workers: 1, workersLost: 1, lateFrames: 0 });
 		expect(log.logs.some(({ message }) => message === "a media worker has stopped, and its calls with it")).toBe(true);
 		// What is still said to it is passed over.
 		a.session.close();
@@ -322,7 +322,7 @@ describe("a worker that goes", () => {
 		const { engine: two } = await engine(2, { silentMs: 3_000 });
 		const [a, b] = [await call(two, "a"), await call(two, "b")];
 		for (let second = 0; second < 4; second++) {
-			thread(1).say({ from: "beat", lateMs: 0 });
+			thread(1).say({ from: "beat", lateMs: 0, lateFrames: 0 });
 			await new Promise((resolve) => setTimeout(resolve, 5));
 			await vi.advanceTimersByTimeAsync(1_000);
 		}
@@ -345,10 +345,10 @@ describe("a worker that is not well", () => {
 	it("is late: gets no calls while others are not; when all are, the engine is overloaded", async () => {
 		const { engine: two } = await engine(2);
 		const say = (index: number, lateMs: number): void => {
-			thread(index).say({ from: "beat", lateMs });
-			thread(index).say({ from: "beat", lateMs });
+			thread(index).say({ from: "beat", lateMs, lateFrames: 0 });
+			thread(index).say({ from: "beat", lateMs, lateFrames: 0 });
 		};
-		thread(0).say({ from: "beat", lateMs: 100 });
+		thread(0).say({ from: "beat", lateMs: 100, lateFrames: 0 });
 		say(1, 25);
 		for (const place of ["a", "b"]) await call(two, place);
 		expect([thread(0).sessions.length, thread(1).sessions.length], "one late second is no overload").toEqual([2, 0]);
@@ -364,15 +364,17 @@ describe("a worker that is not well", () => {
 	it("has a fault that nobody caught: its calls go on, new ones go elsewhere, and it ends with the last", async () => {
 		const { engine: one, log } = await engine(1);
 		const a = await call(one, "a");
+		thread(0).say({ from: "beat", lateMs: 0, lateFrames: 3 });
 		thread(0).say({ from: "fault", error: new Error("boom") });
 		await until(() => threads.length === 2 && one.stats().workers === 1);
 		await call(one, "b");
 		expect(thread(1).sessions.length).toBe(1);
 		expect([a.events.all, thread(0).sessions[0]?.did]).toEqual([[], []]);
-		expect(one.stats()).toEqual({ workers: 1, workersLost: 0 });
+		expect(one.stats()).toEqual({ workers: 1, workersLost: 0, lateFrames: 3 });
 		await a.room.close();
 		a.session.close();
 		await until(() => thread(0).sessions[0]?.did.includes("close") === true && one.portsInUse === 1);
 		expect(log.logs.filter(({ level }) => level === "error").length).toBe(1);
+		expect(one.stats().lateFrames, "those of a worker that has ended are not forgotten").toBe(3);
 	});
 });

@@ -35,6 +35,8 @@ export interface MediaEngineStats {
 	workers: number;
 	/** that have stopped by themselves, or were ended because they were silent */
 	workersLost: number;
+	/** frames of audio that came 20 ms late or more, since the start */
+	lateFrames: number;
 }
 
 const LATE_MS = 20;
@@ -80,6 +82,8 @@ export class MediaEngine implements MediaPort, RoomConnector {
 	#watchedAt = performance.now();
 	#started = 0;
 	#stopped = 0;
+	/** of workers that have gone */
+	#lateBefore = 0;
 	#pairs = 0;
 	#closing: Promise<void> | undefined;
 
@@ -109,7 +113,9 @@ export class MediaEngine implements MediaPort, RoomConnector {
 	}
 
 	stats(): MediaEngineStats {
-		return { workers: this.#taking().length, workersLost: this.#stopped };
+		const running = [...this.#slots.map(({ worker }) => worker).filter((worker) => worker.state !== "gone"), ...this.#retired];
+		const lateFrames = running.reduce((sum, worker) => sum + worker.lateFrames, this.#lateBefore);
+		return { workers: this.#taking().length, workersLost: this.#stopped, lateFrames };
 	}
 
 	/** No worker can take another call without its calls hearing it. */
@@ -253,6 +259,7 @@ export class MediaEngine implements MediaPort, RoomConnector {
 		this.#retired.delete(slot.worker);
 		for (const [place, { worker }] of this.#places) if (worker === slot.worker) this.#places.delete(place);
 		this.#stopped += 1;
+		this.#lateBefore += slot.worker.lateFrames;
 		this.#options.log.error({ worker: slot.name, why }, "a media worker has stopped, and its calls with it");
 		if (this.#slots[index] === slot) this.#replace(index, slot);
 	}
@@ -279,6 +286,7 @@ export class MediaEngine implements MediaPort, RoomConnector {
 	#endRetired(worker: MediaWorker): void {
 		if (!this.#retired.has(worker) || worker.size > 0) return;
 		this.#retired.delete(worker);
+		this.#lateBefore += worker.lateFrames;
 		worker.close();
 	}
 

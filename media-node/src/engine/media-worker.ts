@@ -56,6 +56,8 @@ export class MediaWorker implements WorkerLine {
 	#isClosing = false;
 	/** of the last two seconds */
 	#late: readonly [number, number] = [0, 0];
+	/** since it began */
+	lateFrames = 0;
 	readonly #ready = Promise.withResolvers<void>();
 	readonly #ended = Promise.withResolvers<void>();
 
@@ -185,6 +187,7 @@ export class MediaWorker implements WorkerLine {
 			case "beat":
 				this.#beatAt = this.#options.now();
 				this.#late = [this.#late[1], message.lateMs];
+				this.lateFrames = message.lateFrames;
 				return;
 			case "done":
 				return this.#settle(message.request)?.resolve(message.value);

@@ -41,8 +41,8 @@ export type FromWorker =
 	| { from: "closed"; session: number }
 	| { from: "room"; room: number; event: WireRoomEvent }
 	| { from: "attributes"; room: number; attributes: Readonly<Record<string, string>> }
-	/** once a second: the thread is alive, and how late its clock is, ms */
-	| { from: "beat"; lateMs: number }
+	/** once a second: the thread is alive, how late its clock is, ms, and how many frames have come late since it began */
+	| { from: "beat"; lateMs: number; lateFrames: number }
 	| { from: "log"; level: "info" | "warn" | "error"; fields: Record<string, unknown>; message: string }
 	/** nobody caught it: the thread goes on, but is not to be trusted with new calls */
 	| { from: "fault"; error: Error };

@@ -16,7 +16,8 @@ if (port === null) throw new Error("this file is the entry of a worker thread");
 const { media, beatMs } = workerData as WorkerSettings;
 const post = (message: FromWorker): void => port.postMessage(message);
 const lateness = new ClockLateness();
-const sessions = new RtpSessions(media, new Ticker((lateMs) => lateness.step(lateMs)));
+const ticker = new Ticker((lateMs) => lateness.step(lateMs));
+const sessions = new RtpSessions(media, ticker);
 const side = new WorkerSide({
 	post,
 	open: async (rtpPort, family, onEvent, onClose) => {
@@ -43,5 +44,5 @@ port.on("message", (message: ToWorker) => {
 		setTimeout(() => process.exit(0), LAST_WRITES_MS).unref();
 	});
 });
-const beat = setInterval(() => post({ from: "beat", lateMs: lateness.look() }), beatMs);
+const beat = setInterval(() => post({ from: "beat", lateMs: lateness.look(), lateFrames: ticker.lateFrames }), beatMs);
 post({ from: "ready" });

@@ -68,15 +68,21 @@ export class RtpMediaPort implements MediaPort {
 	readonly #portRange: readonly [first: number, last: number];
 	readonly #pool: PortsPool;
 	readonly #sessions: RtpSessions;
+	readonly #ticker = new Ticker();
 
 	constructor(options: MediaPortOptions) {
 		this.#portRange = options.portRange;
 		this.#pool = new PortsPool(options.portRange[0], options.portRange[1], () => randomBytes(4).readUInt32BE() / 2 ** 32);
-		this.#sessions = new RtpSessions(options, new Ticker());
+		this.#sessions = new RtpSessions(options, this.#ticker);
 	}
 
 	get portsInUse(): number {
 		return this.#pool.inUse;
+	}
+
+	/** frames that came 20 ms late or more, since the start */
+	get lateFrames(): number {
+		return this.#ticker.lateFrames;
 	}
 
 	async open(onEvent: (event: MediaEvent) => void, family?: 4 | 6): Promise<MediaSession> {

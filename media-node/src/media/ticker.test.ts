@@ -33,3 +33,31 @@ test("one tick that throws is called no more, and the others go on", async () =>
 		for (const listener of listeners) process.on("uncaughtException", listener);
 	}
 });
+
+test("frames that come 20 ms late or more are counted, those of a longer pause too", () => {
+	let now = 0;
+	let due: { run: () => void; at: number } | undefined;
+	vi.spyOn(performance, "now").mockImplementation(() => now);
+	vi.spyOn(globalThis, "setTimeout").mockImplementation(((run: () => void, ms: number) => {
+		due = { run, at: now + ms };
+		return 0;
+	}) as unknown as typeof setTimeout);
+	const next = (lateMs: number): void => {
+		now = (due?.at ?? now) + lateMs;
+		due?.run();
+	};
+	const ticker = new Ticker();
+	const stops = [0, 1, 2, 3, 4, 5, 6, 7].map(() => ticker.subscribe(() => {}));
+	for (let i = 0; i < 8; i++) next(0);
+	expect(ticker.lateFrames).toBe(0);
+	next(19.9);
+	expect(ticker.lateFrames, "late, but by less than a frame").toBe(0);
+	next(25);
+	// the steps of 25 and 20 ms ago, two calls each
+	expect(ticker.lateFrames).toBe(4);
+	next(300);
+	// nothing is made up for: 15 frames of eight calls
+	expect(ticker.lateFrames).toBe(4 + 15 * 8);
+	for (const stop of stops) stop();
+	vi.restoreAllMocks();
+});
