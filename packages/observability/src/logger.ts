@@ -1,4 +1,5 @@
 import { type DestinationStream, type Level, type Logger, pino, stdTimeFunctions } from "pino";
+import { correlation } from "./correlation.ts";
 
 export type { Logger } from "pino";
 export type LogLevel = Level | "silent";
@@ -26,6 +27,7 @@ export function createLogger({ name, level, destination }: LoggerOptions): Logge
 		level,
 		timestamp: stdTimeFunctions.isoTime,
 		formatters: { level: (label: string) => ({ level: label }) },
+		mixin: () => ({ ...correlation() }),
 		redact: { paths: SECRETS.flatMap((field) => [field, `*.${field}`]), censor: "[secret]" },
 	};
 	return destination === undefined ? pino(options) : pino(options, destination);
@@ -37,4 +39,17 @@ export interface Log {
 	info(fields: Record<string, unknown>, message: string): void;
 	warn(fields: Record<string, unknown>, message: string): void;
 	error(fields: Record<string, unknown>, message: string): void;
+}
+
+/** A log whose lines have these fields too, as they are when a line is written; what the line itself says comes before them. */
+export function boundLog<L extends "debug" | "info" | "warn" | "error">(
+	log: Pick<Log, L>,
+	levels: readonly L[],
+	fields: () => Record<string, unknown>,
+): Pick<Log, L> {
+	const bound = levels.map((level) => [
+		level,
+		(own: Record<string, unknown>, message: string) => log[level]({ ...fields(), ...own }, message),
+	]);
+	return Object.fromEntries(bound) as Pick<Log, L>;
 }

@@ -1,5 +1,7 @@
 import { expect, it } from "vitest";
-import { loggedMetrics, METRICS, type MetricName } from "./metrics.ts";
+import { METRICS, type MetricDefinition } from "./metric-names.ts";
+import { loggedMetrics, noMetrics } from "./metrics.ts";
+import { Totals } from "./totals.ts";
 
 it("a measurement is one debug line with its name, value, unit and dimensions", () => {
 	const lines: Record<string, unknown>[] = [];
@@ -12,7 +14,35 @@ it("a measurement is one debug line with its name, value, unit and dimensions", 
 	]);
 });
 
-it("nothing that there are many of tells series apart", () => {
-	const dimensions = new Set((Object.keys(METRICS) as MetricName[]).flatMap((name): string[] => [...METRICS[name].dimensions]));
-	expect([...dimensions]).toEqual(["direction"]);
+it("nothing that there are many of tells series apart: a region has fewer than 130 of them, whatever happens", () => {
+	const all: MetricDefinition[] = Object.values(METRICS);
+	expect([...new Set(all.flatMap(({ dimensions }) => Object.keys(dimensions)))].sort()).toEqual([
+		"code",
+		"direction",
+		"operation",
+		"outcome",
+		"reason",
+	]);
+	const series = all.reduce(
+		(sum, { dimensions }) => sum + Object.values(dimensions).reduce((product, values) => product * values.length, 1),
+		0,
+	);
+	expect(series).toBeLessThan(130);
+});
+
+it("totals for Prometheus: counters add up, gauges are the latest, of distributions sum and count", () => {
+	const totals = new Totals(noMetrics);
+	totals.record("CallAttempts", 1, { direction: "inbound" });
+	totals.record("CallAttempts", 2, { direction: "inbound" });
+	totals.record("FreeSlots", 9);
+	totals.record("FreeSlots", 7);
+	totals.record("CallRoundTrip", 20);
+	totals.record("CallRoundTrip", 30);
+	expect(totals.exposition().split("\n")).toEqual([
+		'trunkline_call_attempts_total{direction="inbound"} 3',
+		"trunkline_free_slots 7",
+		"trunkline_call_round_trip_sum 50",
+		"trunkline_call_round_trip_count 2",
+		"",
+	]);
 });
