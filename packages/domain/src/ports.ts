@@ -1,6 +1,7 @@
 import type {
 	CallEnd,
 	CallRecord,
+	CallTrace,
 	CommandMessage,
 	DialMessage,
 	DispatchRule,
@@ -178,7 +179,7 @@ export interface ClaimedEvents {
 export interface EventOutbox {
 	/** Ids of at most `limit` calls whose time has come. */
 	dueCalls(now: number, limit: number): Promise<string[]>;
-	/** undefined: nothing is to be delivered, or somebody else is at it until his `until`. */
+	/** undefined: nothing is due at `now`, or somebody else is at it until his `until`. */
 	claimEvents(callId: string, now: number, until: number): Promise<ClaimedEvents | undefined>;
 	/**
 	 * Gives the call back. `nextAt` unset: all is delivered; unless the call has gone on meanwhile, it leaves the outbox. False when the claim was over and
@@ -191,6 +192,14 @@ export interface EventOutbox {
 export interface RecordingStore {
 	/** `content` in order and once. Rejects, and keeps nothing, when it cannot be kept whole. */
 	putRecording(key: string, content: AsyncIterable<Uint8Array>): Promise<void>;
+}
+
+/** Traces of the calls of one region. */
+export interface TraceStore {
+	/** In the place of what is there of the call. */
+	putTrace(trace: CallTrace): Promise<void>;
+	/** undefined: there is none, or none any more */
+	getTrace(projectId: string, callId: string): Promise<CallTrace | undefined>;
 }
 
 /** Where projects' events go. */

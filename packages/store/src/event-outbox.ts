@@ -48,8 +48,9 @@ export class DynamoEventOutbox implements EventOutbox {
 		const claim = randomUUID();
 		const item = await this.#update(callId, {
 			UpdateExpression: "SET eventsClaim = :claim, eventsClaimedUntil = :until, outboxDue = :due",
-			ConditionExpression: "attribute_exists(outbox) AND (attribute_not_exists(eventsClaimedUntil) OR eventsClaimedUntil <= :now)",
-			values: { ":claim": claim, ":until": until, ":due": keys.sortable(until), ":now": now },
+			ConditionExpression:
+				"attribute_exists(outbox) AND outboxDue <= :nowSortable AND (attribute_not_exists(eventsClaimedUntil) OR eventsClaimedUntil <= :now)",
+			values: { ":claim": claim, ":until": until, ":due": keys.sortable(until), ":now": now, ":nowSortable": keys.sortable(now) },
 			// The SDK repeats a request whose answer was lost.
 			isDone: (stored) => stored["eventsClaim"] === claim,
 		});

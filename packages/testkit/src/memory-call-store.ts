@@ -92,7 +92,7 @@ export class MemoryCallStore implements CallStore, EventOutbox {
 	async claimEvents(callId: string, now: number, until: number): Promise<ClaimedEvents | undefined> {
 		const record = this.#calls.get(callId);
 		const entry = this.#outbox.get(callId);
-		if (record === undefined || entry === undefined || entry.claimedUntil > now) return undefined;
+		if (record === undefined || entry === undefined || entry.claimedUntil > now || entry.due > now) return undefined;
 		const claim = `claim-${++this.#claims}`;
 		this.#outbox.set(callId, { due: until, claim, claimedUntil: until });
 		return structuredClone({ record, deliveries: this.#deliveries.get(callId) ?? {}, claim });
