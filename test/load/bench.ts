@@ -1,18 +1,25 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { measureCrowd, measureJoins } from "./joins.ts";
 import { type BenchOptions, HELP, readOptions } from "./options.ts";
 import { measureOpus } from "./opus.ts";
+import { measureOpusCalls } from "./opus-calls.ts";
 import { measureOutbound } from "./outbound.ts";
-import { measurePairs, provisionPairs } from "./pairs.ts";
+import { measurePairs, type PairsResult, provisionPairs } from "./pairs.ts";
 import { Program } from "./processes.ts";
 import { report, type Shape } from "./report.ts";
+import { heldOf } from "./soak/growth.ts";
 import { startRooms, startSystem, type System } from "./systems.ts";
 import { watch } from "./window.ts";
 
 const IDLE_MS = 2_000;
 /** The first calls of a process also pay for the compiler. */
 const WARM_UP = { calls: 4, ms: 2_000 };
+/** calls that speak while others are set up */
+const RUNNING = 10;
 /** By then the calls before are over on their side, too: records written, rooms left. */
 const SETTLE_MS = 1_000;
+/** Nothing is left of the calls that warm up. */
+const CLOSED_MS = 3_000;
 
 const say = (line: string): boolean => process.stderr.write(`bench: ${line}\n`);
 
@@ -39,34 +46,41 @@ async function main(): Promise<void> {
 async function separate(options: BenchOptions): Promise<Shape> {
 	const rooms = await startRooms(process.env);
 	const name = rooms.program === undefined ? "rooms on LIVEKIT_URL" : "rooms in another process";
-	const shape = await measure(name, await startSystem(rooms, options.profile), options, options.opus);
+	const shape = await measure(name, await startSystem(rooms, options), options, options.opus);
 	await rooms.program?.stop();
 	return shape;
 }
 
 async function whole(options: BenchOptions): Promise<Shape> {
-	return measure("all of `npm start` in one process", await startSystem(undefined, options.profile), options, false);
+	return measure("all of `npm start` in one process", await startSystem(undefined, options), options, false);
 }
 
 async function measure(name: string, system: System, options: BenchOptions, opus: boolean): Promise<Shape> {
 	try {
 		say(`${name}, process ${system.program.pid}: idle`);
 		const { cpuPercent: idlePercent } = await watch(system, IDLE_MS);
-		const numbers = await provisionPairs(system, Math.max(WARM_UP.calls, ...options.calls) / 2);
+		const most = Math.max(WARM_UP.calls, options.joins + RUNNING, ...options.calls.map((calls) => (opus ? 2 * calls : calls)));
+		const numbers = await provisionPairs(system, Math.ceil(most / 2), options.srtp !== undefined);
 		say(`${WARM_UP.calls} calls to warm up`);
 		await measurePairs(system, numbers, WARM_UP.calls, WARM_UP.ms);
-		const shape: Shape = { name, idlePercent, pairs: [], outbound: undefined, opus: undefined };
-		for (const calls of options.calls) {
-			await delay(SETTLE_MS);
-			say(`${calls} calls for ${options.seconds} s`);
-			shape.pairs.push(await measurePairs(system, numbers, calls, options.seconds * 1_000));
-		}
+		await delay(CLOSED_MS);
+		await system.probe("collected");
+		const held = heldOf(await system.probe("collected"), undefined);
+		const shape: Shape = { name, idlePercent, held, pairs: [], joins: [], outbound: undefined, opusCalls: [], opus: undefined };
+		for (const calls of options.calls) shape.pairs.push(...(await pairs(system, numbers, calls, options)));
+		await measureSetUps(system, numbers, options, shape);
 		if (options.dials > 0) {
 			await delay(SETTLE_MS);
 			say(`${options.dials} outbound calls`);
 			shape.outbound = await measureOutbound(system, options.dials);
 		}
 		if (opus) {
+			for (const calls of options.calls) {
+				await delay(SETTLE_MS);
+				say(`${calls} calls with Opus participants for ${options.seconds} s`);
+				shape.opusCalls.push(await measureOpusCalls(system, numbers, calls, options.seconds * 1_000));
+			}
+			await delay(SETTLE_MS);
 			say(`a call with an Opus participant for ${options.seconds} s`);
 			shape.opus = await measureOpus(system, numbers[0] ?? "", "bench-0", options.seconds * 1_000);
 		}
@@ -74,6 +88,32 @@ async function measure(name: string, system: System, options: BenchOptions, opus
 	} finally {
 		await system.stop();
 	}
+}
+
+async function measureSetUps(system: System, numbers: readonly string[], options: BenchOptions, shape: Shape): Promise<void> {
+	for (const running of options.joins > 0 ? [0, RUNNING] : []) {
+		await delay(SETTLE_MS);
+		say(`${options.joins} set-ups at 50 a second beside ${running} calls`);
+		shape.joins.push(await measureJoins(system, numbers, options.joins, running));
+	}
+	if (options.crowd > 0) {
+		await delay(SETTLE_MS);
+		say(`${options.crowd} callers into one room`);
+		shape.joins.push(await measureCrowd(system, numbers[0] ?? "", options.crowd));
+	}
+}
+
+/** Encrypted ones stand between two in the clear: what the machine does meanwhile is in both. */
+async function pairs(system: System, numbers: readonly string[], calls: number, options: BenchOptions): Promise<PairsResult[]> {
+	const { seconds, srtp: suite, profileHeap } = options;
+	const results: PairsResult[] = [];
+	for (const encrypted of suite === undefined ? [false] : [false, true, true, false]) {
+		await delay(SETTLE_MS);
+		say(`${calls} calls${encrypted ? `, ${suite},` : ""} for ${seconds} s`);
+		const srtp = encrypted && suite !== undefined ? { srtp: { suites: [suite] } } : {};
+		results.push(await measurePairs(system, numbers, calls, seconds * 1_000, { ...srtp, profileHeap }));
+	}
+	return results;
 }
 
 /** Ctrl-C: what was started is ended first. A second one means now. */

@@ -81,7 +81,7 @@ async function main(): Promise<void> {
 	const ms = Number(values.seconds) * 1_000;
 	try {
 		const rooms = await startRooms(process.env);
-		const system = await startSystem(rooms, undefined);
+		const system = await startSystem(rooms);
 		process.stdout.write("| flood | rate /s | sent | answered | gap ms | CPU % | memory MB |\n|---|---|---|---|---|---|---|\n");
 		const live = await dial(system, Number(values.calls));
 		await row(live, system, "none", 0, ms);

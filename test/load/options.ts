@@ -1,4 +1,6 @@
 import { parseArgs } from "node:util";
+import type { CryptoSuite } from "@trunkline/sdp";
+import { SRTP_SUITES } from "@trunkline/srtp";
 
 export const HELP = `npm run bench: what a call costs and how late it sounds, on this machine
 
@@ -7,8 +9,14 @@ export const HELP = `npm run bench: what a call costs and how late it sounds, on
   --calls 2,10,20   calls at a time, in pairs (even numbers)
   --seconds 8       how long each number of calls is measured
   --dials 20        outbound calls whose set-up is timed (0 = none)
-  --opus            also calls with an Opus participant (@livekit/rtc-node) as the far side
+  --joins N         also N set-ups at 50 a second, two in each room, alone and beside 10 calls that run (default 0)
+  --crowd N         also N callers into one room, 70 ms apart (default 0)
+  --opus            also calls with Opus participants: each number of them, and one whose far side is @livekit/rtc-node
+  --srtp            each number of calls in the clear, twice encrypted, in the clear: what encryption costs
+  --suite NAME      of --srtp (AES_CM_128_HMAC_SHA1_80)
   --no-whole        without the rows of "npm start" as it is, embedded rooms in the same process
+  --workers 1       threads for audio (0 = in the main one)
+  --profile-heap    what is allocated for each packet, by function (V8's sampling profiler; it costs time, so look at nothing else then)
   --profile DIR     CPU profile of the measured process (node --cpu-prof) into this folder
   --help
 
@@ -24,8 +32,14 @@ export interface BenchOptions {
 	calls: number[];
 	seconds: number;
 	dials: number;
+	joins: number;
+	crowd: number;
 	opus: boolean;
+	/** undefined = without */
+	srtp?: CryptoSuite;
+	profileHeap: boolean;
 	whole: boolean;
+	workers: number;
 	profile?: string;
 }
 
@@ -39,8 +53,14 @@ export function readOptions(args: readonly string[]): BenchOptions {
 			calls: { type: "string", default: "2,10,20" },
 			seconds: { type: "string", default: "8" },
 			dials: { type: "string", default: "20" },
+			joins: { type: "string", default: "0" },
+			crowd: { type: "string", default: "0" },
 			opus: { type: "boolean", default: false },
+			srtp: { type: "boolean", default: false },
+			suite: { type: "string", default: "AES_CM_128_HMAC_SHA1_80" },
+			"profile-heap": { type: "boolean", default: false },
 			whole: { type: "boolean", default: true },
+			workers: { type: "string", default: "1" },
 			profile: { type: "string" },
 		},
 	});
@@ -51,10 +71,22 @@ export function readOptions(args: readonly string[]): BenchOptions {
 		calls,
 		seconds: numberIn("--seconds", values.seconds, 2, 600),
 		dials: numberIn("--dials", values.dials, 0, 1_000),
+		joins: numberIn("--joins", values.joins, 0, 2_000),
+		crowd: numberIn("--crowd", values.crowd, 0, 200),
 		opus: values.opus,
 		whole: values.whole,
+		profileHeap: values["profile-heap"],
+		...(values.srtp ? { srtp: suiteOf(values.suite) } : {}),
+		workers: numberIn("--workers", values.workers, 0, 64),
 		...(values.profile === undefined ? {} : { profile: values.profile }),
 	};
+}
+
+function suiteOf(name: string): CryptoSuite {
+	const suites = Object.keys(SRTP_SUITES) as CryptoSuite[];
+	const suite = suites.find((each) => each === name);
+	if (suite === undefined) throw new Error(`--suite ${name}: must be one of ${suites.join(", ")}`);
+	return suite;
 }
 
 function numberIn(option: string, text: string, least: number, most: number): number {

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { decodeG711 } from "@trunkline/audio";
-import { type OutgoingCall, Phone } from "@trunkline/phone";
+import { type OutgoingCall, Phone, type PhoneSrtp } from "@trunkline/phone";
 import { BurstListener, BurstSpeaker, matchBursts, PERIOD_MS } from "./bursts.ts";
+import { openSockets } from "./processes.ts";
+import { type Held, heldOf } from "./soak/growth.ts";
 import type { System } from "./systems.ts";
 import { watch, type Window } from "./window.ts";
 
@@ -12,10 +14,15 @@ const AUDIO_WITHIN_MS = 10_000;
 /** What was said last is heard by then. */
 const LAST_BURST_MS = 500;
 const FRAME_MS = 20;
+/** of SIPMediaEncryption */
+const ALLOWED = 1;
 
 export interface PairsResult {
 	calls: number;
+	encrypted: boolean;
 	window: Window;
+	/** after a garbage collection, with these calls */
+	held: Held;
 	/** ms */
 	delays: number[];
 	missedBursts: number;
@@ -26,7 +33,7 @@ export interface PairsResult {
 }
 
 /** One telephone of a pair. */
-class Caller {
+export class Caller {
 	readonly call: OutgoingCall;
 	readonly speaker: BurstSpeaker;
 	readonly listener = new BurstListener();
@@ -48,11 +55,11 @@ class Caller {
 }
 
 /** A trunk, a rule and a room for each pair, to be used by any number of runs; gives the numbers to dial. */
-export async function provisionPairs(system: System, pairs: number): Promise<string[]> {
+export async function provisionPairs(system: System, pairs: number, encrypts = false): Promise<string[]> {
 	const numbers: string[] = [];
 	for (let pair = 0; pair < pairs; pair++) {
 		const number = `+1555${String(1_000_000 + pair)}`;
-		const trunk = await system.sip.createSipInboundTrunk(`bench ${pair}`, [number]);
+		const trunk = await system.sip.createSipInboundTrunk(`bench ${pair}`, [number], encrypts ? { mediaEncryption: ALLOWED } : {});
 		await system.sip.createSipDispatchRule(
 			{ type: "direct", roomName: `bench-${pair}`, pin: "" },
 			{ name: `bench ${pair}`, trunkIds: [trunk.sipTrunkId] },
@@ -63,23 +70,30 @@ export async function provisionPairs(system: System, pairs: number): Promise<str
 }
 
 /** `calls` telephones, two in each room, speak bursts to each other for `ms`. */
-export async function measurePairs(system: System, numbers: readonly string[], calls: number, ms: number): Promise<PairsResult> {
+export async function measurePairs(
+	system: System,
+	numbers: readonly string[],
+	calls: number,
+	ms: number,
+	{ srtp, profileHeap = false }: { srtp?: PhoneSrtp; profileHeap?: boolean } = {},
+): Promise<PairsResult> {
 	const phone = await Phone.open({ record: false });
 	try {
-		const callers = await dialPairs(system, phone, numbers, calls);
+		const callers = await dialPairs(system, phone, numbers, calls, srtp);
 		await audioFlows(callers);
 		const before = callers.map(({ call }) => call.stats());
-		const window = await watch(system, ms);
+		const window = await watch(system, ms, profileHeap);
 		const after = callers.map(({ call }) => call.stats());
 		await delay(LAST_BURST_MS);
+		// after the window: the collection would be heard in it
+		const held = heldOf(await system.probe("collected"), openSockets(system.program.pid));
 		const matched = callers.map(({ speaker }, index) =>
 			matchBursts(speaker.sentAt, partnerOf(callers, index).listener.heardAt, window.from, window.until),
 		);
 		const grown = (field: "packetsLost" | "packetsReceived"): number =>
 			callers.reduce((sum, _caller, index) => sum + (after[index]?.[field] ?? 0) - (before[index]?.[field] ?? 0), 0);
 		return {
-			calls,
-			window,
+			...{ calls, window, held, encrypted: srtp !== undefined },
 			delays: matched.flatMap(({ delays }) => delays),
 			missedBursts: matched.reduce((sum, { missed }) => sum + missed, 0),
 			packetsLost: grown("packetsLost"),
@@ -91,7 +105,13 @@ export async function measurePairs(system: System, numbers: readonly string[], c
 	}
 }
 
-async function dialPairs(system: System, phone: Phone, numbers: readonly string[], calls: number): Promise<Caller[]> {
+async function dialPairs(
+	system: System,
+	phone: Phone,
+	numbers: readonly string[],
+	calls: number,
+	srtp: PhoneSrtp | undefined,
+): Promise<Caller[]> {
 	const callers: Caller[] = [];
 	for (let index = 0; index < calls; index++) {
 		const number = numbers[index >> 1] ?? "";
@@ -99,6 +119,7 @@ async function dialPairs(system: System, phone: Phone, numbers: readonly string[
 			from: `+1444${String(1_000_000 + index)}`,
 			codecs: ["PCMU"],
 			timeoutMs: ANSWER_WITHIN_MS,
+			...(srtp && { srtp }),
 		});
 		callers.push(new Caller(call, (index * PERIOD_MS) / calls));
 		// The second of a pair follows at once: the first is answered when there is somebody in the room to hear it.
@@ -109,7 +130,7 @@ async function dialPairs(system: System, phone: Phone, numbers: readonly string[
 }
 
 /** Resolves when everybody has heard the partner. */
-async function audioFlows(callers: readonly Caller[]): Promise<void> {
+export async function audioFlows(callers: readonly { listener: BurstListener }[]): Promise<void> {
 	const deadline = performance.now() + AUDIO_WITHIN_MS;
 	while (callers.some(({ listener }) => listener.heardAt.length === 0)) {
 		if (performance.now() > deadline) {

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { ProbeAnswer, ProbeQuestion } from "./probe-protocol.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const START_WITHIN_MS = 20_000;
@@ -12,6 +13,7 @@ const STOP_WITHIN_MS = 6_000;
 /** USER_HZ of Linux, the unit of /proc's CPU times: 100 on every architecture that Node runs on */
 const TICKS_PER_SECOND = 100;
 const KEPT_OUTPUT = 4_000;
+const PROBE_WITHIN_MS = 10_000;
 
 /** A Node program of this repository in a process of its own, until `stop`. */
 export class Program {
@@ -19,6 +21,7 @@ export class Program {
 	readonly #child: ChildProcess;
 	readonly #name: string;
 	#output = "";
+	#questions = 0;
 
 	/** Starts `script` (path from the root of the repository) and waits until it has printed `ready`. */
 	static async start(
@@ -46,7 +49,7 @@ export class Program {
 		this.#child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...nodeArgs, script], {
 			cwd: ROOT,
 			env: { ...process.env, NODE_ENV: "production", ...env },
-			stdio: ["ignore", "pipe", "pipe"],
+			stdio: ["ignore", "pipe", "pipe", "ipc"],
 		});
 		Program.#running.add(this);
 		this.#child.once("exit", () => Program.#running.delete(this));
@@ -57,6 +60,24 @@ export class Program {
 
 	get pid(): number {
 		return this.#child.pid ?? 0;
+	}
+
+	/** What the probe in it says; `workers`: threads besides the main one. Rejects when there is no probe. */
+	ask(what: ProbeQuestion["what"], workers: number): Promise<ProbeAnswer> {
+		const id = ++this.#questions;
+		return new Promise((resolve, reject) => {
+			const timer = setTimeout(() => settle(() => reject(new Error(`the ${this.#name} tells nothing of itself`))), PROBE_WITHIN_MS);
+			const onMessage = (message: unknown): void => {
+				if ((message as ProbeAnswer).id === id) settle(() => resolve(message as ProbeAnswer));
+			};
+			const settle = (then: () => void): void => {
+				clearTimeout(timer);
+				this.#child.off("message", onMessage);
+				then();
+			};
+			this.#child.on("message", onMessage);
+			this.#child.send({ id, workers, what } satisfies ProbeQuestion);
+		});
 	}
 
 	/** SIGTERM, and SIGKILL when that has not helped. */
@@ -105,6 +126,24 @@ export function cpuMs(pid: number): number | undefined {
 export function residentMb(pid: number): number | undefined {
 	const kb = /^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`) ?? "")?.[1];
 	return kb === undefined ? undefined : Number(kb) / 1024;
+}
+
+/** Sockets that a process has open; undefined where there is no /proc. */
+export function openSockets(pid: number): number | undefined {
+	try {
+		return readdirSync(`/proc/${pid}/fd`).filter((fd) => isSocket(`/proc/${pid}/fd/${fd}`)).length;
+	} catch {
+		return undefined;
+	}
+}
+
+function isSocket(path: string): boolean {
+	try {
+		return readlinkSync(path).startsWith("socket:");
+	} catch {
+		// closed meanwhile
+		return false;
+	}
 }
 
 /** CPU time that all programs of the machine have used, ms; undefined where there is no /proc. */

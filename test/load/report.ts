@@ -1,7 +1,11 @@
 import { cpus } from "node:os";
+import type { JoinsResult } from "./joins.ts";
 import type { OpusResult } from "./opus.ts";
+import { allocatedBy } from "./allocations.ts";
+import type { OpusCallsResult } from "./opus-calls.ts";
 import type { OutboundResult } from "./outbound.ts";
 import type { PairsResult } from "./pairs.ts";
+import type { Held } from "./soak/growth.ts";
 import { spread } from "./statistics.ts";
 
 export interface Shape {
@@ -9,12 +13,19 @@ export interface Shape {
 	name: string;
 	/** of a core, without calls; undefined = not available */
 	idlePercent: number | undefined;
+	/** without calls, after those that warm up */
+	held: Held;
 	pairs: PairsResult[];
+	joins: JoinsResult[];
 	outbound: OutboundResult | undefined;
+	opusCalls: OpusCallsResult[];
 	opus: OpusResult | undefined;
 }
 
 const NOT_AVAILABLE = "n/a";
+const FRAME_MS = 20;
+/** rows of the allocation profile */
+const ALLOCATORS = 25;
 
 /** The whole result as Markdown. */
 export function report(shapes: readonly Shape[], date: Date): string {
@@ -29,13 +40,16 @@ export function report(shapes: readonly Shape[], date: Date): string {
 				"room server, % per call",
 				"mouth to ear, p50 / p95 / max ms",
 				"packets lost",
+				"late frames",
 				"INVITE → 200, p50 / p95 ms",
 				"memory, MB",
+				"of it per call: resident / heap / external, MB",
 				"other programs, % of a core",
 			],
-			shapes.flatMap((shape) => shape.pairs.map((result) => pairsRow(shape.name, result))),
+			shapes.flatMap((shape) => shape.pairs.map((result) => pairsRow(shape, result))),
 		),
 		...shapes.flatMap(sentences),
+		...shapes.flatMap(allocations),
 		...(shapes.some(({ idlePercent }) => idlePercent === undefined)
 			? ["", "CPU time and memory are read from /proc, which this system does not have."]
 			: []),
@@ -43,25 +57,33 @@ export function report(shapes: readonly Shape[], date: Date): string {
 	].join("\n");
 }
 
-function pairsRow(name: string, result: PairsResult): string[] {
+function pairsRow({ name, held }: Shape, result: PairsResult): string[] {
 	const { calls, window, delays, setUps } = result;
 	const perCall = (percent: number | undefined): string => fixed(percent === undefined ? undefined : percent / calls, 2);
 	const missed = result.missedBursts === 0 ? "" : `, ${result.missedBursts} tones not heard`;
 	return [
-		name,
+		result.encrypted ? `${name}, SRTP` : name,
 		String(calls),
 		perCall(window.cpuPercent),
 		perCall(window.roomsPercent),
 		three(delays),
 		`${result.packetsLost} of ${result.packetsReceived + result.packetsLost}${missed}`,
+		String(window.lateFrames),
 		two(setUps),
 		fixed(window.memoryMb, 0),
+		(["rss", "heap", "external"] as const).map((kind) => fixed((result.held[kind] - held[kind]) / 1e6 / calls, 2)).join(" / "),
 		fixed(window.othersPercent, 0),
 	];
 }
 
-function sentences({ name, idlePercent, outbound, opus }: Shape): string[] {
-	const lines = ["", `**${name}**: ${fixed(idlePercent, 1)} % of a core without calls.`];
+function sentences({ name, idlePercent, pairs, joins, outbound, opusCalls, opus }: Shape): string[] {
+	const lines = [
+		"",
+		`**${name}**: ${fixed(idlePercent, 1)} % of a core without calls.`,
+		...encryption(pairs),
+		...opusCalls.map(opusSentence),
+	];
+	for (const result of joins) lines.push(joinsSentence(result));
 	if (outbound !== undefined) {
 		lines.push(
 			`Outbound (${outbound.answered.length} calls, the callee answers at once): API call → INVITE p50 / p95 ${two(outbound.invited)} ms, ` +
@@ -77,6 +99,55 @@ function sentences({ name, idlePercent, outbound, opus }: Shape): string[] {
 		);
 	}
 	return lines;
+}
+
+function joinsSentence({ setUps, running, failed, answered, cpuMsPerSetUp, roomsMsPerSetUp, worstGapMs }: JoinsResult): string {
+	const gap = worstGapMs === undefined ? "" : `; longest gap in the audio of the ${running} running calls ${fixed(worstGapMs, 0)} ms`;
+	return (
+		`${setUps} set-ups${running === 0 ? "" : ` beside ${running} calls`}: ${failed} not answered, INVITE → 200 p50 / p95 / max ${three(answered)} ms, ` +
+		`${fixed(cpuMsPerSetUp, 1)} ms of CPU each (room server ${fixed(roomsMsPerSetUp, 1)} ms)${gap}.`
+	);
+}
+
+/** What encrypted calls cost beside those in the clear of the same run. */
+function encryption(pairs: readonly PairsResult[]): string[] {
+	const counts = [...new Set(pairs.filter(({ encrypted }) => encrypted).map(({ calls }) => calls))];
+	return counts.map((calls) => {
+		const cost = (encrypted: boolean): number => {
+			const rows = pairs.filter((row) => row.calls === calls && row.encrypted === encrypted);
+			return rows.reduce((sum, { window }) => sum + (window.cpuPercent ?? Number.NaN), 0) / rows.length / calls;
+		};
+		const [clear, secure] = [cost(false), cost(true)];
+		return `SRTP, ${calls} calls: ${fixed(secure, 2)} % of a core per call against ${fixed(clear, 2)} in the clear: ${fixed((secure / clear - 1) * 100, 0)} % more.`;
+	});
+}
+
+function opusSentence({ calls, window, toParticipant, toTelephone, missedBursts }: OpusCallsResult): string {
+	const percent = window.cpuPercent === undefined ? undefined : window.cpuPercent / calls;
+	return (
+		`${calls} calls with Opus participants: ${fixed(percent, 2)} % of a core per call, telephone → participant p50 / p95 / max ` +
+		`${three(toParticipant)} ms, participant → telephone ${three(toTelephone)} ms, ${window.lateFrames} late frames` +
+		`${missedBursts === 0 ? "" : `, ${missedBursts} tones not heard`}, other programs ${fixed(window.othersPercent, 0)} % of a core.`
+	);
+}
+
+/** Where bytes are allocated while packets flow. */
+function allocations(shape: Shape): string[] {
+	return shape.pairs.flatMap(({ calls, window }) => {
+		if (window.allocations === undefined) return [];
+		// each call's in both directions
+		const packets = (calls * 2 * (window.until - window.from)) / FRAME_MS;
+		const all = allocatedBy(window.allocations);
+		const perPacket = (bytes: number): string => (bytes / packets).toFixed(0);
+		const total = all.reduce((sum, { bytes }) => sum + bytes, 0);
+		return [
+			...["", `Allocated with ${calls} calls: ${perPacket(total)} bytes of V8's heap per packet of a telephone.`, ""],
+			...table(
+				["function", "bytes per packet"],
+				all.slice(0, ALLOCATORS).map(({ where, bytes }) => [`\`${where}\``, perPacket(bytes)]),
+			),
+		];
+	});
 }
 
 function machine(): string {

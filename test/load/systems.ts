@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SipClient } from "livekit-server-sdk";
+import type { ProbeAnswer, ProbeQuestion } from "./probe-protocol.ts";
 import { freePort, Program } from "./processes.ts";
 
 /** Where rooms are, and the keys to them. */
@@ -19,6 +20,8 @@ export interface System {
 	sipPort: number;
 	sip: SipClient;
 	rooms: Rooms;
+	/** what threads hold and have allocated */
+	probe(what: ProbeQuestion["what"]): Promise<ProbeAnswer>;
 	stop(): Promise<void>;
 }
 
@@ -38,7 +41,10 @@ export async function startRooms(env: Record<string, string | undefined>): Promi
 }
 
 /** `npm start` in a data directory of its own: with `rooms` it joins those, without it has its embedded ones. */
-export async function startSystem(rooms: Rooms | undefined, profileDir: string | undefined): Promise<System> {
+export async function startSystem(
+	rooms: Rooms | undefined,
+	{ profile, workers = 1 }: { profile?: string | undefined; workers?: number } = {},
+): Promise<System> {
 	const dataDir = mkdtempSync(join(tmpdir(), "trunkline-bench-"));
 	const [port, sipPort] = await Promise.all([freePort("TCP"), freePort("UDP")]);
 	const remove = (): void => rmSync(dataDir, { recursive: true, force: true });
@@ -55,11 +61,15 @@ export async function startSystem(rooms: Rooms | undefined, profileDir: string |
 				DATA_DIR: dataDir,
 				LOG_LEVEL: "error",
 				MAX_CALLS: "1000",
+				MEDIA_WORKERS: String(workers),
 				LIVEKIT_URL: rooms?.url ?? "",
 				LIVEKIT_API_KEY: rooms?.apiKey ?? "",
 				LIVEKIT_API_SECRET: rooms?.apiSecret ?? "",
 			},
-			nodeArgs: profileDir === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileDir}`],
+			nodeArgs: [
+				...["--expose-gc", "--import", import.meta.resolve("./probe.ts")],
+				...(profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`]),
+			],
 			ready: "Trunkline is running",
 		});
 		const access = rooms ?? { url: `ws://127.0.0.1:${port}`, apiKey: "devkey", apiSecret: "secret" };
@@ -68,6 +78,7 @@ export async function startSystem(rooms: Rooms | undefined, profileDir: string |
 			sipPort,
 			sip: new SipClient(`http://127.0.0.1:${port}`, access.apiKey, access.apiSecret),
 			rooms: access,
+			probe: (what) => program.ask(what, workers),
 			stop: async () => {
 				await program.stop();
 				remove();

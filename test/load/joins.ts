@@ -1,0 +1,158 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { type OutgoingCall, Phone } from "@trunkline/phone";
+import { cpuMs } from "./processes.ts";
+import type { System } from "./systems.ts";
+
+/** Two calls each: 50 set-ups a second. */
+const PAIR_EVERY_MS = 40;
+const ANSWER_WITHIN_MS = 15_000;
+/** Answered calls stay so long: what is measured are set-ups, not calls. */
+const STAY_MS = 300;
+/** after which what the last set-ups cost is in the figures */
+const AFTER_MS = 500;
+/** Callers of one room come so far apart. */
+const CROWD_EVERY_MS = 70;
+
+export interface JoinsResult {
+	setUps: number;
+	/** calls that ran on meanwhile */
+	running: number;
+	/** not answered within 15 s */
+	failed: number;
+	/** INVITE → 200, ms */
+	answered: number[];
+	/** of the system under test: CPU during the set-ups, without what idling and the running calls cost, ms; undefined where there is no /proc */
+	cpuMsPerSetUp: number | undefined;
+	/** the same of the room server, where it is a process of its own and ours */
+	roomsMsPerSetUp: number | undefined;
+	/** the longest time between two packets that a running call's telephone received, ms */
+	worstGapMs: number | undefined;
+}
+
+/** Sets `count` calls up at 50 a second, two in each room, while `running` others speak. */
+export async function measureJoins(system: System, numbers: readonly string[], count: number, running: number): Promise<JoinsResult> {
+	const phone = await Phone.open({ record: false });
+	// a telephone of its own: what it is busy with must not look like the system's gap
+	const others = await Phone.open({ record: false });
+	try {
+		const gaps = await startRunning(system, others, numbers.slice(0, running / 2));
+		const before = await costOf(system, 1_000, () => delay(1_000));
+		gaps.reset();
+		const answered: number[] = [];
+		let failed = 0;
+		const during = await costOf(system, undefined, async () => {
+			const calls: Promise<void>[] = [];
+			for (let index = 0; index < count; index++) {
+				const number = numbers[(running >> 1) + (index >> 1)] ?? "";
+				const call = await dial(system, phone, number, index);
+				calls.push(settle(call, answered, () => (failed += 1)));
+				if (index % 2 === 1) await delay(PAIR_EVERY_MS);
+			}
+			await Promise.all(calls);
+			await delay(AFTER_MS);
+		});
+		return {
+			...{ setUps: count, running, failed, answered },
+			cpuMsPerSetUp: perSetUp(before.system, during.system, during.ms, count),
+			roomsMsPerSetUp: perSetUp(before.rooms, during.rooms, during.ms, count),
+			worstGapMs: running === 0 ? undefined : gaps.worst(),
+		};
+	} finally {
+		await Promise.all([phone.close(), others.close()]);
+	}
+}
+
+/** `count` callers of one room, one every 70 ms, who stay. */
+export async function measureCrowd(system: System, number: string, count: number): Promise<JoinsResult> {
+	const phone = await Phone.open({ record: false });
+	try {
+		const answered: number[] = [];
+		let failed = 0;
+		const calls: OutgoingCall[] = [];
+		const before = await costOf(system, 1_000, () => delay(1_000));
+		const during = await costOf(system, undefined, async () => {
+			for (let index = 0; index < count; index++) {
+				calls.push(await dial(system, phone, number, index));
+				await delay(CROWD_EVERY_MS);
+			}
+			await Promise.all(calls.map((call) => timed(call, answered).catch(() => (failed += 1))));
+		});
+		return {
+			...{ setUps: count, running: 0, failed, answered, worstGapMs: undefined },
+			cpuMsPerSetUp: perSetUp(before.system, during.system, during.ms, count),
+			roomsMsPerSetUp: perSetUp(before.rooms, during.rooms, during.ms, count),
+		};
+	} finally {
+		await phone.close();
+	}
+}
+
+function dial(system: System, phone: Phone, number: string, index: number): Promise<OutgoingCall> {
+	const from = `+1444${String(1_000_000 + index)}`;
+	return phone.call(`sip:${number}@127.0.0.1:${system.sipPort}`, { from, codecs: ["PCMU"], timeoutMs: ANSWER_WITHIN_MS });
+}
+
+async function timed(call: OutgoingCall, answered: number[]): Promise<void> {
+	await call.answered();
+	answered.push((call.timing.answeredAt ?? Number.NaN) - call.timing.startedAt);
+}
+
+async function settle(call: OutgoingCall, answered: number[], onFailed: () => void): Promise<void> {
+	try {
+		await timed(call, answered);
+	} catch {
+		return onFailed();
+	}
+	await delay(STAY_MS);
+	call.hangup();
+}
+
+/** Pairs that speak; tells the longest time for which one of them heard nothing. */
+async function startRunning(system: System, phone: Phone, numbers: readonly string[]) {
+	const last = new Map<OutgoingCall, number>();
+	let worst = 0;
+	const calls: OutgoingCall[] = [];
+	for (const number of numbers) {
+		for (const side of [1, 2]) {
+			const call = await dial(system, phone, number, 1_000 * side + calls.length);
+			call.tone(440);
+			call.onRtp((_packet, arrivalMs) => {
+				worst = Math.max(worst, arrivalMs - (last.get(call) ?? arrivalMs));
+				last.set(call, arrivalMs);
+			});
+			calls.push(call);
+		}
+	}
+	await Promise.all(calls.map((call) => call.answered()));
+	return {
+		reset: () => {
+			worst = 0;
+		},
+		worst: () => worst,
+	};
+}
+
+interface Cost {
+	ms: number;
+	/** CPU ms */
+	system: number | undefined;
+	rooms: number | undefined;
+}
+
+/** What processes spend while `work` goes on, or in each `per` ms of it. */
+async function costOf(system: System, per: number | undefined, work: () => Promise<unknown>): Promise<Cost> {
+	const rooms = system.rooms.program;
+	const read = () => ({ at: performance.now(), system: cpuMs(system.program.pid), rooms: rooms && cpuMs(rooms.pid) });
+	const from = read();
+	await work();
+	const until = read();
+	const ms = until.at - from.at;
+	const spent = (a: number | undefined, b: number | undefined): number | undefined =>
+		a === undefined || b === undefined ? undefined : ((b - a) * (per ?? ms)) / ms;
+	return { ms, system: spent(from.system, until.system), rooms: spent(from.rooms, until.rooms) };
+}
+
+/** `before` of each second. */
+function perSetUp(before: number | undefined, during: number | undefined, ms: number, count: number): number | undefined {
+	return before === undefined || during === undefined ? undefined : (during - (before * ms) / 1_000) / count;
+}

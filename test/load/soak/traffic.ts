@@ -1,0 +1,153 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { type CallOptions, type OutgoingCall, Phone } from "@trunkline/phone";
+import { seeded } from "../../quality/network/impairment.ts";
+import { provisionPairs } from "../pairs.ts";
+import type { System } from "../systems.ts";
+
+/** ms */
+const TALK = { least: 5_000, most: 45_000 };
+const PAUSE = { least: 200, most: 3_000 };
+const ANSWER_WITHIN_MS = 15_000;
+/** So often a third call comes, and is given up at once. */
+const GIVEN_UP = 0.2;
+const GIVEN_UP_WITHIN_MS = 30;
+const FRAME_AMPLITUDE = 3_000;
+const STOP_POLL_MS = 20;
+
+/** What the two telephones of a pair speak: every way that audio can go through a node. */
+const KINDS: readonly (readonly [CallOptions, CallOptions])[] = [
+	[{ codecs: ["PCMU"] }, { codecs: ["PCMU"] }],
+	[{ codecs: ["PCMU"] }, { codecs: ["PCMA"] }],
+	[{ codecs: ["opus"] }, { codecs: ["PCMU"] }],
+	[{ codecs: ["G722"] }, { codecs: ["PCMA"] }],
+	[
+		{ codecs: ["PCMU"], srtp: { suites: ["AES_CM_128_HMAC_SHA1_80"] } },
+		{ codecs: ["PCMU"], srtp: { suites: ["AEAD_AES_128_GCM"] } },
+	],
+];
+
+export interface TrafficCounts {
+	/** answered and not yet over */
+	live: number;
+	answered: number;
+	/** taken back by us before they were answered */
+	givenUp: number;
+	/** not answered, though nobody gave them up */
+	failed: number;
+	/** over, and nothing was heard in them */
+	deaf: number;
+}
+
+/** Calls that come and go, in pairs, until they are told to pause. */
+export class Traffic {
+	readonly #system: System;
+	readonly #numbers: readonly string[];
+	readonly #random: () => number;
+	#phone: Phone | undefined;
+	#pairs: Promise<void>[] = [];
+	#on = false;
+	readonly counts: TrafficCounts = { live: 0, answered: 0, givenUp: 0, failed: 0, deaf: 0 };
+	/** of the latest call that failed, for people */
+	why: string | undefined;
+
+	static async prepare(system: System, calls: number, seed: number): Promise<Traffic> {
+		const numbers = await provisionPairs(system, Math.max(1, calls >> 1));
+		const trunks = await system.sip.listSipInboundTrunk();
+		// Telephones that encrypt and those that do not, on the same trunks.
+		await Promise.all(trunks.map(({ sipTrunkId }) => system.sip.updateSipInboundTrunkFields(sipTrunkId, { mediaEncryption: 1 } as object)));
+		return new Traffic(system, numbers, seed);
+	}
+
+	private constructor(system: System, numbers: readonly string[], seed: number) {
+		this.#system = system;
+		this.#numbers = numbers;
+		this.#random = seeded(seed);
+	}
+
+	async begin(): Promise<void> {
+		this.#phone = await Phone.open({ record: false });
+		this.#on = true;
+		this.#pairs = this.#numbers.map((number, index) => this.#pair(number, KINDS[index % KINDS.length] ?? [{}, {}]));
+	}
+
+	/** Everybody hangs up; resolves when all calls are over on our side. */
+	async pause(): Promise<void> {
+		this.#on = false;
+		await Promise.all(this.#pairs);
+		await this.#phone?.close();
+		this.#phone = undefined;
+	}
+
+	async #pair(number: string, kinds: readonly [CallOptions, CallOptions]): Promise<void> {
+		// Not all at once: a hundred calls that begin together would end together.
+		await this.#wait(this.#between(PAUSE));
+		while (this.#on) {
+			const talkMs = this.#between(TALK);
+			// A caller who is alone is not answered: nobody would hear him. So both come and go together.
+			const both = kinds.map((kind) => this.#talk(number, kind, talkMs));
+			if (this.#random() < GIVEN_UP) await this.#giveUp(number, kinds[0]);
+			await Promise.all(both);
+			await this.#wait(this.#between(PAUSE));
+		}
+	}
+
+	async #talk(number: string, kind: CallOptions, talkMs: number): Promise<void> {
+		const { counts } = this;
+		let call: OutgoingCall | undefined;
+		try {
+			call = await this.#dial(number, kind);
+			await call?.answered();
+		} catch (error) {
+			this.why = error instanceof Error ? error.message : String(error);
+			counts.failed += 1;
+			return;
+		}
+		counts.answered += 1;
+		counts.live += 1;
+		await this.#wait(talkMs, call);
+		call?.hangup();
+		await call?.ended();
+		counts.live -= 1;
+		if (call?.stats().packetsReceived === 0) counts.deaf += 1;
+	}
+
+	async #giveUp(number: string, kind: CallOptions): Promise<void> {
+		const call = await this.#dial(number, kind);
+		call?.answered().catch(() => undefined);
+		await delay(this.#random() * GIVEN_UP_WITHIN_MS);
+		call?.hangup();
+		await call?.ended();
+		this.counts.givenUp += 1;
+	}
+
+	async #dial(number: string, kind: CallOptions): Promise<OutgoingCall | undefined> {
+		const from = `+1444${String(1_000_000 + Math.floor(this.#random() * 1_000_000))}`;
+		const target = `sip:${number}@127.0.0.1:${this.#system.sipPort}`;
+		const call = await this.#phone?.call(target, { from, timeoutMs: ANSWER_WITHIN_MS, ...kind });
+		call?.setSource(hum());
+		return call;
+	}
+
+	/** So long, or until a pause, or until the far side hangs up. */
+	async #wait(ms: number, call?: OutgoingCall): Promise<void> {
+		const until = performance.now() + ms;
+		let over = false;
+		void call?.ended().then(() => {
+			over = true;
+		});
+		while (this.#on && !over && performance.now() < until) await delay(STOP_POLL_MS);
+	}
+
+	#between({ least, most }: { least: number; most: number }): number {
+		return least + this.#random() * (most - least);
+	}
+}
+
+/** Something to be heard. */
+function hum(): (frame: Int16Array) => boolean {
+	let phase = 0;
+	return (frame) => {
+		for (let i = 0; i < frame.length; i++) frame[i] = Math.round(FRAME_AMPLITUDE * Math.sin((phase += 0.15)));
+		return true;
+	};
+}
