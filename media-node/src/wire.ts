@@ -17,20 +17,23 @@ import type { Decision } from "./call/state.ts";
 import { secondLegs } from "./call/second-leg.ts";
 import { TrunkLimits } from "./call/trunk-limits.ts";
 import { systemClock } from "./health/clock.ts";
+import { boundLog, noMetrics } from "@trunkline/observability";
 import { MediaEngine } from "./engine/engine.ts";
+import { Gauges, type NodeReading } from "./health/gauges.ts";
 import { Lateness } from "./health/lateness.ts";
 import { RtpMediaPort } from "./media/media-port.ts";
 import { LiveKitRoomConnector } from "./room/livekit-room-connector.ts";
 import { joinToken } from "./room/token.ts";
 import type { LiveKitAccess, MediaNodeOptions, NodeStats } from "./node-options.ts";
 import { contactOf, familiesOf, openSip } from "./sip-options.ts";
+import { NodeTraces } from "./trace/node-traces.ts";
 import type { SipTransport } from "./transport/sip-transport.ts";
 import { AllowedSources } from "./ua/allowed-sources.ts";
 import { Guard } from "./ua/guard.ts";
 import { type InboundTrunks, inboundTrunksOf } from "./ua/inbound-trunks.ts";
 import { SipResolver } from "./ua/dns.ts";
 import { Registrations } from "./ua/registrations.ts";
-import { SipUserAgent } from "./ua/user-agent.ts";
+import { type Refusal, SipUserAgent } from "./ua/user-agent.ts";
 import { Commands } from "./worker/commands.ts";
 import { Intake } from "./worker/intake.ts";
 import { Transfers } from "./worker/transfers.ts";
@@ -57,8 +60,10 @@ export class MediaNode {
 	readonly #transport: SipTransport;
 	readonly #intake: Intake;
 	readonly #commands: Commands | undefined;
+	#gauges: Gauges | undefined;
 	readonly #transfers: Transfers;
 	readonly #registrations: Registrations | undefined;
+	readonly #traces: NodeTraces;
 	#draining = false;
 	/** that are about to become calls */
 	#secondLegs = 0;
@@ -83,6 +88,8 @@ export class MediaNode {
 		// Not waited for: until the list is there strangers are answered, as without one.
 		void node.#sources.start();
 		node.#intake.start();
+		const { metrics } = options;
+		if (metrics !== undefined) node.#gauges = new Gauges({ metrics, read: () => node.#read() });
 		node.#commands?.start();
 		node.#registrations?.start();
 		return node;
@@ -96,16 +103,22 @@ export class MediaNode {
 		this.#engine = engine;
 		this.#media = engine ?? new RtpMediaPort(options.rtp);
 		const clock = systemClock();
-		const { log } = options;
+		const { region, metrics = noMetrics } = options;
+		const log = boundLog(options.log, ["info", "warn", "error"], () => ({ nodeId: this.nodeId, region }));
 		const livekitOf = async (projectId: string): Promise<LiveKitAccess> => (await options.projects?.livekit(projectId)) ?? options.livekit;
 		const mayCall = mayCallWith(options.projects?.policy);
 		this.#transfers = new Transfers({ mayCall, store: options.transferStore, call: (callId) => this.#calls.get(callId), log });
+		const contact = contactOf(options.sip, transport);
+		const projectFor = options.projects?.forInbound ?? (async () => options.projectId);
+		const { nodeId } = this;
+		this.#traces = new NodeTraces({ ...options, traces: options.traces, contact, projectFor, nodeId, now: clock.now, random: randomBytes });
+		const { callStore } = this.#traces;
 		const deps: CallDeps = {
 			clock,
 			media: this.#media,
 			rooms: options.rooms ?? engine ?? new LiveKitRoomConnector(),
 			backToBack: engine && (() => engine.backToBack()),
-			calls: options.callStore,
+			calls: callStore,
 			projectId: options.projectId,
 			roomUrl: async (projectId) => (await livekitOf(projectId)).url,
 			token: async ({ roomName, roomConfig, ...identity }, projectId) => {
@@ -136,8 +149,8 @@ export class MediaNode {
 		};
 		const decide = decideWith({
 			configStore: options.configStore,
-			callStore: options.callStore,
-			projectFor: options.projects?.forInbound ?? (async () => options.projectId),
+			callStore,
+			projectFor,
 			strict: options.strictDispatch,
 			hashes,
 			nonceSecret: options.nonceSecret ?? randomBytes(32),
@@ -174,7 +187,7 @@ export class MediaNode {
 			guard: this.#guard,
 			endpoint: {
 				userAgent: "Trunkline",
-				contact: contactOf(options.sip, transport),
+				contact,
 				random: randomBytes,
 				hashes,
 				allow: ["NOTIFY", "UPDATE", "INFO"],
@@ -198,8 +211,11 @@ export class MediaNode {
 				this.#run(call);
 				return (event) => call.onLeg(event);
 			},
+			observe: (direction, bytes, remote) => this.#traces.observe(direction, bytes, remote),
+			onRefused: (invite, refusal) => this.#traces.refused(invite, refusal),
 			onRegistration: (name, event) => this.#registrations?.onEvent(name, event),
 			refusal: () => this.#refusal(),
+			onTurnedAway: (why) => metrics.record("CallsTurnedAway", 1, { why }),
 			log,
 		});
 		const { registrationStore } = options;
@@ -232,13 +248,14 @@ export class MediaNode {
 		});
 		this.#intake = new Intake({
 			queue: options.dialQueue,
-			calls: options.callStore,
+			calls: callStore,
 			nodeId: this.nodeId,
 			region: options.region,
 			room: () => (this.#draining || this.#overloaded() ? 0 : this.#free()),
 			run: (record, dialled) => this.#run(new OutboundCall(deps, record, outboundPlan(record, log), this.#userAgent, dialled)),
 			now: clock.now,
 			sleep: pause,
+			metrics,
 			log,
 		});
 		const { commandQueue } = options;
@@ -323,9 +340,10 @@ export class MediaNode {
 		await Promise.race([unregistered, delay(3_000, undefined, { ref: false })]);
 		this.#sources.stop();
 		this.#lateness.stop();
+		this.#gauges?.stop();
 		this.#userAgent.close();
 		this.#resolver.close();
-		await Promise.all([this.#transport.close(), this.#engine?.close()]);
+		await Promise.all([this.#transport.close(), this.#engine?.close(), this.#traces.close()]);
 	}
 
 	#stopTaking(): Promise<void> {
@@ -375,17 +393,30 @@ export class MediaNode {
 		return (this.#calls.size > 0 && this.#lateness.overloaded) || this.#engine?.overloaded === true;
 	}
 
+	#read(): NodeReading {
+		const calls = [...this.#calls.values()];
+		const inbound = calls.filter((call) => call instanceof InboundCall).length;
+		const { banned: bannedSources, ...counts } = this.defence();
+		const dropped = Object.entries(counts).reduce((sum, [name, count]) => (name.startsWith("dropped-") ? sum + count : sum), 0);
+		return {
+			...{ inbound, outbound: calls.length - inbound, dropped, bannedSources },
+			freeSlots: this.#draining || this.#overloaded() ? 0 : Math.max(0, this.#free()),
+			lateMs: this.#lateness.medianMs,
+			lateFrames: this.#engine?.stats().lateFrames ?? 0,
+		};
+	}
+
 	/** What a call has of the node's. */
 	#release(callId: string): void {
 		this.#identities.release(callId);
 		this.#trunkLimits.release(callId);
 	}
 
-	#refusal(): { reason: string; retryAfterSeconds: number } | undefined {
-		if (this.#draining) return { reason: "Shutting Down", retryAfterSeconds: 30 };
-		if (this.#free() <= 0) return { reason: "At Capacity", retryAfterSeconds: 10 };
+	#refusal(): Refusal | undefined {
+		if (this.#draining) return { why: "draining", reason: "Shutting Down", retryAfterSeconds: 30 };
+		if (this.#free() <= 0) return { why: "full", reason: "At Capacity", retryAfterSeconds: 10 };
 		// Before the calls that there are suffer for one more.
-		if (this.#overloaded()) return { reason: "Overloaded", retryAfterSeconds: 5 };
+		if (this.#overloaded()) return { why: "late", reason: "Overloaded", retryAfterSeconds: 5 };
 		return undefined;
 	}
 }

@@ -71,6 +71,7 @@ export class InboundCall extends CallRunner {
 	/** our side: the answer, or the offer when the INVITE had none */
 	#sdp = "";
 	#progressing = false;
+	readonly #invitedAt: number;
 	/** it went out in a reliable 1xx: the 200 has none (RFC 3262 §5) */
 	#agreed = false;
 
@@ -79,6 +80,7 @@ export class InboundCall extends CallRunner {
 		this.#invite = invite;
 		this.#leg = leg;
 		this.#peerAddress = invite.source.address;
+		this.#invitedAt = deps.clock.now();
 		this.#decide = decide;
 	}
 
@@ -285,21 +287,7 @@ export class InboundCall extends CallRunner {
 			...(ended === undefined ? {} : { endedAt: now, end: ended }),
 		};
 		this.records.create(record);
-		this.#logArrival(record, ended);
-	}
-
-	#logArrival(record: CallRecord, ended: CallEnd | undefined): void {
-		this.deps.log.info(
-			{
-				callId: this.callId,
-				direction: "inbound",
-				trunkId: record.trunkId,
-				ruleId: record.ruleId,
-				sipStatus: ended?.sipStatus,
-				reason: ended?.reason,
-			},
-			ended === undefined ? "call received" : "call refused",
-		);
+		this.story.received(record, this.#invitedAt, this.#invite.source.address);
 	}
 }
 

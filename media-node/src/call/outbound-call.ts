@@ -60,6 +60,7 @@ export class OutboundCall extends CallRunner {
 		super(record.callId, deps, initialOutbound(plan.request), suppressing(outbound));
 		this.#plan = plan;
 		this.#projectId = record.projectId;
+		this.story.claimed(record);
 		this.#userAgent = userAgent;
 		let told = false;
 		this.#dialled = () => {
@@ -175,6 +176,7 @@ export class OutboundCall extends CallRunner {
 		this.#dialled();
 		if (!ours) return this.dispatch({ type: "dial-lost" });
 		if (this.#cancelling.signal.aborted) return;
+		this.story.dialling(this.#plan.sipCallId);
 		const { signal } = this.#cancelling;
 		try {
 			const outgoing = this.#outgoing();

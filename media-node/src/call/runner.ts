@@ -34,6 +34,7 @@ import type { DialogName } from "./replaceable.ts";
 import type { RoomIdentity } from "./room-identity.ts";
 import { type RoomLink, within } from "./room-link.ts";
 import type { CallEvent, CallState, Effect, Reduce } from "./state.ts";
+import { CallStory } from "./story.ts";
 import { TakeOver } from "./takeover.ts";
 import { Transferring } from "./transferring.ts";
 
@@ -49,6 +50,7 @@ export abstract class CallRunner {
 	readonly callId: string;
 	protected readonly deps: CallDeps;
 	protected readonly records: RecordWriter;
+	protected readonly story: CallStory;
 	protected readonly local: LocalDescription;
 	protected media: MediaSession | undefined;
 	readonly #rooms: CallRooms;
@@ -66,8 +68,10 @@ export abstract class CallRunner {
 	#stopRingback: (() => void) | undefined;
 	#mediaClosed = false;
 
-	constructor(callId: string, deps: CallDeps, initial: CallState, reduce: Reduce) {
+	constructor(callId: string, given: CallDeps, initial: CallState, reduce: Reduce) {
 		this.callId = callId;
+		this.story = new CallStory({ callId, now: () => given.clock.now(), metrics: given.metrics, log: given.log });
+		const deps: CallDeps = { ...given, log: this.story.log };
 		this.deps = deps;
 		this.#reducing = new Reducing({
 			...{ callId, initial, reduce, log: deps.log },
@@ -77,6 +81,7 @@ export abstract class CallRunner {
 		this.#timers = new CallTimers(deps.clock, (name) => this.dispatch({ type: "timer", name }));
 		const terms = new MediaTerms(deps.random, (media) => {
 			this.records.patch({ media });
+			this.story.agreed(media);
 			if (media.keysInTheClear === true)
 				deps.log.warn({ callId, srtp: media.srtp }, "the keys of encrypted audio travel in the clear: no TLS");
 		});
@@ -301,6 +306,7 @@ export abstract class CallRunner {
 				return this.setAttributes(effect.attributes);
 			case "record":
 				this.records.transition(effect.from, effect.to, this.deps.clock.now(), effect.event, effect.detail, effect.patch);
+				this.story.step(effect.to, effect.event, effect.detail, effect.patch?.answeredAt);
 				return this.#recorder.onRecord(effect.to);
 			case "end-record":
 				return this.#endRecord(effect.end);
@@ -418,7 +424,7 @@ export abstract class CallRunner {
 	}
 
 	#endRecord(end: CallEnd): void {
-		this.deps.log.info({ callId: this.callId, by: end.by, reason: end.reason, sipStatus: end.sipStatus }, "call ended");
+		this.story.ended(end);
 		this.records.end(this.deps.clock.now(), end);
 		this.onEnded(end);
 	}

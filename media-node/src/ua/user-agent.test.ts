@@ -126,7 +126,7 @@ describe("requests outside calls", () => {
 
 	it("OPTIONS while draining: 503, so that a load balancer sends its calls elsewhere", () => {
 		agent();
-		refusal = { reason: "Shutting Down", retryAfterSeconds: 30 };
+		refusal = { why: "full", reason: "Shutting Down", retryAfterSeconds: 30 };
 		const { first, text } = answerTo("OPTIONS");
 		expect(first).toBe("SIP/2.0 503 Shutting Down");
 		expect(text).toContain("Retry-After: 30\r\n");
@@ -268,7 +268,7 @@ describe("an INVITE that comes in", () => {
 
 	it("at capacity: 503 with Retry-After, and no call is made of it", () => {
 		const userAgent = agent();
-		refusal = { reason: "At Capacity", retryAfterSeconds: 10 };
+		refusal = { why: "full", reason: "At Capacity", retryAfterSeconds: 10 };
 		const caller = phone();
 		caller.handle(dial());
 		clock.runFor(10);

@@ -32,6 +32,14 @@ import { familyOfAddress, familyOfOffer } from "@trunkline/sdp";
 import { withTlsOf } from "./tls-target.ts";
 import { inboundInvite, legEvent, REINVITE, textBytes } from "./messages.ts";
 
+/** Why nothing new is taken now. */
+export interface Refusal {
+	why: "draining" | "full" | "late";
+	/** reason phrase of the 503 */
+	reason: string;
+	retryAfterSeconds: number;
+}
+
 export interface UserAgentOptions {
 	endpoint: Omit<EndpointOptions, "answerOptions">;
 	clock: Clock;
@@ -42,10 +50,16 @@ export interface UserAgentOptions {
 	onInvite(invite: InboundInvite, request: SipRequest, leg: SipLeg): (event: SipLegEvent) => void;
 	/** asked before anything is parsed; unset: everybody is listened to */
 	guard?: SourcePolicy;
+	/** sees every message that is listened to or sent, as it is on the wire */
+	observe?(direction: "received" | "sent", bytes: Uint8Array, remote: Address): void;
+	/** an INVITE that `refusal` turned away */
+	onRefused?(invite: InboundInvite, refusal: { status: number; reason: string }): void;
 	/** what becomes of a registration of ours */
 	onRegistration?(registration: string, event: RegistrationEvent): void;
 	/** refuse new work (draining, full): answered with 503 */
-	refusal(): { reason: string; retryAfterSeconds: number } | undefined;
+	refusal(): Refusal | undefined;
+	/** told of each INVITE that `refusal` kept out */
+	onTurnedAway?(why: Refusal["why"]): void;
 	log: { warn(fields: Record<string, unknown>, message: string): void; error(fields: Record<string, unknown>, message: string): void };
 }
 
@@ -95,6 +109,7 @@ export class SipUserAgent implements UserAgent {
 
 	received(bytes: Uint8Array, remote: Address): void {
 		if (this.#options.guard?.admits(bytes, remote.host) === false) return;
+		this.#guard("observe", () => this.#options.observe?.("received", bytes, remote));
 		this.#guard("received", () => this.#feed({ kind: "received", bytes, remote }));
 	}
 
@@ -267,6 +282,7 @@ export class SipUserAgent implements UserAgent {
 	}
 
 	#transmit(bytes: Uint8Array, to: Address): void {
+		this.#guard("observe", () => this.#options.observe?.("sent", bytes, to));
 		try {
 			this.#options.send(bytes, to);
 		} catch (error) {
@@ -317,10 +333,12 @@ export class SipUserAgent implements UserAgent {
 
 	#onIncoming(event: Extract<SipEvent, { type: "incoming" }>): void {
 		const refusal = this.#options.refusal();
+		const invite = inboundInvite(event.request, event.localTag, event.remote);
 		if (refusal !== undefined) {
+			this.#options.onTurnedAway?.(refusal.why);
+			if (invite !== undefined) this.#options.onRefused?.(invite, { status: 503, reason: refusal.reason });
 			return this.#reject(event.leg, 503, refusal.reason, [["Retry-After", String(refusal.retryAfterSeconds)]]);
 		}
-		const invite = inboundInvite(event.request, event.localTag, event.remote);
 		if (invite === undefined) return this.#reject(event.leg, 400, "Bad From or To");
 		const leg: Leg = { listener: () => {}, target: event.remote.host, unanswered: true, trusted: false };
 		this.#legs.set(event.leg, leg);

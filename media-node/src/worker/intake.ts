@@ -1,4 +1,5 @@
 import type { CallRecord, DialMessage } from "@trunkline/contracts";
+import type { CLAIM_OUTCOMES, Metrics } from "@trunkline/observability";
 import { type CallStore, claimDeadline, type DialQueue, type Received } from "@trunkline/domain";
 
 export interface IntakeOptions {
@@ -12,6 +13,7 @@ export interface IntakeOptions {
 	run(record: CallRecord, dialled: () => void): void;
 	now(): number;
 	sleep(ms: number, signal: AbortSignal): Promise<void>;
+	metrics?: Metrics;
 	log: { warn(fields: Record<string, unknown>, message: string): void; error(fields: Record<string, unknown>, message: string): void };
 }
 
@@ -72,16 +74,20 @@ export class Intake {
 
 	async #take(received: Received<DialMessage>): Promise<void> {
 		const { region, log } = this.#options;
-		const { callId } = received.message;
+		const { callId, requestId } = received.message;
 		try {
-			if (this.#stop.signal.aborted) return await received.release();
+			if (this.#stop.signal.aborted) return await this.#release(received);
 			if (received.message.region !== region) {
+				this.#count("other-region");
 				// Left to the visibility time-out, and after a few rounds to the dead-letter queue: given back it would be here again at once.
-				log.error({ callId, messageRegion: received.message.region, region }, "a dial request of another region is in this region's queue");
+				log.error(
+					{ callId, requestId, messageRegion: received.message.region, region },
+					"a dial request of another region is in this region's queue",
+				);
 				return;
 			}
 			// Others may have come while the queue was asked. Another node has room, or this one will have when the message comes back.
-			if (this.#options.room() <= 0) return await received.release();
+			if (this.#options.room() <= 0) return await this.#release(received);
 			this.#claiming.add(callId);
 			try {
 				await this.#claim(received);
@@ -89,19 +95,30 @@ export class Intake {
 				this.#claiming.delete(callId);
 			}
 		} catch (error) {
-			log.error({ callId, err: error }, "claiming a call failed; the queue delivers it again");
+			this.#count("failed");
+			log.error({ callId, requestId, err: error }, "claiming a call failed; the queue delivers it again");
 		}
+	}
+
+	#release(received: Received<DialMessage>): Promise<void> {
+		this.#count("given-back");
+		return received.release();
+	}
+
+	#count(outcome: (typeof CLAIM_OUTCOMES)[number]): void {
+		this.#options.metrics?.record("DialClaims", 1, { outcome });
 	}
 
 	async #claim(received: Received<DialMessage>): Promise<void> {
 		const { callId } = received.message;
 		// Delivered twice: the first one is at it, and acknowledges when the time has come.
-		if (this.#taken.has(callId)) return;
+		if (this.#taken.has(callId)) return this.#count("taken");
 		this.#taken.add(callId);
 		let runs = false;
 		try {
 			const record = await this.#ours(received);
 			runs = record !== undefined && (await this.#run(record, received));
+			if (runs) this.#count("claimed");
 		} finally {
 			if (!runs) this.#taken.delete(callId);
 		}
@@ -116,6 +133,7 @@ export class Intake {
 		// The API gives up a call that nobody claimed in time; if it died meanwhile, the call must not ring minutes later all the same.
 		if (queued?.state === "queued" && at > claimDeadline(queued)) {
 			await calls.endCall(callId, at, { by: "node", reason: "not-claimed", message: "no media node took the call in time" });
+			this.#count("late");
 			await received.ack();
 			return undefined;
 		}
@@ -123,12 +141,15 @@ export class Intake {
 		if (claimed !== undefined) return claimed;
 		const current = await calls.getCall(callId);
 		if (current?.state !== "claimed" && current?.state !== "joining") {
+			this.#count("taken");
 			await received.ack();
 			return undefined;
 		}
 		// Ours, but we do not run it: the answer to our claim was lost on its way. Anybody else may yet die at it: the message then comes back
 		// when its visibility time-out ends.
-		return current.owner === nodeId ? current : undefined;
+		if (current.owner === nodeId) return current;
+		this.#count("taken");
+		return undefined;
 	}
 
 	/** false when it is not run after all */
@@ -138,7 +159,7 @@ export class Intake {
 		if (this.#stop.signal.aborted) {
 			// Nobody has heard of the call yet: another node may have it at once instead of when the lease is over.
 			await calls.transitionCall(callId, { from: ["claimed"], to: "queued", owner: nodeId, at: now(), event: "given-back" });
-			await received.release();
+			await this.#release(received);
 			return false;
 		}
 		// From here on it is counted as a call.
@@ -150,6 +171,7 @@ export class Intake {
 			});
 			return true;
 		} catch (error) {
+			this.#count("failed");
 			log.error({ callId, err: error }, "a claimed call could not be started");
 			const message = error instanceof Error ? error.message : String(error);
 			await calls.endCall(callId, now(), { by: "node", reason: "internal-error", message });

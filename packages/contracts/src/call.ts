@@ -159,6 +159,8 @@ export interface CallRecord {
 	projectId: string;
 	region: string;
 	direction: "inbound" | "outbound";
+	/** of the API request that asked for it, as the API's log has it */
+	requestId?: string;
 	state: CallState;
 	/** optimistic version: each transition is conditional on it */
 	version: number;

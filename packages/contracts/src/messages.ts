@@ -13,6 +13,8 @@ export const dialMessageSchema = z.object({
 	region: z.string().min(1),
 	/** ms since the epoch */
 	enqueuedAt: z.number().int().nonnegative(),
+	/** of the API request, as its log has it */
+	requestId: z.string().min(1).max(128).optional(),
 });
 export type DialMessage = z.infer<typeof dialMessageSchema>;
 

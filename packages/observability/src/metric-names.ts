@@ -137,6 +137,10 @@ export const METRICS = {
 		...{ unit: "Count", kind: "counter", source: "node", dimensions: {} },
 		description: "nodes without a heartbeat whose calls this node has ended",
 	},
+	CallsTurnedAway: {
+		...{ unit: "Count", kind: "counter", source: "node", dimensions: { why: ["draining", "full", "late"] } },
+		description: "INVITEs that got 503 with Retry-After before anybody looked at them",
+	},
 	DroppedDatagrams: {
 		...{ unit: "Count", kind: "counter", source: "node", dimensions: {} },
 		description: "SIP of strangers that was dropped before anything read it",

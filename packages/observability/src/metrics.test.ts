@@ -22,6 +22,7 @@ it("nothing that there are many of tells series apart: a region has fewer than 1
 		"operation",
 		"outcome",
 		"reason",
+		"why",
 	]);
 	const series = all.reduce(
 		(sum, { dimensions }) => sum + Object.values(dimensions).reduce((product, values) => product * values.length, 1),
