@@ -133,13 +133,14 @@ describe("DTLS-SRTP", () => {
 		const call = opened();
 		session.start({ ...BASE, dtls: { role: "server", fingerprints: prints(theirs) } }, PEER);
 		call.connect();
-		const { srtp } = telephone(call, "client", others);
-		const { sender } = await srtp();
+		const { outcome } = telephone(call, "client", others);
 		await expect
 			.poll(() => call.events, { interval: 2 })
 			.toEqual([{ type: "not-secured", message: expect.stringContaining("not the one that the SDP announced") }]);
+		await expect.poll(() => outcome.failed, { interval: 2 }).toContain("the peer has ended the DTLS association");
+		expect(outcome.keys).toBeUndefined();
 		call.sent.length = 0;
-		session.onPacket(sealed(sender, 1), PEER, 4000);
+		session.onPacket(sealed(new SrtpSender(nodeCrypto, "AEAD_AES_128_GCM", new Uint8Array(28)), 1), PEER, 4000);
 		call.run(20_000);
 		expect(call.heard).toEqual([]);
 		expect(call.sent).toEqual([]);

@@ -1,8 +1,8 @@
-import { DtlsClient, DtlsServer } from "werift";
 import type { DtlsCertificate } from "./certificate.ts";
+import { DtlsEndpoint } from "./endpoint.ts";
 import type { Fingerprint } from "./fingerprint.ts";
-import { guardHandshake } from "./guard.ts";
-import { DTLS_SRTP_SUITES, type DtlsSrtpKeys, type DtlsSrtpSuite, profileOf, suiteOf } from "./suites.ts";
+import { nodeCrypto } from "./node-crypto.ts";
+import { DTLS_SRTP_SUITES, type DtlsSrtpKeys, type DtlsSrtpSuite } from "./suites.ts";
 
 export interface DtlsAssociationOptions {
 	/** the client begins (`a=setup:active`) */
@@ -12,6 +12,8 @@ export interface DtlsAssociationOptions {
 	fingerprints: readonly Fingerprint[];
 	/** in order of preference; default all */
 	suites?: readonly DtlsSrtpSuite[];
+	/** of a server: the client has to show first that it is where its packets say (RFC 6347 §4.2.1). Default true; false where ICE has shown it. */
+	cookieExchange?: boolean;
 	send(packet: Buffer): void;
 	/** The handshake is over and the peer is who its SDP says. Comes once. */
 	onConnected(keys: DtlsSrtpKeys): void;
@@ -21,112 +23,79 @@ export interface DtlsAssociationOptions {
 	onData?(data: Buffer): void;
 }
 
-/** What werift wants to know about a socket. */
-interface WeriftSocket {
-	onData: (data: Buffer, from: readonly [string, number]) => void;
-}
-
-const NOWHERE: readonly [string, number] = ["", 0];
-/** beyond every flight: the library's retransmissions look at it and stop */
-const NO_MORE_FLIGHTS = 99;
-
-/** One DTLS 1.2 handshake for SRTP keys (RFC 5764), and its application data. The owner gives it packets and sends its packets. */
+/** One DTLS 1.2 handshake for SRTP keys (RFC 5764), and its application data, on the process' clock. The owner gives it packets and sends its packets. */
 export class DtlsAssociation {
 	readonly #options: DtlsAssociationOptions;
-	readonly #dtls: DtlsClient | DtlsServer;
-	readonly #socket: WeriftSocket;
-	#state: "new" | "connected" | "over" = "new";
+	readonly #endpoint: DtlsEndpoint;
+	#timer: NodeJS.Timeout | undefined;
+	#timerAt: number | undefined;
+	#isConnected = false;
 
 	constructor(options: DtlsAssociationOptions) {
 		this.#options = options;
-		const socket = {
-			type: "udp",
-			address: { address: "0.0.0.0", family: "IPv4", port: 0 },
-			closed: false,
-			onData: (): void => undefined,
-			send: (packet: Buffer): Promise<void> => {
-				if (this.#state !== "over") options.send(packet);
-				return Promise.resolve();
-			},
-			close: (): Promise<void> => Promise.resolve(),
-		};
-		this.#socket = socket;
-		const { certificate } = options.certificate;
-		const werift = {
-			cert: certificate.certPem,
-			key: certificate.privateKey,
-			signatureHash: certificate.signatureHash,
-			transport: socket,
-			// the library's type has only two of them; it takes the numbers as they are
-			srtpProfiles: (options.suites ?? DTLS_SRTP_SUITES).map((suite) => profileOf(suite).number as 1),
-			extendedMasterSecret: true,
-			// RFC 5763 §5: each side proves its fingerprint
-			certificateRequest: true,
-		};
-		this.#dtls = options.role === "server" ? new DtlsServer(werift) : new DtlsClient(werift);
-		guardHandshake(this.#dtls, { fingerprints: () => options.fingerprints });
-		this.#listen();
+		const { role, certificate, fingerprints, cookieExchange, suites = DTLS_SRTP_SUITES } = options;
+		this.#endpoint = new DtlsEndpoint({
+			...{ role, certificate, fingerprints, suites, crypto: nodeCrypto },
+			...(cookieExchange === undefined ? {} : { cookieExchange }),
+		});
 	}
 
 	/** The client's first flight; a server waits for it. */
 	start(): void {
-		if (!(this.#dtls instanceof DtlsClient)) return;
-		this.#dtls.connect().catch((error: unknown) => this.#fail(reasonOf(error)));
+		this.#endpoint.start(performance.now());
+		this.#drain();
 	}
 
 	receive(packet: Uint8Array): void {
-		if (this.#state === "over") return;
-		const bytes = Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength);
-		try {
-			this.#socket.onData(bytes, NOWHERE);
-		} catch {
-			// bytes that are no DTLS record: dropped (RFC 6347 §4.1.2.7)
-		}
+		this.#endpoint.receive(Buffer.from(packet.buffer, packet.byteOffset, packet.byteLength), performance.now());
+		this.#drain();
 	}
 
 	/** Application data; rejects before the handshake is over. */
-	async send(data: Buffer): Promise<void> {
-		if (this.#state !== "connected") throw new Error("DTLS is not connected");
-		await this.#dtls.send(data);
+	send(data: Buffer): Promise<void> {
+		if (!this.#endpoint.send(data)) return Promise.reject(new Error("DTLS is not connected"));
+		this.#drain();
+		return Promise.resolve();
 	}
 
 	close(): void {
-		if (this.#state === "over") return;
-		this.#state = "over";
-		this.#dtls.dtls.flight = NO_MORE_FLIGHTS;
-		for (const event of [this.#dtls.onConnect, this.#dtls.onData, this.#dtls.onClose]) event.allUnsubscribe();
+		clearTimeout(this.#timer);
+		this.#isConnected = false;
+		this.#endpoint.close();
 	}
 
-	#listen(): void {
-		const dtls = this.#dtls;
-		dtls.onConnect.once(() => this.#onHandshake());
-		dtls.onData.subscribe((data) => {
-			if (this.#state === "connected") this.#options.onData?.(data);
-		});
-		// The library goes on telling of errors after an end, and an event of that kind without a listener would be thrown.
-		dtls.onError.subscribe((error) => this.#fail(reasonOf(error)));
-		dtls.onClose.subscribe(() => this.#fail("the peer has ended the DTLS association"));
+	get isConnected(): boolean {
+		return this.#isConnected;
 	}
 
-	#onHandshake(): void {
-		if (this.#state !== "new") return;
-		const dtls = this.#dtls;
-		const suite = suiteOf(dtls.srtp.srtpProfile);
-		if (suite === undefined || this.#options.suites?.includes(suite) === false) return this.#fail("DTLS agreed upon no SRTP profile");
-		const { keyBytes, saltBytes } = profileOf(suite);
-		const { localKey, localSalt, remoteKey, remoteSalt } = dtls.extractSessionKeys(keyBytes, saltBytes);
-		this.#state = "connected";
-		this.#options.onConnected({ suite, local: { key: localKey, salt: localSalt }, remote: { key: remoteKey, salt: remoteSalt } });
+	#drain(): void {
+		for (let output = this.#endpoint.poll(); output !== undefined; output = this.#endpoint.poll()) {
+			if (output.kind === "send") this.#options.send(output.packet);
+			else if (output.kind === "data") this.#options.onData?.(output.data);
+			else if (output.kind === "connected") {
+				this.#isConnected = true;
+				this.#options.onConnected(output.keys);
+			} else {
+				this.#isConnected = false;
+				this.#options.onFailed(output.reason);
+			}
+		}
+		this.#schedule();
 	}
 
-	#fail(reason: string): void {
-		if (this.#state === "over") return;
-		this.close();
-		this.#options.onFailed(reason);
+	#schedule(): void {
+		const at = this.#endpoint.timeoutAt;
+		if (at === this.#timerAt) return;
+		clearTimeout(this.#timer);
+		this.#timerAt = at;
+		if (at === undefined) return;
+		this.#timer = setTimeout(
+			() => {
+				this.#timerAt = undefined;
+				this.#endpoint.timeout(performance.now());
+				this.#drain();
+			},
+			Math.max(1, at - performance.now()),
+		);
 	}
-}
-
-function reasonOf(error: unknown): string {
-	const message = error instanceof Error ? error.message : String(error);
-	return `the DTLS handshake has failed${message === "" ? "" : `: ${message}`}`;
 }

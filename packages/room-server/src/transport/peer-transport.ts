@@ -70,6 +70,8 @@ export class PeerTransport implements IcePeer {
 			certificate: this.#certificate,
 			fingerprints: remote.fingerprints.map((value) => ({ algorithm: "sha-256", value })),
 			suites: ["AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80"],
+			// packets come from addresses only that a check with our password came from
+			cookieExchange: false,
 			send: (packet) => this.#send(packet),
 			onConnected: (keys) => this.#onDtlsConnected(keys),
 			onFailed: (reason) => this.#fail(reason),

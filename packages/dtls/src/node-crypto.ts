@@ -1,0 +1,128 @@
+import {
+	createCipheriv,
+	createDecipheriv,
+	createECDH,
+	createHash,
+	createHmac,
+	createPublicKey,
+	createSecretKey,
+	diffieHellman,
+	generateKeyPairSync,
+	type KeyObject,
+	randomBytes,
+	sign,
+	verify,
+	X509Certificate,
+} from "node:crypto";
+import { type Aead, type DtlsCrypto, type Group, type KeyExchange, SECP256R1, SIGNATURE_SCHEMES, X25519 } from "./crypto.ts";
+
+const HASHES: ReadonlyMap<number, string> = new Map([
+	[4, "sha256"],
+	[5, "sha384"],
+	[6, "sha512"],
+]);
+/** SignatureAlgorithm (RFC 5246 §7.4.1.4.1) */
+const KINDS: ReadonlyMap<number, string> = new Map([
+	[1, "rsa"],
+	[3, "ec"],
+]);
+const TAG_BYTES = 16;
+/** SubjectPublicKeyInfo of X25519 up to the key (RFC 8410 §4) */
+const X25519_PREFIX = Buffer.from("302a300506032b656e032100", "hex");
+const X25519_BYTES = 32;
+/** A server's certificate comes with each of its connections: reading one costs more than checking a signature. */
+const KEPT_KEYS = 64;
+const keptKeys = new Map<string, KeyObject>();
+
+/** node:crypto behind the primitives. */
+export const nodeCrypto: DtlsCrypto = {
+	random: (length) => randomBytes(length),
+	keyExchange: (group: Group) => (group === X25519 ? x25519() : secp256r1()),
+	hash: (data) => createHash("sha256").update(data).digest(),
+	hmac: (key, data) => createHmac("sha256", key).update(data).digest(),
+	aead,
+	schemesOf: ({ privateKey }) => SIGNATURE_SCHEMES.filter((scheme) => KINDS.get(scheme & 0xff) === privateKey.asymmetricKeyType),
+	sign: ({ privateKey }, scheme, data) => sign(HASHES.get(scheme >> 8) ?? "sha256", data, privateKey),
+	verify(certificateDer, scheme, data, signature) {
+		const hash = HASHES.get(scheme >> 8);
+		if (hash === undefined) return false;
+		try {
+			const key = publicKeyOf(certificateDer);
+			return KINDS.get(scheme & 0xff) === key.asymmetricKeyType && verify(hash, data, key, signature);
+		} catch {
+			// a certificate that cannot be read, or a key that cannot sign like this
+			return false;
+		}
+	},
+};
+
+function publicKeyOf(certificateDer: Buffer): KeyObject {
+	const name = createHash("sha256").update(certificateDer).digest("base64");
+	const known = keptKeys.get(name);
+	if (known !== undefined) return known;
+	const key = new X509Certificate(certificateDer).publicKey;
+	const [oldest] = keptKeys.keys();
+	if (keptKeys.size >= KEPT_KEYS && oldest !== undefined) keptKeys.delete(oldest);
+	keptKeys.set(name, key);
+	return key;
+}
+
+function secp256r1(): KeyExchange {
+	const own = createECDH("prime256v1");
+	const publicKey = own.generateKeys();
+	return {
+		...{ group: SECP256R1, publicKey },
+		agree(peer) {
+			try {
+				return own.computeSecret(peer);
+			} catch {
+				// no point of the curve
+				return undefined;
+			}
+		},
+	};
+}
+
+function x25519(): KeyExchange {
+	const { privateKey, publicKey } = generateKeyPairSync("x25519");
+	return {
+		...{ group: X25519, publicKey: publicKey.export({ format: "der", type: "spki" }).subarray(X25519_PREFIX.length) },
+		agree(peer) {
+			if (peer.length !== X25519_BYTES) return undefined;
+			try {
+				const key = createPublicKey({ key: Buffer.concat([X25519_PREFIX, peer]), format: "der", type: "spki" });
+				// RFC 7748 §6.1: OpenSSL refuses points of small order, which give zeros
+				return diffieHellman({ privateKey, publicKey: key });
+			} catch {
+				return undefined;
+			}
+		},
+	};
+}
+
+/** With a key object: bytes would be set up anew for each record. */
+function aead(key: Buffer): Aead {
+	const secret = createSecretKey(key);
+	return {
+		seal(nonce, additional, plain) {
+			const cipher = createCipheriv("aes-128-gcm", secret, nonce);
+			cipher.setAAD(additional);
+			const sealed = cipher.update(plain);
+			cipher.final();
+			return Buffer.concat([sealed, cipher.getAuthTag()]);
+		},
+		open(nonce, additional, sealed) {
+			if (sealed.length < TAG_BYTES) return undefined;
+			const decipher = createDecipheriv("aes-128-gcm", secret, nonce, { authTagLength: TAG_BYTES });
+			decipher.setAAD(additional);
+			decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
+			const plain = decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES));
+			try {
+				decipher.final();
+			} catch {
+				return undefined;
+			}
+			return plain;
+		},
+	};
+}
