@@ -15,10 +15,12 @@ import * as z from "zod";
 import type { ApiDeps } from "./api/deps.ts";
 import { forwardTo } from "./api/forward.ts";
 import { sleep } from "./api/sleep.ts";
+import { atOnce, lambdaMetrics } from "./metrics.ts";
 import { transferBy } from "./api/transfer-call.ts";
 import { busSink, EventDeliverer, webhookSinks } from "./consumers/event-delivery.ts";
 import { WebhookSender } from "./consumers/webhook-sender.ts";
 import type { TargetPolicy } from "./consumers/webhook-target.ts";
+import { tracesFromEnvironment } from "./wire-traces.ts";
 import { projectKeysFromEnvironment, projectsFromEnvironment } from "./wire-projects.ts";
 
 const apiKeysSchema = z
@@ -44,6 +46,8 @@ const common = {
 	/** private = webhooks may go to private networks too; never to this machine, where Lambda's own API is */
 	WEBHOOK_TARGETS: z.enum(["public", "private"]).default("public"),
 	LOG_LEVEL: z.enum(LOG_LEVELS).default("info"),
+	/** of the deployment, a dimension of its metrics; unset: there are none */
+	STAGE: z.string().min(1).optional(),
 };
 
 const environmentSchema = z.object({
@@ -94,9 +98,11 @@ export function apiFromEnvironment(environment: Environment): ApiDeps {
 			webhookStore: new DynamoWebhookStore({ client: dynamo, table: given.CONFIG_TABLE }),
 			registrationStore: new DynamoRegistrationStore({ client: dynamo, table: given.CALLS_TABLE }),
 			commandQueue,
+			...tracesFromEnvironment(environment),
 			strictDispatch: given.STRICT_DISPATCH === "true",
 			webhookTargets: targets(given.WEBHOOK_TARGETS),
 		},
+		...measured(given.STAGE, region),
 		log,
 	};
 	const builtInProjects = [...new Set([...keys.values()].map(({ projectId }) => projectId))];
@@ -122,7 +128,14 @@ export function eventsFromEnvironment(environment: Environment): {
 		given.EVENT_BUS === undefined ? [] : [busSink(new EventBridgeBus(createEventBridgeClient({ region }), { busName: given.EVENT_BUS }))];
 	const outbox = new DynamoEventOutbox({ client: dynamo, table: given.CALLS_TABLE });
 	const sinks = async (projectId: string) => [...(await webhooks(projectId)), ...bus];
-	return { deliverer: new EventDeliverer({ outbox, sinks, clock: Date.now, log }), callIdOf: callIdOfKey };
+	const emf = lambdaMetrics(given.STAGE, region);
+	const metrics = emf === undefined ? {} : { metrics: atOnce(emf) };
+	return { deliverer: new EventDeliverer({ outbox, sinks, clock: Date.now, ...metrics, log }), callIdOf: callIdOfKey };
+}
+
+function measured(stage: string | undefined, region: string): Pick<ApiDeps, "metrics" | "flushMetrics"> {
+	const metrics = lambdaMetrics(stage, region);
+	return metrics === undefined ? {} : { metrics, flushMetrics: () => metrics.flush() };
 }
 
 function checked<T>(schema: z.ZodType<T>, environment: Environment): T {

@@ -5,6 +5,7 @@ import * as z from "zod";
 import { ENGINE_FIELDS, engineOptions } from "./engine/settings.ts";
 import { SIP_FIELDS, sipOptions } from "./sip-config.ts";
 import type { SipOptions } from "./sip-options.ts";
+import { TRACE_BUCKET_FIELDS, TRACE_FIELDS, tracesOf, type TracesConfig } from "./trace/settings.ts";
 
 /** A setting that is missing or cannot be used; the message is the one line that whoever started the node sees. */
 export class SettingError extends Error {
@@ -52,6 +53,8 @@ export interface NodeConfig {
 		/** unset: S3's own keys */
 		kmsKeyId?: string;
 	};
+	/** unset: no traces are kept */
+	traces?: TracesConfig;
 	/** ES module that takes noise out of calls in the place of DTLN */
 	noiseSuppressorModule?: string;
 	/** threads for calls' audio */
@@ -137,6 +140,8 @@ const schema = z.object({
 	NOISE_SUPPRESSOR_MODULE: z.string().min(1).optional(),
 	...SIP_FIELDS,
 	...ENGINE_FIELDS,
+	...TRACE_FIELDS,
+	...TRACE_BUCKET_FIELDS,
 	MAX_CALLS: count(500, 1, 99_999),
 	STRICT_DISPATCH: z.enum(["true", "false"], { error: "must be true or false" }).default("true"),
 	SIP_UNKNOWN_SOURCES: z.enum(["auto", "answer", "drop"], { error: "must be auto, answer or drop" }).default("auto"),
@@ -183,6 +188,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		rtpPortRange: settings.RTP_PORT_RANGE,
 		...(settings.PROMPTS_DIR === undefined ? {} : { promptsDirectory: settings.PROMPTS_DIR }),
 		...recordingsOf(settings),
+		...tracesOf(settings),
 		...(settings.HOLD_MUSIC === undefined ? {} : { holdMusic: settings.HOLD_MUSIC }),
 		...(settings.NOISE_SUPPRESSOR_MODULE === undefined ? {} : { noiseSuppressorModule: settings.NOISE_SUPPRESSOR_MODULE }),
 		...engineOptions(settings),

@@ -15,7 +15,9 @@ import {
 	DynamoRegistrationStore,
 	DynamoTransferStore,
 	DynamoWebhookStore,
+	DirectoryTraceStore,
 	S3RecordingStore,
+	S3TraceStore,
 } from "@trunkline/store";
 import { environment, type NodeConfig, readConfig, SettingError } from "./config.ts";
 import { startHealthServer } from "./health/server.ts";
@@ -101,6 +103,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			metrics: loggedMetrics(log),
 			recordsDigits: async (projectId) => wantsDigits(await webhooks.getWebhooks(projectId)),
 			...(recordings === undefined ? {} : { recordings }),
+			traces: tracesFor(config),
 			strictDispatch: config.strictDispatch,
 			mediaWorkers: config.mediaWorkers,
 			maxCalls: config.maxCalls,
@@ -139,6 +142,13 @@ function recordingsFor({ recordings, awsRegion: region }: NodeConfig, log: Logge
 	const { directory, bucket, ...kept } = recordings;
 	const store = bucket === undefined ? undefined : new S3RecordingStore({ client: createS3Client({ region }), bucket, ...kept });
 	return new KeptRecordings({ directory, store, log });
+}
+
+function tracesFor({ traces, awsRegion: region }: NodeConfig): MediaNodeOptions["traces"] {
+	if (traces === undefined) return undefined;
+	const store =
+		"bucket" in traces ? new S3TraceStore({ client: createS3Client({ region }), bucket: traces.bucket }) : new DirectoryTraceStore(traces);
+	return { ...traces, store };
 }
 
 /** Those that are made through the API too, when this node may open their secrets. */

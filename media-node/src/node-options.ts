@@ -6,6 +6,7 @@ import type { Recordings, RoomConnector } from "./call/ports.ts";
 import type { CallLog } from "./call/runner.ts";
 import type { NoiseSuppressorOptions } from "./media/noise/suppressors.ts";
 import type { SipOptions } from "./sip-options.ts";
+import type { TraceOptions } from "./trace/node-traces.ts";
 import type { InboundTrunks } from "./ua/inbound-trunks.ts";
 
 export interface LiveKitAccess {
@@ -72,6 +73,8 @@ export interface MediaNodeOptions {
 	metrics?: Metrics;
 	/** where recordings of calls go; unset: none are made */
 	recordings?: Recordings;
+	/** calls' SIP messages; unset: they are not kept */
+	traces?: TraceOptions | undefined;
 	/** what strangers get: a 404, nothing, or ("auto", the default) nothing once every inbound trunk says which addresses may call */
 	unknownSources?: "auto" | "answer" | "drop";
 	/** signs digest nonces; the same on every node of a fleet */

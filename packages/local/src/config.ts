@@ -2,13 +2,25 @@ import { networkInterfaces } from "node:os";
 import { isIPv6 } from "node:net";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ENGINE_FIELDS, engineOptions, SIP_FIELDS, type SipOptions, sipOptions } from "@trunkline/media-node";
+import {
+	ENGINE_FIELDS,
+	engineOptions,
+	SIP_FIELDS,
+	type SipOptions,
+	sipOptions,
+	TRACE_FIELDS,
+	type TraceSettings,
+	traceSettings,
+} from "@trunkline/media-node";
 import * as z from "zod";
 
 /** A setting that cannot be used; the message is the one line that the user sees. */
 export class SettingError extends Error {
 	override readonly name = "SettingError";
 }
+
+/** LiveKit's own for development: everybody knows them. */
+export const DEFAULT_KEYS = { apiKey: "devkey", apiSecret: "secret" } as const;
 
 export interface LocalConfig {
 	/** address that HTTP, SIP and RTP listen on */
@@ -36,6 +48,10 @@ export interface LocalConfig {
 	mediaTimeoutMs?: { first: number; later: number };
 	/** where recordings of calls are kept; unset: in the data directory */
 	recordingsDir?: string;
+	/** SIP messages of calls */
+	traces: TraceSettings;
+	/** where they are kept; unset: in the data directory */
+	tracesDir?: string;
 	/** prompts of one's own, a folder for each language */
 	promptsDir?: string;
 	/** WAV file for callers who are held; unset: a tune of our own */
@@ -86,6 +102,7 @@ const schema = z.object({
 	SIP_PORT: port(5060),
 	...SIP_FIELDS,
 	...ENGINE_FIELDS,
+	...TRACE_FIELDS,
 	RTP_PORT_RANGE: portRange,
 	DATA_DIR: z.string().optional(),
 	LIVEKIT_URL: z
@@ -143,13 +160,15 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 		sip: sip.options,
 		rtpPortRange,
 		dataDir: settings.DATA_DIR === undefined ? DEFAULT_DATA_DIR : resolve(cwd, settings.DATA_DIR),
-		apiKey: settings.LIVEKIT_API_KEY ?? "devkey",
-		apiSecret: settings.LIVEKIT_API_SECRET ?? "secret",
+		apiKey: settings.LIVEKIT_API_KEY ?? DEFAULT_KEYS.apiKey,
+		apiSecret: settings.LIVEKIT_API_SECRET ?? DEFAULT_KEYS.apiSecret,
 		logLevel: settings.LOG_LEVEL,
 		strictDispatch: settings.STRICT_DISPATCH === "true",
 		...engineOptions(settings, MEDIA_WORKERS),
 		maxCalls: maxCalls(settings.MAX_CALLS, rtpPortRange),
 		...audioFiles(settings, cwd),
+		traces: traceSettings(settings),
+		...(settings.TRACES_DIR === undefined ? {} : { tracesDir: resolve(cwd, settings.TRACES_DIR) }),
 		...(settings.LIVEKIT_URL === undefined ? {} : { livekitUrl: settings.LIVEKIT_URL }),
 		...(settings.TRUNKLINE_ADMIN_SECRET === undefined ? {} : { adminSecret: settings.TRUNKLINE_ADMIN_SECRET }),
 	};

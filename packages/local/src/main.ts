@@ -26,6 +26,7 @@ Settings (environment):
   TRUNKLINE_ADMIN_SECRET
                       projects beside the default one can be made with /v1/projects and this secret
   RECORDINGS_DIR      where recordings of calls are kept (recordings in DATA_DIR)
+  TRACES_DIR          where calls' SIP messages are kept (traces in DATA_DIR), TRACES_RETENTION days (7); TRACE_NUMBERS=masked hides numbers
   HOLD_MUSIC          WAV file that held callers hear (a tune)
   PROMPTS_DIR         what callers who enter PINs are told: <language>/<prompt>.wav in the place of ours
   NOISE_SUPPRESSOR_MODULE

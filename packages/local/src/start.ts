@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { newId } from "@trunkline/contracts";
 import { wantsDigits } from "@trunkline/domain";
-import type { CallStore, CommandQueue, WebhookStore, ConfigStore, RegistrationStore, TransferStore } from "@trunkline/domain";
+import type { CallStore, CommandQueue, WebhookStore, ConfigStore, RegistrationStore, TraceStore, TransferStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, MOVE_PATH, transferBy, withProjects } from "@trunkline/functions";
 import { ipv6Of, KeptRecordings, MediaNode, type MediaNodeOptions, type NodeStats, TlsFileError } from "@trunkline/media-node";
@@ -13,6 +13,7 @@ import { RoomServer, type RoomServerStats } from "@trunkline/room-server";
 import {
 	createDynamoClient,
 	createTables,
+	DirectoryTraceStore,
 	DynamoCallLimitStore,
 	DynamoCallStore,
 	DynamoConfigStore,
@@ -32,6 +33,8 @@ import { findRtpPort, portProblem } from "./ports.ts";
 import { endOrphansOfAll } from "./orphans.ts";
 import { checkPaths, holdMusicOf } from "./paths.ts";
 import { isDemoThere, seed } from "./seed.ts";
+import { TestCalls } from "./test-calls.ts";
+import { consoleOf } from "./console.ts";
 
 export const LOCAL_REGION = "local";
 export const LOCAL_PROJECT = "default";
@@ -106,6 +109,8 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 	const commandQueue = new SqsCommandQueue(sqsClient, { url: await createCommandQueue(sqsClient, `trunkline-commands-${nodeId}`), log });
 	const transferStore = new DynamoTransferStore({ client: dynamoClient, table: tables.calls });
 	const registrationStore = new DynamoRegistrationStore({ client: dynamoClient, table: tables.calls });
+	const { tracesDir = join(config.dataDir, "traces"), traces } = config;
+	const traceStore = new DirectoryTraceStore({ directory: tracesDir, retentionMs: traces.retentionMs });
 	const dialQueue = new SqsDialQueue(sqsClient, { url: queues.url, deadLetterUrl: queues.deadLetterUrl, log });
 
 	const rooms = config.livekitUrl === undefined ? embeddedRooms(config, log) : undefined;
@@ -127,9 +132,11 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		v1: {
 			webhookStore: events.webhookStore,
 			registrationStore,
+			traces: () => traceStore,
 			commandQueue: () => commandQueue,
 			strictDispatch: config.strictDispatch,
 			webhookTargets: LOCAL_TARGETS,
+			testCall: (projectId, request) => testCalls.place(projectId, request),
 		},
 		log,
 	});
@@ -139,6 +146,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		return key && { apiKey: key.key, secret: key.secrets[0].secret };
 	};
 	const app = createApp(deps);
+	app.route("/", consoleOf(config));
 
 	const roomUrl = config.livekitUrl ?? url.replace("http", "ws");
 	// Before the first call can come.
@@ -153,12 +161,15 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		commandQueue,
 		transferStore,
 		registrationStore,
+		traceStore,
 		holdMusic,
 		log,
 		roomUrl,
 		...(nodeProjects === undefined ? {} : { projects: nodeProjects }),
 	});
 	closing.add("media node", () => node.close(HANG_UP_MS));
+	const testCalls = new TestCalls({ configStore: deps.configStore, target: { host: loopbackOf(config.host), sipPort: node.sipPort }, log });
+	closing.add("test calls", () => testCalls.close());
 	const demo = await isDemoThere(configStore, LOCAL_PROJECT);
 	events.start();
 	// Last: whoever finds the port serving finds everything serving.
@@ -219,6 +230,7 @@ interface NodeParts {
 	webhooks: WebhookStore;
 	transferStore: TransferStore;
 	registrationStore: RegistrationStore;
+	traceStore: TraceStore;
 	holdMusic: Int16Array | undefined;
 	log: Logger;
 	roomUrl: string;
@@ -251,6 +263,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			transferStore: parts.transferStore,
 			registrationStore: parts.registrationStore,
 			recordings: new KeptRecordings({ directory: config.recordingsDir ?? join(config.dataDir, "recordings"), log: parts.log }),
+			traces: { ...config.traces, store: parts.traceStore },
 			strictDispatch: config.strictDispatch,
 			mediaWorkers: config.mediaWorkers,
 			maxCalls: config.maxCalls,

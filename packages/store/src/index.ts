@@ -10,5 +10,6 @@ export * from "./recording-store.ts";
 export * from "./registration-store.ts";
 export * from "./secret-box.ts";
 export * from "./tables.ts";
+export { DirectoryTraceStore, S3TraceStore } from "./trace-store.ts";
 export * from "./transfer-store.ts";
 export * from "./webhook-store.ts";

@@ -1,4 +1,5 @@
-import type { CommandQueue, RegistrationStore, WebhookStore } from "@trunkline/domain";
+import type { TestCall, TestCallRequest } from "@trunkline/contracts";
+import type { CommandQueue, RegistrationStore, TraceStore, WebhookStore } from "@trunkline/domain";
 import type { TargetPolicy } from "../../consumers/webhook-target.ts";
 
 /** What `/v1` needs from outside beside what the whole API needs. */
@@ -6,10 +7,14 @@ export interface V1Deps {
 	webhookStore: WebhookStore;
 	/** of this region */
 	registrationStore: RegistrationStore;
+	/** of the calls of a region; unset, or undefined: none are kept there */
+	traces?(region: string): Pick<TraceStore, "getTrace"> | undefined;
 	/** the queue of the node that has a call */
 	commandQueue(nodeId: string): CommandQueue;
 	/** as the media nodes have it: does a rule without trunks refuse a call that passed no trunk? */
 	strictDispatch: boolean;
 	/** where webhooks may go */
 	webhookTargets: TargetPolicy;
+	/** lets the built-in telephone call; unset: there is none */
+	testCall?(projectId: string, request: TestCallRequest): Promise<TestCall>;
 }

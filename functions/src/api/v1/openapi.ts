@@ -27,6 +27,13 @@ const ADMIN_ERRORS: Readonly<Record<string, string>> = {
 	"503": "something that is needed cannot be reached; try again",
 };
 
+function contentOf(route: V1Route | AdminOperation, schema: (type: z.ZodType, io: "input" | "output") => Json): Json {
+	const { contentType } = "contentType" in route ? route : {};
+	// OpenAPI 3.1 §4.8.14.3: bytes have no schema.
+	if (contentType !== undefined) return { [contentType]: {} };
+	return { "application/json": { schema: schema(route.response, "output") } };
+}
+
 /** OpenAPI 3.1 of the routes. Schemas with an id are in `components`, where each other schema refers to them. */
 export function openApiDocument(routes: readonly V1Route[], adminOperations: readonly AdminOperation[] = []): Json {
 	const components = new Map<string, Json>();
@@ -45,7 +52,7 @@ export function openApiDocument(routes: readonly V1Route[], adminOperations: rea
 			...(isAdmin ? { security: [{ adminSecret: [] }] } : {}),
 			parameters: [...parameters(route.params, "path", schema), ...parameters(route.query, "query", schema)],
 			responses: {
-				[done]: { description: "done", content: { "application/json": { schema: schema(route.response, "output") } } },
+				[done]: { description: "done", content: contentOf(route, schema) },
 				...Object.fromEntries(
 					Object.entries(isAdmin ? ADMIN_ERRORS : ERRORS).map(([status, description]) => [status, { description, ...error }]),
 				),

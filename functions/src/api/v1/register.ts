@@ -57,6 +57,7 @@ async function answer(context: Context, route: V1Route, deps: ApiDeps, v1: V1Dep
 		idempotency: idempotencyOf(context.req.raw.headers),
 		...given,
 	});
+	if (route.contentType !== undefined) return context.body(result as Uint8Array<ArrayBuffer>, 200, { "content-type": route.contentType });
 	return context.json(result as Parameters<typeof context.json>[0]);
 }
 

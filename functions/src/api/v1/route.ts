@@ -29,6 +29,8 @@ export interface V1Route {
 	query?: Fields;
 	body?: z.ZodType;
 	response: z.ZodType;
+	/** of an answer in bytes, which `run` gives as a Uint8Array; unset: JSON */
+	contentType?: string;
 	/** Throws DomainError; `meta.field` names the field. */
 	run(context: V1Context<unknown, unknown, unknown>): Promise<unknown>;
 }

@@ -3,6 +3,8 @@ import { explain } from "./explain.ts";
 import { getProvider, listProviders } from "./providers.ts";
 import { getTrunkRegistration } from "./registration.ts";
 import type { V1Route } from "./route.ts";
+import { placeTestCall } from "./test-calls.ts";
+import { getTrace, getTracePcapng } from "./traces.ts";
 import { deleteTrunkSettings, getTrunkSettings, putTrunkSettings } from "./trunk-settings.ts";
 import { getWebhooks, putWebhooks } from "./webhooks.ts";
 
@@ -11,10 +13,13 @@ export const V1_ROUTES: readonly V1Route[] = [
 	explain,
 	listCalls,
 	getCall,
+	getTrace,
+	getTracePcapng,
 	hangUpCall,
 	holdCall,
 	suppressNoise,
 	recordCall,
+	placeTestCall,
 	getWebhooks,
 	putWebhooks,
 	getTrunkSettings,
