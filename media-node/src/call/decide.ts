@@ -4,8 +4,10 @@ import {
 	callerOf,
 	type CallStore,
 	type ConfigStore,
-	decideRule,
+	type ArrivalRegion,
+	decideRuleIn,
 	decideTrunk,
+	elsewhere,
 	DEFAULT_RINGING_TIMEOUT_MS,
 	effectiveSettings,
 	headersFromAttributes,
@@ -36,6 +38,7 @@ import { PinLocks } from "./pin-locks.ts";
 import { lockedOut, type PinAsked, pinQuestion } from "./pin-question.ts";
 import { replacesRefusal } from "./replaceable.ts";
 import type { Decision } from "./state.ts";
+import { turnAway } from "./decide-region.ts";
 import { allowHeaders } from "./transfer-state.ts";
 import type { TrunkLimits, TrunkRefusal } from "./trunk-limits.ts";
 import { UsedAnswers } from "./used-answers.ts";
@@ -46,6 +49,8 @@ export interface DecideOptions {
 	/** whose number that is, asked from this source; undefined = nobody's */
 	projectFor(calledNumber: string, source: string): Promise<string | undefined>;
 	strict: boolean;
+	/** where this is; unset: one that no trunk or rule names, so that none is pinned to it */
+	here?: ArrivalRegion;
 	hashes: Hashes;
 	nonceSecret: Uint8Array;
 	random(length: number): Uint8Array;
@@ -61,6 +66,7 @@ export interface DecideOptions {
 	log: { warn(fields: Record<string, unknown>, message: string): void };
 }
 
+const NOWHERE: ArrivalRegion = { region: "", sipAddress: () => undefined };
 const NONCE_LIFETIME_MS = 60_000;
 const DEFAULT_REALM = "Trunkline";
 
@@ -84,6 +90,11 @@ export function decideWith(
 		const steps: DecisionStep[] = [...byTrunk.steps];
 		const refused = (decision: Decision): InboundOutcome => ({ decision, steps, trunkId: trunk?.trunkId ?? "", projectId });
 		if (byTrunk.refusal !== undefined) return refused({ kind: "reject", ...byTrunk.refusal });
+		const here = options.here ?? NOWHERE;
+		const away = { trunkId: trunk?.trunkId ?? "", called };
+		// Before anything is counted or remembered of the call.
+		const byTrunkAway = elsewhere(here, trunk);
+		if (byTrunkAway !== undefined) return turnAway(byTrunkAway, away);
 		if (trunk !== undefined) {
 			const refusal = refusedByTrunk(options, used, trunk, { request, sipCallId: invite.sipCallId, callId });
 			if (refusal !== undefined) return refused(refusal);
@@ -91,7 +102,8 @@ export function decideWith(
 		if (read.replaces !== undefined) return { ...refused(replacing(read.replaces, replaced, trunk)), ...(replaced && { replaced }) };
 		const to = trunkNumberOf(trunk, called);
 		const rules = await configStore.rulesFor(projectId, trunk?.trunkId, to);
-		const byRule = decideRule(rules, { from, to, trunk, strict: options.strict });
+		const { byRule, elsewhere: byRuleAway } = decideRuleIn(here, rules, { from, to, trunk, strict: options.strict });
+		if (byRuleAway !== undefined) return turnAway(byRuleAway, away);
 		steps.push(...byRule.steps);
 		const planWith = (rule: DispatchRule, status: "ringing" | "active"): Promise<InboundPlan> =>
 			planFor(options, projectId, invite, callId, { trunk, rule, from, to }, status);
@@ -114,18 +126,26 @@ export function decideWith(
 
 /** The call is answered before it is known whose it is. */
 function askingForPin(
-	{ configStore, strict, now }: DecideOptions,
+	{ configStore, strict, now, here }: DecideOptions,
 	locks: PinLocks,
 	outcomeOf: (decision: Decision) => InboundOutcome,
 	question: {
-		asked: Omit<PinAsked, "configStore" | "locks" | "strict" | "now" | "planFor">;
+		asked: Omit<PinAsked, "configStore" | "locks" | "strict" | "now" | "planFor" | "region">;
 		call: RuledCall;
 		length: number | undefined;
 		planWith(rule: DispatchRule, status: "active"): Promise<InboundPlan>;
 	},
 ): InboundOutcome {
 	const { call, length, planWith } = question;
-	const asked: PinAsked = { ...question.asked, configStore, locks, strict, now, planFor: (rule) => planWith(rule, "active") };
+	const asked: PinAsked = {
+		...question.asked,
+		configStore,
+		locks,
+		strict,
+		now,
+		region: here?.region,
+		planFor: (rule) => planWith(rule, "active"),
+	};
 	const locked = lockedOut(asked);
 	if (locked !== undefined) return outcomeOf(locked);
 	const { maxCallDurationMs = MAX_CALL_DURATION_MS } = call.trunk ?? {};

@@ -83,6 +83,13 @@ function decided(state: CallState, decision: Decision, now: number): Step {
 			const reason = decision.status === 407 ? "Proxy Authentication Required" : "Unauthorized";
 			return step(state, { phase: "over" }, { do: "reject", status: decision.status, reason, headers: decision.headers }, { do: "over" });
 		}
+		case "elsewhere":
+			return step(
+				state,
+				{ phase: "over" },
+				{ do: "reject", status: decision.status, reason: decision.reason, headers: decision.headers },
+				{ do: "over" },
+			);
 		case "reject":
 			return refuse(state, decision.status, decision.reason, decision.end, decision.headers);
 		case "take-over":

@@ -1,5 +1,5 @@
 import type { DispatchRule, InboundTrunk } from "@trunkline/contracts";
-import { type ConfigStore, decideRule } from "@trunkline/domain";
+import { type ConfigStore, decideRule, rulesIn } from "@trunkline/domain";
 import type { InboundPlan, PinQuestion } from "./inbound-call.ts";
 import type { PinCaller, PinLocks } from "./pin-locks.ts";
 import type { Decision } from "./state.ts";
@@ -9,6 +9,8 @@ export interface PinAsked {
 	locks: PinLocks;
 	strict: boolean;
 	now(): number;
+	/** where this is: rules that are pinned elsewhere open nothing here */
+	region: string | undefined;
 	projectId: string;
 	trunk: InboundTrunk | undefined;
 	from: string;
@@ -42,7 +44,7 @@ export function pinQuestion(asked: PinAsked): PinQuestion {
 	return async (pin) => {
 		// Others may have used up the trunk's tries meanwhile.
 		if (locks.lockedUntil(caller, asked.now()) !== undefined) return { verdict: "locked" };
-		const rules = await configStore.rulesFor(projectId, trunk?.trunkId, to);
+		const rules = rulesIn(asked.region ?? "", await configStore.rulesFor(projectId, trunk?.trunkId, to));
 		const { rule, refusal, steps } = decideRule(rules, { from, to, trunk, pin, strict });
 		if (rule === undefined || refusal !== undefined) {
 			if (pin !== "") locks.failed(caller, asked.now());

@@ -147,6 +147,8 @@ export type Decision =
 	/** not a refusal yet: the caller is asked for credentials and tries again; leaves no record */
 	| { kind: "challenge"; status: 401 | 407; headers: HeaderList }
 	| { kind: "reject"; status: number; reason: string; end: CallEnd; headers?: HeaderList }
+	/** the call may be in these other regions alone: it leaves neither record nor anything else here */
+	| { kind: "elsewhere"; status: 302 | 403; reason: string; headers: HeaderList; regions: readonly string[] }
 	/** the INVITE takes the place of the telephone leg of another call (RFC 3891): this one is no call of its own */
 	| { kind: "take-over" };
 

@@ -48,6 +48,8 @@ export interface DialRequest {
 	mediaEncryption: MediaEncryption;
 	media?: MediaConfig;
 	waitUntilAnswered: boolean;
+	/** the call may be placed from these regions alone; unset = it is not pinned */
+	regions?: readonly string[];
 	/** the trunk's, as they were when the call was asked for */
 	settings?: TrunkSettings;
 }
@@ -198,7 +200,7 @@ export interface CallRecord {
 }
 
 export interface DecisionStep {
-	kind: "trunk" | "rule";
+	kind: "trunk" | "rule" | "region";
 	id: string;
 	outcome: "selected" | "candidate" | "rejected";
 	/** the first test that failed, with the exact strings compared */

@@ -8,6 +8,18 @@ const seconds = (min: number, max: number) => z.int().min(min).max(max);
 const sipUser = z.string().min(1).max(128);
 const host = z.string().min(1).max(255);
 
+/** Name of a region of the deployment, such as eu-west-1. */
+export const regionNameSchema = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, "must be the name of a region, such as eu-west-1");
+/** Regions that a call may be in; whoever gives none does not restrict it. */
+export const regionsSchema = z.array(regionNameSchema).min(1).max(16);
+
+/** What a dispatch rule can say beyond LiveKit's fields. Set by `PUT /v1/dispatch-rules/{ruleId}/settings`. */
+export const dispatchRuleSettingsSchema = z.strictObject({
+	/** calls that the rule takes may be in these regions alone */
+	regions: regionsSchema.optional(),
+});
+export type DispatchRuleSettings = z.infer<typeof dispatchRuleSettingsSchema>;
+
 /**
  * What a trunk can say beyond LiveKit's fields, whose protocol has no place for it. Kept with the trunk, set by
  * `PUT /v1/trunks/{trunkId}/settings`, and carried in the dial request of each outbound call. Whatever is absent comes from the provider's profile,
@@ -15,6 +27,10 @@ const host = z.string().min(1).max(255);
  */
 export const trunkSettingsSchema = z.strictObject({
 	provider: z.enum(PROVIDER_IDS).optional(),
+	/** the trunk's calls may be in these regions alone; outbound: the first of them that is served places them */
+	regions: regionsSchema.optional(),
+	/** inbound: what an INVITE gets in a region where the call must not be: 403, or 302 to the SIP address of a region where it may */
+	wrongRegion: z.enum(["refuse", "redirect"]).optional(),
 	/** RFC 3261 §8.1.3.4: go where a 3xx points; only hosts in `redirectHosts` (or the trunk's own) unless that has "*" */
 	followRedirects: z.boolean().optional(),
 	redirectHosts: z.array(host).max(32).optional(),

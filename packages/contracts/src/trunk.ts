@@ -1,4 +1,4 @@
-import type { TrunkSettings } from "./trunk-settings.ts";
+import type { DispatchRuleSettings, TrunkSettings } from "./trunk-settings.ts";
 
 /**
  * Trunks and dispatch rules as Trunkline keeps them. Field names are LiveKit's (`livekit.SIPInboundTrunkInfo`, …) in camelCase;
@@ -99,6 +99,8 @@ export interface DispatchRule {
 	krispEnabled: boolean;
 	mediaEncryption: MediaEncryption;
 	media?: MediaConfig;
+	/** beyond LiveKit's fields; unset = nothing was said */
+	settings?: DispatchRuleSettings;
 	createdAt: number;
 	updatedAt: number;
 	version: number;

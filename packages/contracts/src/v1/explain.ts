@@ -1,12 +1,12 @@
 import * as z from "zod";
-import { PROVIDER_IDS } from "../trunk-settings.ts";
+import { PROVIDER_IDS, regionNameSchema } from "../trunk-settings.ts";
 import { ruleIdSchema, trunkIdSchema, V1_LIMITS } from "./common.ts";
 
 const text = z.string().max(V1_LIMITS.text);
 
 export const decisionStepSchema = z
 	.object({
-		kind: z.enum(["trunk", "rule"]),
+		kind: z.enum(["trunk", "rule", "region"]),
 		id: z.string(),
 		outcome: z.enum(["selected", "candidate", "rejected"]).meta({
 			description: "candidate: it would take the call too, but another one is preferred",
@@ -36,6 +36,9 @@ export const explainRequestSchema = z
 			.regex(/^\d{0,16}$/, "must be up to 16 digits")
 			.optional()
 			.meta({ description: "the PIN that the caller would enter when asked" }),
+		region: regionNameSchema
+			.optional()
+			.meta({ description: "where the INVITE would arrive; unset = the home region", examples: ["eu-west-1"] }),
 	})
 	.meta({ id: "ExplainRequest", description: "a would-be inbound call" });
 export type ExplainRequest = z.infer<typeof explainRequestSchema>;
@@ -58,6 +61,15 @@ export const explanationSchema = z
 			.boolean()
 			.meta({ description: "the trunk has a user name or password: the caller is first asked for them (SIP 407)" }),
 		asksForPin: z.boolean(),
+		region: z
+			.object({
+				arrivesIn: z.string(),
+				mayBeIn: z.array(z.string()).optional().meta({ description: "the only regions that the call may be in; unset = any" }),
+				pinnedBy: z.enum(["trunk", "rule"]).optional(),
+				redirectedTo: z.array(z.string()).optional().meta({ description: "SIP addresses that a 302 names" }),
+			})
+			.optional()
+			.meta({ description: "where the call may be, and what becomes of it where it arrives" }),
 		room: z
 			.object({ name: z.string(), isRandom: z.boolean().meta({ description: "true: each call gets another end of the name" }) })
 			.optional(),

@@ -1,4 +1,4 @@
-import type { DispatchRule, DispatchTarget, MediaConfig, MediaEncryption } from "@trunkline/contracts";
+import type { DispatchRule, DispatchRuleSettings, DispatchTarget, MediaConfig, MediaEncryption } from "@trunkline/contracts";
 import { applyListUpdate, applyMapDiff, type ListUpdate } from "../list-update.ts";
 import { mediaUpdate } from "../media.ts";
 
@@ -30,8 +30,17 @@ export function updatedDispatchRule(rule: DispatchRule, update: DispatchRuleUpda
 	};
 }
 
+/** The next version of the rule, with these settings in the place of what it had; `undefined` = none. `now` in ms. */
+export function ruleWithSettings(rule: DispatchRule, settings: DispatchRuleSettings | undefined, now: number): DispatchRule {
+	const { settings: _, ...rest } = rule;
+	const said = settings === undefined ? {} : { settings };
+	return { ...rest, ...said, version: rule.version + 1, updatedAt: Math.max(now, rule.updatedAt) };
+}
+
 /** `next` in the place of the whole rule; id and creation stay. */
 export function replacedDispatchRule(rule: DispatchRule, next: DispatchRule, now: number): DispatchRule {
 	const { ruleId, createdAt } = rule;
-	return { ...next, ruleId, createdAt, version: rule.version + 1, updatedAt: Math.max(now, rule.updatedAt) };
+	// What LiveKit's protocol has no place for is not replaced by it.
+	const settings = rule.settings === undefined ? {} : { settings: rule.settings };
+	return { ...next, ...settings, ruleId, createdAt, version: rule.version + 1, updatedAt: Math.max(now, rule.updatedAt) };
 }
