@@ -6,6 +6,7 @@ import { idempotencyOf } from "./call-id.ts";
 import type { ApiDeps } from "./deps.ts";
 import { errorResponse, responseForError } from "./errors.ts";
 import type { Grants } from "./grants.ts";
+import { observed } from "./observed.ts";
 import { MOVE_PATH, moveParticipant } from "./routes/move.ts";
 import { REMOVED_METHODS, SIP_METHODS } from "./sip-service.ts";
 import { type Encoding, encodingOf } from "./twirp.ts";
@@ -21,6 +22,7 @@ const NO_GRANTS: Grants = { sipAdmin: false, sipCall: false };
 export function createApp(deps: ApiDeps): Hono {
 	const app = new Hono();
 	app.get("/healthz", (context) => context.json({ status: "ok" }));
+	app.use(observed(deps));
 	app.use(
 		"/twirp/*",
 		bodyLimit({

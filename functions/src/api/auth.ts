@@ -1,3 +1,4 @@
+import { correlate } from "@trunkline/observability";
 import { errors, type JWTPayload, jwtVerify } from "jose";
 import type { ApiDeps } from "./deps.ts";
 import type { Grants } from "./grants.ts";
@@ -29,6 +30,7 @@ export async function verifiedToken(request: Request, deps: Pick<ApiDeps, "keys"
 export async function authenticate(request: Request, deps: Pick<ApiDeps, "keys" | "clock">): Promise<Authentication> {
 	const token = await verifiedToken(request, deps);
 	if (token.kind !== "verified") return token;
+	correlate({ projectId: token.projectId });
 	return { kind: "authenticated", projectId: token.projectId, apiKey: token.apiKey, grants: sipGrants(token.payload) };
 }
 

@@ -10,7 +10,7 @@ import type {
 	TransferPort,
 	TransferStore,
 } from "@trunkline/domain";
-import type { Log } from "@trunkline/observability";
+import type { Log, Metrics } from "@trunkline/observability";
 import type { IdempotencyKey } from "./call-id.ts";
 import type { Grants } from "./grants.ts";
 import type { V1Deps } from "./v1/deps.ts";
@@ -67,6 +67,10 @@ export interface ApiDeps {
 	v1?: V1Deps;
 	/** requests that one API key may make of one process; `DEFAULT_RATE` unless said */
 	requestRate?: Rate;
+	/** unset: nobody measures */
+	metrics?: Metrics;
+	/** called when a request is answered: a Lambda function may be asked nothing for a long time */
+	flushMetrics?(): void;
 	log: Log;
 }
 

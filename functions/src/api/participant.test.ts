@@ -104,7 +104,9 @@ describe("without waiting for the answer", () => {
 			callId: call?.callId,
 			region: "far",
 			enqueuedAt: call?.createdAt,
+			requestId: call?.requestId,
 		});
+		expect(call?.requestId).toMatch(/^[\da-f-]{36}$/);
 	});
 
 	test("a call that was in the room and ended since is no error", async () => {

@@ -1,6 +1,7 @@
 import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
 import { claimDeadline, DomainError, errorForCallEnd, queuedCall } from "@trunkline/domain";
-import { pii } from "@trunkline/observability";
+import { correlate, correlation, pii } from "@trunkline/observability";
+import { isOutOfTime } from "./deadline.ts";
 import type { ApiDeps } from "./deps.ts";
 
 /** LiveKit's deadlines of CreateSIPParticipant, without and with wait_until_answered. */
@@ -14,7 +15,7 @@ export const MAX_RINGING_WHILE_WAITING_MS = ANSWER_WITHIN_MS - WAIT_MARGIN_MS;
 const FIRST_POLL_MS = 10;
 const SLOWEST_POLL_MS = 100;
 
-type PlacingDeps = Pick<ApiDeps, "callStore" | "dialQueue" | "clock" | "sleep" | "log">;
+type PlacingDeps = Pick<ApiDeps, "callStore" | "dialQueue" | "clock" | "sleep" | "log" | "metrics">;
 
 export interface NewCall {
 	callId: string;
@@ -26,10 +27,13 @@ export interface NewCall {
 /**
  * Queues a call and waits until its participant is in the room or, with `waitUntilAnswered`, until the call is answered. Asked twice for the same
  * call id it waits for the one call. Throws the API error when the call ends before, and `unavailable` when no node takes it, after making
- * sure that no node can take it later. `signal`: the client went away; the call goes on.
+ * sure that no node can take it later. `signal`: the client went away, and the call goes on; or the process has no time
+ * left (`deadline.ts`), which is the end of the wait as its own deadline is.
  */
 export async function placeCall(deps: PlacingDeps, call: NewCall, signal?: AbortSignal): Promise<CallRecord> {
-	const record = queuedCall({ ...call, now: deps.clock() });
+	const { requestId } = correlation();
+	correlate({ callId: call.callId, trunkId: call.request.trunkId, region: call.region });
+	const record = queuedCall({ ...call, now: deps.clock(), ...(requestId === undefined ? {} : { requestId }) });
 	const created = await deps.callStore.createCall(record);
 	const current = created ? record : await firstAttempt(deps, record);
 	// A first attempt may have died between record and queue. Two messages for one call are one call: only one node can claim it.
@@ -46,9 +50,10 @@ async function firstAttempt({ callStore }: PlacingDeps, record: CallRecord): Pro
 	return first;
 }
 
-async function enqueue(deps: PlacingDeps, { callId, projectId, region }: CallRecord): Promise<void> {
+async function enqueue(deps: PlacingDeps, { callId, projectId, region, requestId }: CallRecord): Promise<void> {
 	try {
-		await deps.dialQueue(region).send({ version: 1, type: "dial", projectId, callId, region, enqueuedAt: deps.clock() });
+		const message = { version: 1, type: "dial", projectId, callId, region, enqueuedAt: deps.clock() } as const;
+		await deps.dialQueue(region).send({ ...message, ...(requestId === undefined ? {} : { requestId }) });
 	} catch (error) {
 		deps.log.error({ callId, err: error }, "dial queue refused a call");
 		await cancel(deps, callId, ["queued"], { by: "api", reason: "not-claimed", message: "the dial queue could not be reached" });
@@ -67,9 +72,13 @@ async function waitForCall(deps: PlacingDeps, { callId }: CallRecord, request: D
 		const now = deps.clock();
 		if (call.state === "queued" && now >= claimDeadline(call)) {
 			const cancelled = await cancel(deps, callId, ["queued"], { by: "api", reason: "not-claimed" });
-			if (cancelled !== undefined) throw failure(cancelled);
+			if (cancelled !== undefined) {
+				deps.metrics?.record("CallsNotClaimed", 1);
+				deps.log.warn({ callId }, "no media node took a call in time");
+				throw failure(cancelled);
+			}
 		}
-		if (now >= deadline) await giveUp(deps, call, request);
+		if (now >= deadline || isOutOfTime(signal)) await giveUp(deps, call, request);
 		// While the call is queued its cancellation is this loop's job, client or no client.
 		if (signal?.aborted === true && call.state !== "queued") throw new DomainError("canceled", "the client went away; the call goes on");
 		await deps.sleep(pollMs, call.state === "queued" ? undefined : signal);

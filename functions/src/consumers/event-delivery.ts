@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { CallEvent, CallEventType } from "@trunkline/contracts";
 import { callEvents, type ClaimedEvents, DEFAULT_EVENTS, type EventDelivery, type EventOutbox, type WebhookStore } from "@trunkline/domain";
-import type { Log } from "@trunkline/observability";
+import type { Log, Metrics } from "@trunkline/observability";
 import type { SigningKey, WebhookSender } from "./webhook-sender.ts";
 
 /** One receiver of a project's events. */
@@ -19,6 +19,8 @@ export interface EventDeliveryOptions {
 	sinks(projectId: string): Promise<readonly EventSink[]>;
 	/** ms since the epoch */
 	clock(): number;
+	/** unset: nobody measures */
+	metrics?: Metrics;
 	log: Log;
 }
 
@@ -105,6 +107,7 @@ export class EventDeliverer {
 		} catch (error) {
 			const now = clock();
 			if (now - event.at > GIVE_UP_AFTER_MS) {
+				this.#options.metrics?.record("EventsGivenUp", 1);
 				log.error({ ...fields, err: error }, "an event could not be delivered for days and is given up");
 				return undefined;
 			}

@@ -131,13 +131,22 @@ export function buildDialRequest(
 const CALL_RETENTION_SECONDS = 30 * 24 * 3600;
 
 /** The record of a call that waits to be claimed. `now` in ms since the epoch. */
-export function queuedCall(call: { callId: string; projectId: string; region: string; request: DialRequest; now: number }): CallRecord {
-	const { callId, projectId, region, request, now } = call;
+export function queuedCall(call: {
+	callId: string;
+	projectId: string;
+	region: string;
+	request: DialRequest;
+	now: number;
+	/** of the API request that asks for it */
+	requestId?: string;
+}): CallRecord {
+	const { callId, projectId, region, request, now, requestId } = call;
 	return {
 		callId,
 		projectId,
 		region,
 		direction: "outbound",
+		...(requestId === undefined ? {} : { requestId }),
 		state: "queued",
 		version: 1,
 		trunkId: request.trunkId,
