@@ -7,6 +7,7 @@ import {
 	type TransferOutcome,
 	type TransferStore,
 } from "@trunkline/domain";
+import { isOutOfTime } from "./deadline.ts";
 import type { ApiDeps } from "./deps.ts";
 
 export interface TransferDeps extends Pick<ApiDeps, "clock" | "sleep" | "log"> {
@@ -86,7 +87,9 @@ async function waitFor(
 		}
 		// Given up by its client before a node has it, the wait still sees to it that it cannot begin much later.
 		if (signal?.aborted === true && transfer?.state === "ongoing")
-			throw new DomainError("canceled", "the client went away; the transfer goes on");
+			throw isOutOfTime(signal)
+				? new DomainError("deadline_exceeded", "the transfer's outcome did not come in time; it goes on")
+				: new DomainError("canceled", "the client went away; the transfer goes on");
 		await deps.sleep(pollMs);
 	}
 }

@@ -57,7 +57,7 @@ describe("consumer", () => {
 
 	it("is a Lambda handler, wired from the environment", async () => {
 		for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
-		const { handler } = await import("./call-events.ts");
+		const { handler } = await import("../handlers/events.ts");
 		expect(await handler({ Records: [record("node#ND_1")] }, context(1e6))).toBeUndefined();
 		vi.unstubAllEnvs();
 	});

@@ -1,0 +1,30 @@
+// Builds the Lambda functions as SST does on deployment, into dist/functions/<name>/bundle.mjs or the folder that is named.
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { esbuildOptions, FUNCTIONS } from "../infra/bundle.ts";
+import { root } from "./checks.mjs";
+
+/** Gives for each function { name, file, bytes, gzippedBytes }. */
+export async function buildFunctions(folder = join(root, "dist/functions")) {
+	const entries = Object.entries(FUNCTIONS).filter(([, entry]) => existsSync(join(root, entry)));
+	return Promise.all(
+		entries.map(async ([name, entry]) => {
+			const file = join(folder, name, "bundle.mjs");
+			await build({ ...esbuildOptions(entry, file), absWorkingDir: root });
+			const code = readFileSync(file);
+			return { name, file, bytes: code.length, gzippedBytes: gzipSync(code).length };
+		}),
+	);
+}
+
+if (process.argv[1] === import.meta.filename) {
+	const [folder] = process.argv.slice(2);
+	for (const { name, file, bytes, gzippedBytes } of await buildFunctions(folder === undefined ? undefined : resolve(folder)))
+		process.stdout.write(`${name.padEnd(12)} ${kilobytes(bytes)} kB, ${kilobytes(gzippedBytes)} kB gzipped  ${file}\n`);
+}
+
+function kilobytes(bytes) {
+	return (bytes / 1000).toFixed(0).padStart(5);
+}
