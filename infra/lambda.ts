@@ -1,0 +1,50 @@
+import { FUNCTION_BUILD, FUNCTIONS } from "./bundle.ts";
+import { type Statement, policyOf } from "./permissions.ts";
+import type { StageSettings } from "./settings.ts";
+import type { Lambda, Place } from "./types.ts";
+
+export interface LambdaOptions {
+	description: string;
+	memoryMb: 512 | 1024;
+	timeoutSeconds: number;
+	environment: Record<string, $util.Input<string>>;
+	statements: Statement[];
+	/** a URL that anybody can call: the function checks tokens itself */
+	publicUrl?: boolean;
+}
+
+/** A function with a role of its own that may do what is said here and nothing else: not even what AWS's managed policies give to everybody. */
+export function lambda(kind: keyof typeof FUNCTIONS, place: Place, settings: StageSettings, options: LambdaOptions): Lambda {
+	const { suffix, opts } = place;
+	const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}${suffix}`;
+	const logGroup = new aws.cloudwatch.LogGroup(
+		`${name}Log`,
+		{ name: `/${$app.name}/${$app.stage}/${kind}`, retentionInDays: settings.keepLogsDays },
+		opts,
+	);
+	const writesLog = { actions: ["logs:CreateLogStream", "logs:PutLogEvents"], resources: [$interpolate`${logGroup.arn}:*`] };
+	const fn = new sst.aws.Function(
+		name,
+		{
+			...FUNCTION_BUILD,
+			handler: FUNCTIONS[kind].replace(/\.ts$/, ".handler"),
+			description: options.description,
+			memory: `${options.memoryMb} MB`,
+			timeout: `${options.timeoutSeconds} seconds`,
+			logging: { logGroup: logGroup.name },
+			...(options.publicUrl === true ? { url: { cors: false as const } } : {}),
+			transform: {
+				role: (args) => {
+					args.managedPolicyArns = [];
+					args.inlinePolicies = [{ name: "own", policy: policyOf([...options.statements, writesLog]) }];
+				},
+				function: (args) => {
+					// Without what SST adds for its own run time, which is not used: a key of nothing would look like a secret in clear.
+					args.environment = { variables: options.environment };
+				},
+			},
+		},
+		opts,
+	);
+	return { fn, logGroup };
+}

@@ -1,0 +1,65 @@
+import { api } from "./api.ts";
+import { bucket } from "./buckets.ts";
+import { consumers } from "./consumers.ts";
+import { keys, type RegionKeys } from "./keys.ts";
+import { loadBalancer } from "./load-balancer.ts";
+import { mediaNodes } from "./media-nodes.ts";
+import { network } from "./network.ts";
+import { places } from "./place.ts";
+import { dialQueue } from "./queues.ts";
+import { secrets } from "./secrets.ts";
+import { stageSettings } from "./stage.ts";
+import { callsTable, configTable } from "./tables.ts";
+import type { Place, RegionData, RegionStack } from "./types.ts";
+
+/** The whole stage: what is there once, and then every region by itself. The outputs are what `npm run deploy` says at its end. */
+export function deploy() {
+	const settings = stageSettings();
+	const all = places(settings.regions);
+	const keysOf = keyring(keys(all));
+	const config = configTable(all, (region) => keysOf(region).data, settings);
+	const known = secrets(all, (region) => keysOf(region).data, settings);
+
+	const regions = all.map((place): RegionStack => {
+		const own = { keys: keysOf(place.region), configTable: config, secrets: known, settings };
+		const data = dataOf(place, own.keys);
+		const balancer = loadBalancer(place, data.network, settings);
+		const nodes = mediaNodes({ ...own, data, loadBalancer: balancer });
+		return { ...data, loadBalancer: balancer, nodes, consumers: consumers({ ...own, data, nodes }) };
+	});
+	const { url } = api({ regions, configTable: config, keys: keysOf(settings.regions[0]), secrets: known, settings });
+
+	return {
+		api: url,
+		sip: Object.fromEntries(regions.map(({ place, loadBalancer: { addresses } }) => [place.region, addressesOf(addresses)])),
+		...(settings.sip.fixedOutboundAddresses && {
+			sipOutbound: Object.fromEntries(
+				regions.map(({ place, network: { outboundAddresses } }) => [place.region, addressesOf(outboundAddresses)]),
+			),
+		}),
+	};
+
+	function dataOf(place: Place, { data }: RegionKeys): RegionData {
+		return {
+			place,
+			network: network(place, settings),
+			callsTable: callsTable(place, settings),
+			dial: dialQueue(place),
+			bus: new sst.aws.Bus(`Events${place.suffix}`, {}, place.opts),
+			recordings: bucket("Recordings", place, data, settings, settings.recordings.keepDays),
+			traces: bucket("Traces", place, data, settings, settings.traces.keepDays),
+		};
+	}
+}
+
+function keyring(all: Map<string, RegionKeys>): (region: string) => RegionKeys {
+	return (region) => {
+		const found = all.get(region);
+		if (found === undefined) throw new Error(`no keys in ${region}`);
+		return found;
+	};
+}
+
+function addressesOf(addresses: readonly aws.ec2.Eip[]): $util.Output<string[]> {
+	return $util.all(addresses.map(({ publicIp }) => publicIp));
+}

@@ -1,0 +1,250 @@
+import { PROJECT } from "./api.ts";
+import { writesObjects } from "./buckets.ts";
+import type { RegionKeys } from "./keys.ts";
+import { PORTS, RTP_PORTS } from "./network.ts";
+import { policyOf, receivesFrom, sendsTo, type Statement, usesKeyThrough } from "./permissions.ts";
+import { commandQueuePrefix, commandQueues } from "./queues.ts";
+import { parametersIn, type SecretName, type Secrets } from "./secrets.ts";
+import type { StageSettings } from "./settings.ts";
+import { usesCalls, usesConfig } from "./tables.ts";
+import type { LoadBalancer, MediaNodes, Place, RegionData } from "./types.ts";
+
+/** Fargate's longest, from SIGTERM to SIGKILL. */
+const STOP_SECONDS = 120;
+/** Less than that by what hanging up and closing takes: the node says so itself. */
+const DRAIN_SECONDS = 100;
+const GRACE_SECONDS = 60;
+const SECRETS: readonly SecretName[] = ["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "NONCE_SECRET"];
+
+export interface MediaNodesInput {
+	data: RegionData;
+	loadBalancer: LoadBalancer;
+	configTable: sst.aws.Dynamo;
+	keys: RegionKeys;
+	secrets: Secrets;
+	settings: StageSettings;
+}
+
+/** The region's media nodes: a Fargate service on ARM, in public subnets, behind the SIP load balancer. */
+export function mediaNodes(input: MediaNodesInput): MediaNodes {
+	const { data, loadBalancer, settings } = input;
+	const { network, place } = data;
+	const { opts, suffix } = place;
+	const name = `Media${suffix}`;
+	const cluster = new sst.aws.Cluster(
+		`Cluster${suffix}`,
+		{
+			vpc: {
+				id: network.vpcId,
+				securityGroups: [network.nodeGroup.id],
+				containerSubnets: network.publicSubnets.map(({ id }) => id),
+				loadBalancerSubnets: network.publicSubnets.map(({ id }) => id),
+			},
+		},
+		opts,
+	);
+	const logGroup = new aws.cloudwatch.LogGroup(
+		`${name}Log`,
+		{ name: `/${$app.name}/${$app.stage}/media-node`, retentionInDays: settings.keepLogsDays },
+		opts,
+	);
+	const service = new sst.aws.Service(
+		name,
+		{
+			cluster,
+			architecture: "arm64",
+			cpu: `${settings.nodes.vcpu} vCPU` as const,
+			memory: `${settings.nodes.memoryGb} GB` as const,
+			image: { context: ".", dockerfile: "media-node/Dockerfile" },
+			environment: environmentOf(input),
+			ssm: secretsOf(input),
+			scaling: { min: settings.nodes.min, max: settings.nodes.max, cpuUtilization: false, memoryUtilization: false },
+			// A deployment ends when its nodes are there, not when the last call on an old one is over.
+			wait: false,
+			transform: {
+				taskRole: (args) => {
+					args.inlinePolicies = [{ name: "own", policy: policyOf(nodeStatements(input, cluster)) }];
+				},
+				executionRole: (args) => {
+					args.managedPolicyArns = [];
+					args.inlinePolicies = [{ name: "own", policy: policyOf(startStatements(input, logGroup)) }];
+				},
+				taskDefinition: (args) => {
+					args.containerDefinitions = $util.output(args.containerDefinitions).apply((json) => containerFrom(json ?? "[]", logGroup, place));
+					args.volumes = [{ name: SCRATCH }];
+				},
+				logGroup: (args) => {
+					// SST's own group; the container writes to ours, whose name is known before the service is.
+					args.retentionInDays = 1;
+				},
+				service: (args, own) => {
+					args.networkConfiguration = {
+						subnets: network.publicSubnets.map(({ id }) => id),
+						securityGroups: [network.nodeGroup.id],
+						assignPublicIp: true,
+					};
+					args.loadBalancers = loadBalancer.ways.map(({ targetGroup, containerPort }) => ({
+						targetGroupArn: targetGroup.arn,
+						containerName: name,
+						containerPort,
+					}));
+					args.deploymentMinimumHealthyPercent = 100;
+					args.deploymentMaximumPercent = 200;
+					args.healthCheckGracePeriodSeconds = GRACE_SECONDS;
+					// It stops tasks to move them: calls would end for the balance of zones.
+					args.availabilityZoneRebalancing = "DISABLED";
+					// A shell on a node would be a second way to everything that it may do.
+					args.enableExecuteCommand = false;
+					args.propagateTags = "SERVICE";
+					own.dependsOn = loadBalancer.ways.map(({ listener }) => listener);
+					// The autoscaler's: a deployment must not shrink the fleet to its least.
+					own.ignoreChanges = ["desiredCount"];
+				},
+			},
+		},
+		opts,
+	);
+	return { cluster, service, logGroup, callsPerNode: settings.nodes.calls };
+}
+
+/** As media-node reads it: test/infra compares the two lists. */
+function environmentOf({ data, configTable, keys, settings }: MediaNodesInput): Record<string, $util.Input<string>> {
+	const { place, callsTable, dial, recordings, traces } = data;
+	return {
+		STAGE: $app.stage,
+		REGION: place.region,
+		PROJECT_ID: PROJECT,
+		PROJECTS_KMS_KEY: keys.projects.arn,
+		CONFIG_TABLE: configTable.name,
+		CALLS_TABLE: callsTable.name,
+		DIAL_QUEUE_URL: dial.queue.url,
+		DIAL_DEAD_LETTER_URL: dial.deadLetters.url,
+		COMMAND_QUEUE_PREFIX: commandQueuePrefix(),
+		RECORDINGS_BUCKET: recordings.name,
+		RECORDINGS_KMS_KEY: keys.data.arn,
+		TRACES_BUCKET: traces.name,
+		TRACES_RETENTION: String(settings.traces.keepDays),
+		MAX_CALLS: String(settings.nodes.calls),
+		DRAIN_SECONDS: String(DRAIN_SECONDS),
+		SIP_PORT: String(PORTS.sip),
+		SIP_BALANCED_TCP_PORT: String(PORTS.balancedTcp),
+		HEALTH_PORT: String(PORTS.health),
+		RTP_PORT_RANGE: `${RTP_PORTS.first}-${RTP_PORTS.last}`,
+		...(settings.sip.tlsSecrets === undefined ? {} : { SIP_TLS_PORT: String(PORTS.tls) }),
+	};
+}
+
+/** By the name of the variable: where ECS gets its value from when a task starts. */
+function secretsOf({ data, secrets, settings }: MediaNodesInput): Record<string, $util.Input<string>> {
+	const parameters = parametersIn(secrets, data.place);
+	const own = Object.fromEntries(SECRETS.map((name) => [name, parameters[name]]));
+	const tls = settings.sip.tlsSecrets?.[data.place.region];
+	return tls === undefined ? own : { ...own, SIP_TLS_CERT: `${tls}:certificate::`, SIP_TLS_KEY: `${tls}:key::` };
+}
+
+/** What a node may do. */
+function nodeStatements({ data, configTable, keys }: MediaNodesInput, cluster: sst.aws.Cluster): Statement[] {
+	const { place, callsTable, dial, recordings, traces } = data;
+	const tasks = cluster.nodes.cluster.arn.apply((arn) => arn.replace(":cluster/", ":task/"));
+	return [
+		...usesConfig(configTable, place, keys.data, "read"),
+		...usesCalls(callsTable),
+		receivesFrom(dial.queue.arn),
+		sendsTo(dial.deadLetters.arn),
+		commandQueues(dial.queue, [
+			"sqs:CreateQueue",
+			"sqs:DeleteQueue",
+			"sqs:ReceiveMessage",
+			"sqs:DeleteMessage",
+			"sqs:ChangeMessageVisibility",
+			"sqs:SendMessage",
+		]),
+		writesObjects(recordings),
+		writesObjects(traces),
+		usesKeyThrough("s3", place.region, keys.data),
+		{ actions: ["kms:Decrypt"], resources: [keys.projects.arn] },
+		// Its own protection while it has calls. Ids of tasks come and go, so this is as near as a policy gets.
+		{ actions: ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], resources: [$interpolate`${tasks}/*`] },
+		// Its own public address, which is in nothing else that it can ask. EC2 knows no resources for this action.
+		{ actions: ["ec2:DescribeNetworkInterfaces"], resources: ["*"] },
+	];
+}
+
+/** What ECS may do to start one: the image, the log, the secrets. */
+function startStatements({ data, secrets, keys, settings }: MediaNodesInput, logGroup: aws.cloudwatch.LogGroup): Statement[] {
+	const { place } = data;
+	const { accountId } = aws.getCallerIdentityOutput({}, place.opts);
+	const { partition } = aws.getPartitionOutput({}, place.opts);
+	const parameters = parametersIn(secrets, place);
+	const tls = settings.sip.tlsSecrets?.[place.region];
+	return [
+		// SST's repository of images, one in each region.
+		{
+			actions: ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"],
+			resources: [$interpolate`arn:${partition}:ecr:${place.region}:${accountId}:repository/sst-asset`],
+		},
+		// ECR knows no resources for this action.
+		{ actions: ["ecr:GetAuthorizationToken"], resources: ["*"] },
+		{ actions: ["logs:CreateLogStream", "logs:PutLogEvents"], resources: [$interpolate`${logGroup.arn}:*`] },
+		{ actions: ["ssm:GetParameters"], resources: SECRETS.map((name) => parameters[name]) },
+		usesKeyThrough("ssm", place.region, keys.data),
+		...(tls === undefined ? [] : [{ actions: ["secretsmanager:GetSecretValue"], resources: [tls] }]),
+	];
+}
+
+/** The one place that a node writes files to: recordings until S3 has them. Everything else of its file system is read-only. */
+const SCRATCH = "scratch";
+
+interface ContainerDefinition {
+	logConfiguration: { options: Record<string, string> };
+	linuxParameters?: Record<string, unknown>;
+	[name: string]: unknown;
+}
+
+/** What SST has no argument for. */
+function containerFrom(json: string, logGroup: aws.cloudwatch.LogGroup, place: Place): $util.Output<string> {
+	const definitions = JSON.parse(json) as ContainerDefinition[];
+	return logGroup.name.apply((group) => JSON.stringify(definitions.map((definition) => hardened(definition, group, place))));
+}
+
+function hardened(definition: ContainerDefinition, group: string, { region }: Place): ContainerDefinition {
+	const ports = [
+		{ containerPort: PORTS.sip, protocol: "udp" },
+		{ containerPort: PORTS.balancedTcp, protocol: "tcp" },
+		{ containerPort: PORTS.tls, protocol: "tcp" },
+		{ containerPort: PORTS.health, protocol: "tcp" },
+	];
+	return {
+		...definition,
+		stopTimeout: STOP_SECONDS,
+		// A terminal would put a carriage return into every line of the log.
+		pseudoTerminal: false,
+		portMappings: ports,
+		readonlyRootFilesystem: true,
+		mountPoints: [{ sourceVolume: SCRATCH, containerPath: "/tmp", readOnly: false }],
+		ulimits: [{ name: "nofile", softLimit: 65_536, hardLimit: 65_536 }],
+		linuxParameters: { ...definition.linuxParameters, capabilities: { drop: ["ALL"] } },
+		healthCheck: {
+			command: [
+				"CMD",
+				"node",
+				"-e",
+				`fetch("http://127.0.0.1:${PORTS.health}/healthz").then((r)=>process.exit(r.ok?0:1),()=>process.exit(1))`,
+			],
+			interval: 30,
+			timeout: 5,
+			retries: 3,
+			startPeriod: 20,
+		},
+		logConfiguration: {
+			...definition.logConfiguration,
+			options: {
+				"awslogs-group": group,
+				"awslogs-region": region,
+				"awslogs-stream-prefix": "node",
+				mode: "non-blocking",
+				"max-buffer-size": "8m",
+			},
+		},
+	};
+}

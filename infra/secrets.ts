@@ -1,0 +1,62 @@
+import type { RegionKey } from "./keys.ts";
+import { type Statement, usesKeyThrough } from "./permissions.ts";
+import type { StageSettings } from "./settings.ts";
+import type { Place } from "./types.ts";
+
+/**
+ * What `npm run deploy` asks for or makes up, kept by SST: encrypted in its bucket and in the state. Programs get none of it in clear: every region has
+ * SecureString parameters below one path, which nodes get from ECS when they start and functions read when they do.
+ */
+export interface Secrets {
+	/** path of the parameters, with a / at its end */
+	prefix: string;
+	/** of a region: ARN of each parameter by its name */
+	parameters: Map<string, Record<SecretName, $util.Output<string>>>;
+}
+
+/** Parameter → SST secret. scripts/deploy.mjs sets the same ones; test/infra compares. */
+export const SECRETS = {
+	LIVEKIT_URL: "LivekitUrl",
+	LIVEKIT_API_KEY: "LivekitApiKey",
+	LIVEKIT_API_SECRET: "LivekitApiSecret",
+	NONCE_SECRET: "NonceSecret",
+	ADMIN_SECRET: "AdminSecret",
+} as const;
+
+export type SecretName = keyof typeof SECRETS;
+
+export function secrets(places: readonly Place[], keyOf: (region: string) => RegionKey, settings: StageSettings): Secrets {
+	const prefix = `/${$app.name}/${$app.stage}/`;
+	const values = Object.entries(SECRETS).map(([name, secret]) => [name as SecretName, $util.secret(new sst.Secret(secret).value)] as const);
+	const parameters = places.map((place) => {
+		const made = values.map(([name, value]) => {
+			const own = name === "LIVEKIT_URL" ? settings.livekitUrls[place.region] : undefined;
+			const parameter = new aws.ssm.Parameter(
+				`${SECRETS[name]}${place.suffix}`,
+				{ name: `${prefix}${name}`, type: "SecureString", keyId: keyOf(place.region).arn, value: own ?? value },
+				place.opts,
+			);
+			return [name, parameter.arn] as const;
+		});
+		return [place.region, Object.fromEntries(made) as Record<SecretName, $util.Output<string>>] as const;
+	});
+	return { prefix, parameters: new Map(parameters) };
+}
+
+/** Parameters that an operator may add by hand: keys of the API beside LiveKit's own. */
+type OwnParameter = "API_KEYS";
+
+/** `names`: those that the program asks for. SSM refuses the whole request for one that it may not have. */
+export function readsSecrets(secrets: Secrets, place: Place, key: RegionKey, names: readonly (SecretName | OwnParameter)[]): Statement[] {
+	const arns = parametersIn(secrets, place);
+	const resources = names.map((name) =>
+		name === "API_KEYS" ? arns.LIVEKIT_URL.apply((arn) => arn.replace(/LIVEKIT_URL$/, name)) : arns[name],
+	);
+	return [{ actions: ["ssm:GetParameters"], resources }, usesKeyThrough("ssm", place.region, key)];
+}
+
+export function parametersIn(secrets: Secrets, place: Place): Record<SecretName, $util.Output<string>> {
+	const arns = secrets.parameters.get(place.region);
+	if (arns === undefined) throw new Error(`no secrets in ${place.region}`);
+	return arns;
+}

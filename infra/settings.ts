@@ -1,0 +1,160 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { formatNetwork, type Network, parseNetwork } from "@trunkline/domain/address";
+import { providerProfile, signallingNetworks } from "@trunkline/domain/provider";
+import * as z from "zod";
+
+/** At the root of the repository; TRUNKLINE_CONFIG names another file. docs/deploy.md describes every setting. */
+const SETTINGS_FILE = "trunkline.config.json";
+
+/** Of a stage without settings; `npm run deploy` writes a stage's regions down before it makes it. */
+const DEFAULT_REGION = "us-east-1";
+/** AWS allows 60 rules in a security group; each network takes two. */
+const MOST_NETWORKS = 25;
+/** Calls that one vCPU takes with room to spare: docs/deploy.md has the arithmetic. */
+const CALLS_PER_VCPU = 100;
+
+/** A setting that cannot be used; the message is what whoever deploys sees. */
+export class SettingsError extends Error {
+	override readonly name = "SettingsError";
+}
+
+const region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "is no AWS region, such as eu-west-1");
+const hostName = z.string().regex(/^([a-z\d]([a-z\d-]{0,61}[a-z\d])?\.)+[a-z]{2,}$/, "is no host name, such as api.example.com");
+const network = z.string().refine((text) => parseNetwork(text)?.address.kind() === "ipv4", "is no IPv4 address or CIDR block");
+
+const stageSchema = z.strictObject({
+	/** the first is home: the API and the table that the others have copies of */
+	regions: z.array(region).min(1).max(10).optional(),
+	sip: z
+		.strictObject({
+			/** SIP is taken from these providers' published addresses */
+			providers: z.array(z.enum(["twilio", "telnyx", "exotel", "plivo", "wavix"])).default([]),
+			/** … and from these; neither = from anywhere */
+			networks: z.array(network).default([]),
+			/** INVITEs to the networks above leave from fixed addresses, by NAT gateways */
+			fixedOutboundAddresses: z.boolean().default(false),
+			/** ARN of a secret of Secrets Manager in each region: JSON with `certificate` and `key`, PEM */
+			tlsSecrets: z.record(region, z.string().startsWith("arn:")).optional(),
+		})
+		.prefault({}),
+	nodes: z
+		.strictObject({
+			vcpu: z.union([z.literal(0.5), z.literal(1), z.literal(2), z.literal(4), z.literal(8)]).default(1),
+			memoryGb: z.int().min(1).max(60).default(2),
+			/** at least so many, in every region */
+			min: z.int().min(1).max(500).optional(),
+			max: z.int().min(1).max(500).default(20),
+			/** that one node takes */
+			calls: z.int().min(1).max(5_000).optional(),
+		})
+		.prefault({}),
+	/** zones that nodes are in: each has a fixed address */
+	zones: z.union([z.literal(1), z.literal(2), z.literal(3)]).optional(),
+	/** LiveKit servers of regions that do not use the one of the secret LivekitUrl */
+	livekitUrls: z.record(region, z.url({ protocol: /^(wss?|https?)$/ })).default({}),
+	/** of the API, and the hosted zone of Route 53, in the same account, that it is in */
+	domain: z.strictObject({ name: hostName, zone: hostName }).optional(),
+	/** gets alarms */
+	alarmEmail: z.email().optional(),
+	recordings: z
+		.strictObject({
+			/** 0 = kept for good */
+			keepDays: z.int().min(0).max(36_500).default(90),
+		})
+		.prefault({}),
+	/** of calls' SIP messages */
+	traces: z.strictObject({ keepDays: z.int().min(1).max(3_650).default(7) }).prefault({}),
+	keepLogsDays: z.union([z.literal(7), z.literal(14), z.literal(30), z.literal(90), z.literal(365)]).default(30),
+});
+
+const fileSchema = z.strictObject({ $schema: z.string().optional(), stages: z.record(z.string(), stageSchema) });
+
+type Given = z.infer<typeof stageSchema>;
+
+/** A stage's settings, with what follows from them. */
+export interface StageSettings extends Omit<Given, "regions" | "nodes" | "zones" | "sip"> {
+	production: boolean;
+	regions: [home: string, ...others: string[]];
+	zones: number;
+	nodes: { vcpu: Given["nodes"]["vcpu"]; memoryGb: number; min: number; max: number; calls: number };
+	sip: {
+		/** CIDR blocks that SIP is taken from; none = anywhere */
+		networks: string[];
+		fixedOutboundAddresses: boolean;
+		tlsSecrets?: Record<string, string>;
+	};
+}
+
+/** Reads and checks the settings of a stage. A file without the stage, and no file, mean the defaults. Throws SettingsError. */
+export function readSettings(stage: string, root: string, environment: Readonly<Record<string, string | undefined>>): StageSettings {
+	if (!/^[a-z][a-z\d-]{0,19}$/.test(stage))
+		throw new SettingsError(`the stage ${JSON.stringify(stage)} must be up to 20 lower-case letters, digits and -, a letter first`);
+	const path = environment["TRUNKLINE_CONFIG"] ?? join(root, SETTINGS_FILE);
+	return settingsOf(stage, existsSync(path) ? parsed(path) : { stages: {} });
+}
+
+function parsed(path: string): z.infer<typeof fileSchema> {
+	let content: unknown;
+	try {
+		content = JSON.parse(readFileSync(path, "utf8"));
+	} catch (error) {
+		throw new SettingsError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+	}
+	const checked = fileSchema.safeParse(content);
+	if (checked.success) return checked.data;
+	const [issue] = checked.error.issues;
+	throw new SettingsError(`${path}: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "cannot be used"}`);
+}
+
+function settingsOf(stage: string, file: z.infer<typeof fileSchema>): StageSettings {
+	const production = stage === "production";
+	const given = file.stages[stage] ?? stageSchema.parse({});
+	const [home = DEFAULT_REGION, ...others] = given.regions ?? [];
+	const regions: [string, ...string[]] = [home, ...others];
+	if (given.domain !== undefined && (given.zones ?? (production ? 2 : 1)) < 2)
+		throw new SettingsError("domain: the load balancer of the API needs zones to be 2 or more");
+	if (given.domain !== undefined && given.domain.name !== given.domain.zone && !given.domain.name.endsWith(`.${given.domain.zone}`))
+		throw new SettingsError(`domain: ${given.domain.name} is not in the zone ${given.domain.zone}`);
+	if (new Set(regions).size < regions.length) throw new SettingsError("a region is named twice");
+	const min = given.nodes.min ?? (production ? 2 : 1);
+	if (given.nodes.max < min) throw new SettingsError("nodes.max is less than nodes.min");
+	const { sip, nodes } = given;
+	for (const name of [...Object.keys(sip.tlsSecrets ?? {}), ...Object.keys(given.livekitUrls)])
+		if (!regions.includes(name)) throw new SettingsError(`${name} has a setting but is no region of the stage`);
+	return {
+		...given,
+		production,
+		regions,
+		zones: given.zones ?? (production ? 2 : 1),
+		nodes: { ...nodes, min, calls: nodes.calls ?? Math.floor(nodes.vcpu * CALLS_PER_VCPU) },
+		sip: {
+			networks: networksOf(sip),
+			fixedOutboundAddresses: sip.fixedOutboundAddresses,
+			...(sip.tlsSecrets === undefined ? {} : { tlsSecrets: sip.tlsSecrets }),
+		},
+	};
+}
+
+function networksOf({ providers, networks, fixedOutboundAddresses }: Given["sip"]): string[] {
+	const published = providers.flatMap((id) => {
+		const found = signallingNetworks(id);
+		if (found.length === 0)
+			throw new SettingsError(
+				`sip.providers: ${providerProfile(id).name} does not publish all addresses that its calls come from; put yours into sip.networks`,
+			);
+		return found;
+	});
+	// IPv6 ones of a provider are of no use: the load balancer's UDP has IPv4 alone.
+	const all = [...published, ...networks].map((text) => parseNetwork(text)).filter((one): one is Network => one?.address.kind() === "ipv4");
+	const blocks = [...new Set(all.map(formatNetwork))];
+	if (blocks.length > MOST_NETWORKS)
+		throw new SettingsError(
+			`sip: ${blocks.length} networks are more than the ${MOST_NETWORKS} that a security group has room for; name larger blocks in sip.networks`,
+		);
+	if (fixedOutboundAddresses && blocks.length === 0)
+		throw new SettingsError(
+			"sip.fixedOutboundAddresses needs sip.providers or sip.networks: the networks that are reached from fixed addresses",
+		);
+	return blocks;
+}
