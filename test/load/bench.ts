@@ -4,7 +4,7 @@ import { type BenchOptions, HELP, readOptions } from "./options.ts";
 import { measureOpus } from "./opus.ts";
 import { measureOpusCalls } from "./opus-calls.ts";
 import { measureOutbound } from "./outbound.ts";
-import { measurePairs, type PairsResult, provisionPairs } from "./pairs.ts";
+import { ENCRYPTION_ALLOWED, measurePairs, type PairsResult, provisionPairs } from "./pairs.ts";
 import { Program } from "./processes.ts";
 import { report, type Shape } from "./report.ts";
 import { heldOf } from "./soak/growth.ts";
@@ -60,7 +60,7 @@ async function measure(name: string, system: System, options: BenchOptions, opus
 		say(`${name}, process ${system.program.pid}: idle`);
 		const { cpuPercent: idlePercent } = await watch(system, IDLE_MS);
 		const most = Math.max(WARM_UP.calls, options.joins + RUNNING, ...options.calls.map((calls) => (opus ? 2 * calls : calls)));
-		const numbers = await provisionPairs(system, Math.ceil(most / 2), options.srtp !== undefined);
+		const numbers = await provisionPairs(system, Math.ceil(most / 2), options.srtp && { mediaEncryption: ENCRYPTION_ALLOWED });
 		say(`${WARM_UP.calls} calls to warm up`);
 		await measurePairs(system, numbers, WARM_UP.calls, WARM_UP.ms);
 		await delay(CLOSED_MS);

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { decodeG711 } from "@trunkline/audio";
 import { type OutgoingCall, Phone, type PhoneSrtp } from "@trunkline/phone";
+import type { CreateSipInboundTrunkOptions } from "livekit-server-sdk";
 import { BurstListener, BurstSpeaker, matchBursts, PERIOD_MS } from "./bursts.ts";
 import { openSockets } from "./processes.ts";
 import { type Held, heldOf } from "./soak/growth.ts";
@@ -15,7 +16,7 @@ const AUDIO_WITHIN_MS = 10_000;
 const LAST_BURST_MS = 500;
 const FRAME_MS = 20;
 /** of SIPMediaEncryption */
-const ALLOWED = 1;
+export const ENCRYPTION_ALLOWED = 1;
 
 export interface PairsResult {
 	calls: number;
@@ -55,11 +56,11 @@ export class Caller {
 }
 
 /** A trunk, a rule and a room for each pair, to be used by any number of runs; gives the numbers to dial. */
-export async function provisionPairs(system: System, pairs: number, encrypts = false): Promise<string[]> {
+export async function provisionPairs(system: System, pairs: number, options: CreateSipInboundTrunkOptions = {}): Promise<string[]> {
 	const numbers: string[] = [];
 	for (let pair = 0; pair < pairs; pair++) {
 		const number = `+1555${String(1_000_000 + pair)}`;
-		const trunk = await system.sip.createSipInboundTrunk(`bench ${pair}`, [number], encrypts ? { mediaEncryption: ALLOWED } : {});
+		const trunk = await system.sip.createSipInboundTrunk(`bench ${pair}`, [number], options);
 		await system.sip.createSipDispatchRule(
 			{ type: "direct", roomName: `bench-${pair}`, pin: "" },
 			{ name: `bench ${pair}`, trunkIds: [trunk.sipTrunkId] },

@@ -12,6 +12,8 @@ export interface ThreadSample {
 	threadId: number;
 	isMainThread: boolean;
 	heapUsed: number;
+	/** what V8 has of the system for it */
+	heapTotal: number;
 	external: number;
 	arrayBuffers: number;
 	/** Node's resources that are open, by kind */

@@ -21,10 +21,10 @@ let profiling = false;
 
 async function answer({ what }: ProbeQuestion): Promise<ThreadSample> {
 	if (what === "collected") (globalThis as { gc?: () => void }).gc?.();
-	const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+	const { heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
 	const handles: Record<string, number> = {};
 	for (const kind of process.getActiveResourcesInfo()) handles[kind] = (handles[kind] ?? 0) + 1;
-	const sample: ThreadSample = { threadId, isMainThread, heapUsed, external, arrayBuffers, handles, lateFrames };
+	const sample: ThreadSample = { threadId, isMainThread, heapUsed, heapTotal, external, arrayBuffers, handles, lateFrames };
 	if (what === "profile") await beginProfile();
 	if (what === "profiled" && profiling) sample.allocations = await endProfile();
 	return sample;
@@ -74,15 +74,14 @@ if (!isMainThread) {
 	const ask = async (question: ProbeQuestion): Promise<ThreadSample[]> => {
 		const samples: ThreadSample[] = [];
 		const all = Promise.withResolvers<void>();
-		open.set(question.id, (sample) => {
+		const add = (sample: ThreadSample): void => {
 			samples.push(sample);
-			if (samples.length === question.workers) all.resolve();
-		});
-		if (question.workers > 0) channel.postMessage(question);
-		else all.resolve();
+			if (samples.length === question.workers + 1) all.resolve();
+		};
+		open.set(question.id, add);
+		channel.postMessage(question);
 		const timer = setTimeout(() => all.resolve(), ANSWERS_WITHIN_MS);
-		samples.push(await answer(question));
-		if (samples.length === question.workers + 1) all.resolve();
+		add(await answer(question));
 		await all.promise;
 		clearTimeout(timer);
 		open.delete(question.id);

@@ -181,6 +181,48 @@ it("digits take the place of audio: each once, with three end packets, and the p
 	expect(new Set(s.packets.map((packet) => packet.sequence)).size).toBe(s.packets.length);
 });
 
+it("between two digits the room is heard, and what was said during one is not heard later", () => {
+	const s = set();
+	const send = s.track("TR_a");
+	const audio = frames(440, 100);
+	void s.downlink.sendDigits("11");
+	const first = s.packets.length;
+	s.run(56, (step) => send(audio(step)));
+	const sent = s.packets.slice(first);
+	const lastDigit = sent.findLastIndex(({ payloadType }) => payloadType === 101);
+	const firstDigit = sent.findIndex(({ payloadType }) => payloadType === 101);
+	const between = sent.slice(firstDigit, lastDigit).filter(({ payloadType }) => payloadType === 0);
+	expect(between.length).toBeGreaterThanOrEqual(9);
+	expect(measureTone(heard(between), 8_000, 440).levelDb, "the room's tone, as loud as it is").toBeGreaterThan(-20);
+	expect(new Set(sent.map(({ sequence }) => sequence)).size).toBe(sent.length);
+	expect(s.downlink.roomReception().delayMs, "nothing has piled up").toBeLessThan(80);
+});
+
+it("keys that somebody leans on do not silence the room for a minute: what waits is bounded", async () => {
+	for (const telephoneEventPayloadType of [101, undefined]) {
+		const { telephoneEventPayloadType: _, ...plain } = AUDIO;
+		const s = set();
+		s.downlink.negotiated({ ...plain, ...(telephoneEventPayloadType === undefined ? {} : { telephoneEventPayloadType }) });
+		let waiting = 86;
+		for (let i = 0; i < 86; i++) void s.downlink.sendDigits("5").then(() => (waiting -= 1));
+		await Promise.resolve();
+		// 26 frames each: the tenth is taken when 4.7 s wait, another one is not
+		expect(waiting).toBe(10);
+		s.run(10 * 26 + 2);
+		await Promise.resolve();
+		expect(waiting).toBe(0);
+		// one string that was asked for as a whole is sent as a whole
+		let done = false;
+		void s.downlink.sendDigits("1234567890123456789012345678901234567890").then(() => (done = true));
+		s.run(40 * 26 - 15);
+		await Promise.resolve();
+		expect(done).toBe(false);
+		s.run(20);
+		await Promise.resolve();
+		expect(done).toBe(true);
+	}
+});
+
 it("without telephone-event the digits are tones", () => {
 	const plain: NegotiatedAudio = { ...AUDIO };
 	delete plain.telephoneEventPayloadType;

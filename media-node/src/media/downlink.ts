@@ -29,10 +29,12 @@ const MAX_MISORDER = 100;
 /** Without a pause of packets no time is left out. */
 const MAX_AHEAD_MS = 10_000;
 const DIGITS = { toneMs: 250, pauseMs: 250 };
+/** While so much of digits waits, others are not taken: whoever leans on the keys of one telephone would have the others hear nothing else. */
+const MAX_DIGITS_WAITING_MS = 5_000;
 
 /**
  * Room → telephone. One active track goes straight through where it is G.711 or Opus and the telephone is the same, re-stamped packet by packet; everything else is decoded, mixed and encoded
- * on the 20 ms clock, and so is all of it while noise is suppressed; digits take the place of audio while they last, and so does ringback. Whatever the source, sequence numbers and timestamps continue.
+ * on the 20 ms clock, and so is all of it while noise is suppressed; each digit takes the place of audio while it lasts, and so does ringback. Whatever the source, sequence numbers and timestamps continue.
  */
 export class Downlink {
 	readonly #sender: RtpSender;
@@ -137,11 +139,11 @@ export class Downlink {
 		if (source !== undefined) source.muted = muted;
 	}
 
-	/** Digits 0-9 * # A-D and `w`; others are passed over (LiveKit: 250 ms of silence). Resolves when they are out, or at `close`. */
+	/** Digits 0-9 * # A-D and `w`; others are passed over (LiveKit: 250 ms of silence). Resolves when they are out, or at `close`; at once where too many wait already. */
 	sendDigits(digits: string): Promise<void> {
 		const known = [...digits].filter((digit) => dtmfCode(digit) !== undefined || digit === "w" || digit === "W").join("");
 		const queue = this.#negotiated?.telephoneEventPayloadType === undefined ? this.#inBand : this.#digits;
-		if (known === "" || !queue.enqueue(known)) return Promise.resolve();
+		if (known === "" || queue.waitingMs > MAX_DIGITS_WAITING_MS || !queue.enqueue(known)) return Promise.resolve();
 		return new Promise((resolve) => this.#digitWaiters.push(resolve));
 	}
 
@@ -181,11 +183,14 @@ export class Downlink {
 	tick(): void {
 		const { codec, sends } = this.#negotiated ?? {};
 		if (codec === undefined || sends !== true) return;
-		if (this.#digits.busy || this.#inBand.busy) return this.#sendDigit();
-		if (this.#digitWaiters.length > 0) this.#digitsDone();
+		const now = this.#now();
+		if (this.#digits.busy || this.#inBand.busy) {
+			// The room is to be heard between two digits, as it is then: what is said during one is left out.
+			this.#through = this.#stalled = undefined;
+			if (this.#sendDigit()) return void this.#pullActive(now);
+		} else if (this.#digitWaiters.length > 0) this.#digitsDone();
 		const instead = this.#instead.at(-1);
 		if (instead !== undefined) return this.#sendNarrow(instead.fill(this.#narrow));
-		const now = this.#now();
 		const inputs = this.#pullActive(now);
 		if (inputs.length > 0) return this.#sendMix(inputs);
 		if (this.#through !== undefined) {
@@ -342,12 +347,13 @@ export class Downlink {
 		this.#sentAt = now;
 	}
 
-	#sendDigit(): void {
+	/** False: there is a pause between two. */
+	#sendDigit(): boolean {
 		if (this.#inBand.busy) {
-			if (this.#inBand.next(this.#narrow)) return this.#sendNarrow(this.#narrow);
-			return this.#sendSilence();
+			if (!this.#inBand.next(this.#narrow)) return false;
+			this.#sendNarrow(this.#narrow);
+			return true;
 		}
-		this.#through = undefined;
 		const payloadType = this.#negotiated?.telephoneEventPayloadType;
 		const before = this.#timestamp;
 		this.#advance();
@@ -355,9 +361,10 @@ export class Downlink {
 		if (packet === undefined || payloadType === undefined) {
 			this.#timestamp = before;
 			this.#sequence = (this.#sequence - 1) & 0xffff;
-			return this.#sendSilence();
+			return false;
 		}
 		this.#sender.send(payloadType, this.#sequence, packet.timestamp, packet.marker, packet.payload);
+		return true;
 	}
 
 	#digitsDone(): void {

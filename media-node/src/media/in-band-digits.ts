@@ -25,6 +25,11 @@ export class InBandDigits {
 		return this.#step !== undefined || this.#queue.length > 0;
 	}
 
+	/** ms until all that waits is sent */
+	get waitingMs(): number {
+		return this.#queue.reduce((sum, { frames }) => sum + frames, 0) * FRAME_MS;
+	}
+
 	/** Digits and `w`, all of them known ones; false when too many wait. */
 	enqueue(digits: string): boolean {
 		if (this.#queue.length + digits.length * 2 > 1_024) return false;

@@ -59,6 +59,11 @@ export class DtmfSender {
 		return this.#step !== undefined || this.#queue.length > 0;
 	}
 
+	/** ms until all that waits is sent */
+	get waitingMs(): number {
+		return this.#queue.reduce((sum, { packets }) => sum + packets, 0) * this.#packetMs;
+	}
+
 	/**
 	 * Adds digits: 0-9 * # A-D a-d, and w for half a second of nothing. False, and nothing is added, when another character is among them or
 	 * more than 512 are waiting. `toneMs` overrides how long each of these is held.

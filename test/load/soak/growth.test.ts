@@ -4,7 +4,7 @@ import { growth, type Held, heldOf, verdict } from "./growth.ts";
 const held: Held = { rss: 300e6, heap: 80e6, external: 20e6, handles: 40, sockets: 12 };
 
 test("threads count together, and handles of every kind", () => {
-	const thread = { isMainThread: false, external: 2e6, arrayBuffers: 0, lateFrames: 0 };
+	const thread = { isMainThread: false, heapTotal: 0, external: 2e6, arrayBuffers: 0, lateFrames: 0 };
 	const threads = [
 		{ ...thread, threadId: 0, heapUsed: 3e6, handles: { Timeout: 2, UDPWrap: 1 } },
 		{ ...thread, threadId: 1, heapUsed: 4e6, handles: { UDPWrap: 5 } },

@@ -22,7 +22,7 @@ const MINUTE_MS = 60_000;
 /** Whatever the calls have left is gone by then: transactions, last words, connections that are kept. */
 const SETTLE_MS = 20_000;
 const HEAD =
-	"| minute | live calls | calls so far | failed | deaf | resident | heap | external | handles | sockets | late frames | % of a core |";
+	"| minute | live calls | calls so far | refused | failed | deaf | resident | heap | external | handles | sockets | late frames | % of a core |";
 
 interface Options {
 	minutes: number;
@@ -88,7 +88,9 @@ async function soak(system: System, { minutes, calls, seed }: Options): Promise<
 	const { counts, why } = traffic;
 	if (why !== undefined) say(`the latest call that failed: ${why}`);
 	const line = verdict(before ?? after, after);
-	print(`\n${line} ${counts.answered} calls answered, ${counts.givenUp} given up, ${counts.failed} failed, ${counts.deaf} deaf.`);
+	print(
+		`\n${line} ${counts.answered} calls answered, ${counts.givenUp} given up, ${counts.refused} refused (503), ${counts.failed} failed, ${counts.deaf} deaf.`,
+	);
 	return line.startsWith("**No growth") && counts.failed === 0 && counts.deaf === 0;
 }
 
@@ -98,7 +100,14 @@ async function row(system: System, { counts }: Traffic, elapsedMs: number, cpuSh
 	const held = heldOf(answer, openSockets(system.program.pid));
 	const late = answer.threads.reduce((sum, { lateFrames }) => sum + lateFrames, 0);
 	const cells = [
-		...[(elapsedMs / MINUTE_MS).toFixed(elapsedMs % MINUTE_MS === 0 ? 0 : 2), live, counts.answered, counts.failed, counts.deaf],
+		...[
+			(elapsedMs / MINUTE_MS).toFixed(elapsedMs % MINUTE_MS === 0 ? 0 : 2),
+			live,
+			counts.answered,
+			counts.refused,
+			counts.failed,
+			counts.deaf,
+		],
 		...[megabytes(held.rss), megabytes(held.heap), megabytes(held.external), held.handles, held.sockets ?? "n/a", late],
 		(cpuShare * 100).toFixed(0),
 	];
@@ -112,8 +121,8 @@ async function heldWithoutCalls(system: System, traffic: Traffic, settleMs: numb
 	await system.probe("collected");
 	const answer = await system.probe("collected");
 	const byKind = answer.threads.map(
-		({ threadId, heapUsed, external, handles }) =>
-			`${threadId}: heap ${megabytes(heapUsed)}, external ${megabytes(external)}, ${JSON.stringify(handles)}`,
+		({ threadId, heapUsed, heapTotal, external, handles }) =>
+			`${threadId}: heap ${megabytes(heapUsed)} of ${megabytes(heapTotal)}, external ${megabytes(external)}, ${JSON.stringify(handles)}`,
 	);
 	say(`without calls, by thread: ${byKind.join("; ")}`);
 	return heldOf(answer, openSockets(system.program.pid));

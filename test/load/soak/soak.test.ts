@@ -13,8 +13,9 @@ test("calls come and go for some seconds, and what is held is compared", async (
 	await once(soak, "exit");
 	const rows = told.split("\n").filter((line) => /^\| \d/.test(line));
 	expect(rows.length, told).toBeGreaterThanOrEqual(6);
-	for (const row of rows) expect(row.split("|").length).toBe(14);
-	const [, answered, failed, deaf] = /(\d+) calls answered, \d+ given up, (\d+) failed, (\d+) deaf/.exec(told)?.map(Number) ?? [];
+	for (const row of rows) expect(row.split("|").length).toBe(15);
+	const [, answered, failed, deaf] =
+		/(\d+) calls answered, \d+ given up, \d+ refused \(503\), (\d+) failed, (\d+) deaf/.exec(told)?.map(Number) ?? [];
 	expect(answered, told).toBeGreaterThanOrEqual(4);
 	expect([failed, deaf], told).toEqual([0, 0]);
 	// whether so short a time is enough to tell is not the matter here: both moments were looked at

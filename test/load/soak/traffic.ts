@@ -1,18 +1,28 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type CallOptions, type OutgoingCall, Phone } from "@trunkline/phone";
+import type { CreateSipInboundTrunkOptions } from "livekit-server-sdk";
 import { seeded } from "../../quality/network/impairment.ts";
-import { provisionPairs } from "../pairs.ts";
+import { ENCRYPTION_ALLOWED, provisionPairs } from "../pairs.ts";
 import type { System } from "../systems.ts";
 
 /** ms */
 const TALK = { least: 5_000, most: 45_000 };
 const PAUSE = { least: 200, most: 3_000 };
+/** Faster, and a cold process would be late. */
+const RAMP_PER_PAIR_MS = 300;
 const ANSWER_WITHIN_MS = 15_000;
 /** So often a third call comes, and is given up at once. */
 const GIVEN_UP = 0.2;
 const GIVEN_UP_WITHIN_MS = 30;
 const FRAME_AMPLITUDE = 3_000;
+const OVERLOADED = "503";
 const STOP_POLL_MS = 20;
+const CODECS = [
+	{ name: "opus", rate: 48_000 },
+	{ name: "G722", rate: 8_000 },
+	{ name: "PCMU", rate: 8_000 },
+	{ name: "PCMA", rate: 8_000 },
+];
 
 /** What the two telephones of a pair speak: every way that audio can go through a node. */
 const KINDS: readonly (readonly [CallOptions, CallOptions])[] = [
@@ -32,6 +42,8 @@ export interface TrafficCounts {
 	answered: number;
 	/** taken back by us before they were answered */
 	givenUp: number;
+	/** "come again later": this machine is too busy */
+	refused: number;
 	/** not answered, though nobody gave them up */
 	failed: number;
 	/** over, and nothing was heard in them */
@@ -46,16 +58,15 @@ export class Traffic {
 	#phone: Phone | undefined;
 	#pairs: Promise<void>[] = [];
 	#on = false;
-	readonly counts: TrafficCounts = { live: 0, answered: 0, givenUp: 0, failed: 0, deaf: 0 };
+	readonly counts: TrafficCounts = { live: 0, answered: 0, givenUp: 0, refused: 0, failed: 0, deaf: 0 };
 	/** of the latest call that failed, for people */
 	why: string | undefined;
 
 	static async prepare(system: System, calls: number, seed: number): Promise<Traffic> {
-		const numbers = await provisionPairs(system, Math.max(1, calls >> 1));
-		const trunks = await system.sip.listSipInboundTrunk();
 		// Telephones that encrypt and those that do not, on the same trunks.
-		await Promise.all(trunks.map(({ sipTrunkId }) => system.sip.updateSipInboundTrunkFields(sipTrunkId, { mediaEncryption: 1 } as object)));
-		return new Traffic(system, numbers, seed);
+		const media = { codecs: CODECS } as unknown as NonNullable<CreateSipInboundTrunkOptions["media"]>;
+		const options = { mediaEncryption: ENCRYPTION_ALLOWED, media };
+		return new Traffic(system, await provisionPairs(system, Math.max(1, calls >> 1), options), seed);
 	}
 
 	private constructor(system: System, numbers: readonly string[], seed: number) {
@@ -80,27 +91,33 @@ export class Traffic {
 
 	async #pair(number: string, kinds: readonly [CallOptions, CallOptions]): Promise<void> {
 		// Not all at once: a hundred calls that begin together would end together.
-		await this.#wait(this.#between(PAUSE));
+		await this.#wait(this.#random() * this.#numbers.length * RAMP_PER_PAIR_MS);
 		while (this.#on) {
 			const talkMs = this.#between(TALK);
 			// A caller who is alone is not answered: nobody would hear him. So both come and go together.
 			const both = kinds.map((kind) => this.#talk(number, kind, talkMs));
 			if (this.#random() < GIVEN_UP) await this.#giveUp(number, kinds[0]);
-			await Promise.all(both);
+			this.#note((await Promise.all(both)).filter((why) => why !== undefined));
 			await this.#wait(this.#between(PAUSE));
 		}
 	}
 
-	async #talk(number: string, kind: CallOptions, talkMs: number): Promise<void> {
+	/** Whoever is alone because the other one was refused has not failed by himself. */
+	#note(unanswered: readonly string[]): void {
+		const refused = unanswered.some((why) => why.includes(OVERLOADED));
+		this.counts[refused ? "refused" : "failed"] += unanswered.length;
+		this.why = unanswered.at(-1) ?? this.why;
+	}
+
+	/** Why it was not answered, or nothing. */
+	async #talk(number: string, kind: CallOptions, talkMs: number): Promise<string | undefined> {
 		const { counts } = this;
 		let call: OutgoingCall | undefined;
 		try {
 			call = await this.#dial(number, kind);
 			await call?.answered();
 		} catch (error) {
-			this.why = error instanceof Error ? error.message : String(error);
-			counts.failed += 1;
-			return;
+			return error instanceof Error ? error.message : String(error);
 		}
 		counts.answered += 1;
 		counts.live += 1;
@@ -109,6 +126,7 @@ export class Traffic {
 		await call?.ended();
 		counts.live -= 1;
 		if (call?.stats().packetsReceived === 0) counts.deaf += 1;
+		return undefined;
 	}
 
 	async #giveUp(number: string, kind: CallOptions): Promise<void> {
