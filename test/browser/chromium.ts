@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import chromiumPackage from "@sparticuz/chromium";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, chromium } from "playwright-core";
 
 /** Debian's, where the one from npm (x64, glibc) cannot start. */
 const SYSTEM_BROWSERS = ["/usr/bin/chromium", "/usr/bin/google-chrome"];
@@ -74,11 +74,4 @@ export class PageServer {
 		this.#server.closeAllConnections();
 		await new Promise((resolve) => this.#server.close(resolve));
 	}
-}
-
-/** Errors of a page fail the test that has it open. */
-export function failOnErrors(page: Page): string[] {
-	const errors: string[] = [];
-	page.on("pageerror", (error) => errors.push(error.message));
-	return errors;
 }

@@ -12,6 +12,7 @@ export * from "./v1/common.ts";
 export * from "./v1/events.ts";
 export * from "./v1/explain.ts";
 export * from "./v1/providers.ts";
+export * from "./v1/regions.ts";
 export * from "./v1/registration.ts";
 export * from "./v1/trace.ts";
 export * from "./v1/trunk-settings.ts";

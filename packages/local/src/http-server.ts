@@ -17,6 +17,7 @@ const PAGE = `Trunkline: telephone calls in LiveKit rooms. It is running.
   /twirp/livekit.SIP/...            trunks, dispatch rules, calls: POST, with any LiveKit server SDK
   /twirp/livekit.RoomService/...    rooms and participants, the same way
   /rtc                              rooms: WebSocket, with any LiveKit client
+  /console                          calls, trunks, rules and a telephone, in the browser
   /healthz                          {"status":"ok"} while it serves
 
 How to make a first call: README.md of the repository, or the terminal that this was started in.

@@ -7,7 +7,7 @@ import type { CallStore, CommandQueue, WebhookStore, ConfigStore, RegistrationSt
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, MOVE_PATH, transferBy, withProjects } from "@trunkline/functions";
 import { ipv6Of, KeptRecordings, MediaNode, type MediaNodeOptions, type NodeStats, TlsFileError } from "@trunkline/media-node";
-import { createLogger, type Logger } from "@trunkline/observability";
+import { createLogger, loggedMetrics, type Logger, type Metrics } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, ensureQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer, type RoomServerStats } from "@trunkline/room-server";
 import {
@@ -62,17 +62,18 @@ export interface Local {
 export async function startLocal(
 	config: LocalConfig,
 	log: Logger = createLogger({ name: "trunkline", level: config.logLevel }),
+	metrics: Metrics = loggedMetrics(log),
 ): Promise<Local> {
 	const closing = new Closing(log);
 	try {
-		return await start(config, log, closing);
+		return await start(config, log, metrics, closing);
 	} catch (error) {
 		await closing.run();
 		throw error;
 	}
 }
 
-async function start(config: LocalConfig, log: Logger, closing: Closing): Promise<Local> {
+async function start(config: LocalConfig, log: Logger, metrics: Metrics, closing: Closing): Promise<Local> {
 	// The port that users know first: when it is busy nothing else needs to start.
 	const http = await HttpServer.listen(config.host, config.port);
 	closing.add("HTTP", () => http.close());
@@ -138,6 +139,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 			webhookTargets: LOCAL_TARGETS,
 			testCall: (projectId, request) => testCalls.place(projectId, request),
 		},
+		metrics,
 		log,
 	});
 	const signingKey = async (projectId: string): Promise<SigningKey | undefined> => {
@@ -163,6 +165,7 @@ async function start(config: LocalConfig, log: Logger, closing: Closing): Promis
 		registrationStore,
 		traceStore,
 		holdMusic,
+		metrics,
 		log,
 		roomUrl,
 		...(nodeProjects === undefined ? {} : { projects: nodeProjects }),
@@ -232,6 +235,7 @@ interface NodeParts {
 	registrationStore: RegistrationStore;
 	traceStore: TraceStore;
 	holdMusic: Int16Array | undefined;
+	metrics: Metrics;
 	log: Logger;
 	roomUrl: string;
 	projects?: MediaNodeOptions["projects"];
@@ -269,6 +273,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			maxCalls: config.maxCalls,
 			...(config.registrationPollMs === undefined ? {} : { registrationPollMs: config.registrationPollMs }),
 			...(config.mediaTimeoutMs === undefined ? {} : { mediaTimeoutMs: config.mediaTimeoutMs }),
+			metrics: parts.metrics,
 			log: parts.log,
 		});
 	} catch (error) {

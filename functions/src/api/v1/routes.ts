@@ -2,6 +2,7 @@ import { getCall, hangUpCall, holdCall, listCalls, recordCall, suppressNoise } f
 import { explain } from "./explain.ts";
 import { getProvider, listProviders } from "./providers.ts";
 import { getTrunkRegistration } from "./registration.ts";
+import { deleteRuleSettings, dial, getRuleSettings, listRegions, putRuleSettings } from "./regions.ts";
 import type { V1Route } from "./route.ts";
 import { placeTestCall } from "./test-calls.ts";
 import { getTrace, getTracePcapng } from "./traces.ts";
@@ -12,6 +13,7 @@ import { getWebhooks, putWebhooks } from "./webhooks.ts";
 export const V1_ROUTES: readonly V1Route[] = [
 	explain,
 	listCalls,
+	dial,
 	getCall,
 	getTrace,
 	getTracePcapng,
@@ -26,6 +28,10 @@ export const V1_ROUTES: readonly V1Route[] = [
 	putTrunkSettings,
 	deleteTrunkSettings,
 	getTrunkRegistration,
+	getRuleSettings,
+	putRuleSettings,
+	deleteRuleSettings,
+	listRegions,
 	listProviders,
 	getProvider,
 ];

@@ -1,0 +1,181 @@
+import AxeBuilder from "@axe-core/playwright";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { Testbed, until } from "../e2e/testbed.ts";
+import { launchChromium } from "./chromium.ts";
+
+const browser: Browser | undefined = await launchChromium();
+let bed: Testbed;
+const contexts: BrowserContext[] = [];
+
+beforeAll(async () => {
+	bed = await Testbed.start({ LIVEKIT_API_KEY: "devkey", LIVEKIT_API_SECRET: "secret" });
+});
+afterEach(async () => {
+	for (const context of contexts.splice(0)) await context.close();
+	await bed.clear();
+});
+afterAll(async () => {
+	await browser?.close();
+	await bed.close();
+});
+
+const WIDE = { width: 1200, height: 850 };
+/** a small telephone's */
+const NARROW = { width: 360, height: 740 };
+
+/** Opens the console; what goes wrong in the page is in the errors. */
+async function open(
+	view: string,
+	options: { viewport?: typeof WIDE; colorScheme?: "light" | "dark" } = {},
+): Promise<{ page: Page; errors: string[] }> {
+	const context = await (browser as Browser).newContext({ viewport: WIDE, locale: "en-GB", permissions: ["microphone"], ...options });
+	contexts.push(context);
+	const page = await context.newPage();
+	const errors: string[] = [];
+	page.on("pageerror", (error) => errors.push(error.message));
+	page.on("console", (message) => {
+		// A call that has just begun has no trace yet, and a browser tells each 404.
+		if (message.type() === "error" && !message.location().url.endsWith("/trace"))
+			errors.push(`${message.text()} ${message.location().url}`);
+	});
+	await page.goto(`${bed.local.url}/console/#/${view}`);
+	await page.locator("main h1").waitFor();
+	return { page, errors };
+}
+
+/** Violations of WCAG as axe sees them, in words. */
+async function violations(page: Page): Promise<string[]> {
+	const { violations: found } = await new AxeBuilder({ page }).analyze();
+	return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
+}
+
+describe.skipIf(browser === undefined)("the console in Chromium", () => {
+	it("one person alone hears a call: joins the room, is called, sees the record, hangs up", async () => {
+		const { page, errors } = await open("phone/hello");
+		await page.getByRole("button", { name: "Join" }).click();
+		await page.getByRole("heading", { name: "In room “hello”" }).waitFor();
+		await page.getByRole("button", { name: "Call me" }).click();
+		const here = page.getByRole("region", { name: "Participants" });
+		await here.getByText("Phone +15550123", { exact: false }).first().waitFor();
+		// The tune is heard: LiveKit's client measures what it plays.
+		await page.waitForFunction(() => [...document.querySelectorAll("audio")].some((one) => one.srcObject !== null && !one.paused));
+		await page.getByRole("button", { name: "1", exact: true }).click();
+		await page.getByRole("button", { name: "pound" }).click();
+		await page.getByRole("region", { name: "Keypad" }).getByText("1#", { exact: true }).waitFor();
+		await page.getByRole("button", { name: "Mute", exact: true }).click();
+		await page.getByRole("button", { name: "Unmute" }).waitFor();
+
+		const record = await open("calls");
+		await record.page.getByRole("link", { name: /\d/ }).first().click();
+		await record.page.getByRole("region", { name: "SIP messages" }).getByText("200 OK (SDP)").first().waitFor();
+		await record.page.getByRole("region", { name: "Decision" }).getByText('joins room "hello"', { exact: false }).waitFor();
+		const [file] = await Promise.all([
+			record.page.waitForEvent("download"),
+			record.page.getByRole("button", { name: /Wireshark/ }).click(),
+		]);
+		expect(file.suggestedFilename()).toMatch(/^SCL_\w+\.pcapng$/);
+		expect(await violations(record.page)).toEqual([]);
+
+		await here.getByRole("button", { name: /^Hang up/ }).click();
+		await here.getByText("Nobody else yet.").waitFor();
+		await record.page
+			.getByText(/participant-removed|hangup/)
+			.first()
+			.waitFor();
+		await page.getByRole("button", { name: "Leave" }).click();
+		await page.getByText("You are out of the room.").waitFor();
+		expect([...errors, ...record.errors]).toEqual([]);
+	});
+
+	it("a trunk and a rule are added, changed and deleted with the keyboard", async () => {
+		const { page, errors } = await open("trunks");
+		await page.getByRole("button", { name: "Add inbound trunk" }).press("Enter");
+		await page.getByLabel("Name", { exact: true }).fill("Carrier");
+		await page.getByLabel("Numbers").fill("+15550777, +15550778");
+		await page.getByLabel("Numbers").press("Enter");
+		await page.getByRole("cell", { name: /^Carrier ST_/ }).waitFor();
+		const stored = async () => (await bed.sip.listSipInboundTrunk()).find(({ name }) => name.startsWith("Carrier"));
+		expect((await stored())?.numbers).toEqual(["+15550777", "+15550778"]);
+
+		await page.getByRole("button", { name: "Edit Carrier" }).press("Enter");
+		await page.getByLabel("Name", { exact: true }).fill("Carrier two");
+		await page.getByRole("button", { name: "Save" }).press("Enter");
+		await page.getByRole("cell", { name: /^Carrier two ST_/ }).waitFor();
+		expect((await stored())?.numbers).toEqual(["+15550777", "+15550778"]);
+
+		await page.goto(`${bed.local.url}/console/#/rules`);
+		await page.getByRole("button", { name: "Add rule" }).press("Enter");
+		await page.getByLabel("Name", { exact: true }).fill("To support");
+		await page.getByLabel("Room", { exact: true }).fill("support");
+		await page.getByLabel("Carrier two").press("Space");
+		await page.getByRole("button", { name: "Add", exact: true }).press("Enter");
+		await page.getByRole("cell", { name: "one room for all: support" }).waitFor();
+
+		await page.goto(`${bed.local.url}/console/#/explain`);
+		await page.getByLabel("To", { exact: true }).fill("+15550777");
+		await page.getByText('joins room "support"', { exact: false }).waitFor();
+		await page.getByLabel("To", { exact: true }).fill("+15559999");
+		await page.getByText("The call is refused: SIP 404", { exact: false }).waitFor();
+
+		await page.goto(`${bed.local.url}/console/#/rules`);
+		await page.getByRole("button", { name: "Delete To support" }).press("Enter");
+		await page.getByRole("button", { name: "Delete rule" }).press("Enter");
+		await page.getByRole("cell", { name: /^To support SDR_/ }).waitFor({ state: "detached" });
+		await page.goto(`${bed.local.url}/console/#/trunks`);
+		await page.getByRole("button", { name: "Delete Carrier two" }).press("Enter");
+		await page.getByRole("button", { name: "Delete trunk" }).press("Enter");
+		await until(async () => (await stored()) === undefined, "the trunk to be gone");
+		expect(errors).toEqual([]);
+	});
+
+	it("says in words what the API refuses, beside the form, which keeps what was typed", async () => {
+		const { page } = await open("trunks");
+		await page.getByRole("button", { name: "Add outbound trunk" }).click();
+		await page.getByLabel("Name", { exact: true }).fill("No number");
+		await page.getByLabel("Address").fill("127.0.0.1");
+		await page.getByRole("button", { name: "Add", exact: true }).click();
+		const alert = page.getByRole("alert");
+		await alert.waitFor();
+		expect(await alert.innerText()).toMatch(/number/i);
+		expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("No number");
+		await page.keyboard.press("Escape");
+		await page.getByRole("dialog").waitFor({ state: "detached" });
+	});
+
+	it("a wrong secret is told at the door, and the right one is not sent", async () => {
+		const { page } = await open("calls");
+		const sent: string[] = [];
+		page.on("request", (request) => sent.push(`${request.url()} ${request.postData() ?? ""} ${JSON.stringify(request.headers())}`));
+		await page.getByRole("button", { name: "Sign out" }).click();
+		await page.getByLabel("API key").fill("devkey");
+		await page.getByLabel("API secret").fill("wrong-guess-4711");
+		await page.getByRole("button", { name: "Sign in" }).click();
+		await page.getByRole("alert").waitFor();
+		await page.getByLabel("API secret").fill("secret");
+		await page.getByRole("button", { name: "Sign in" }).click();
+		await page.getByRole("heading", { name: "Calls" }).waitFor();
+		expect(sent.length).toBeGreaterThan(1);
+		expect(sent.filter((one) => one.includes("4711"))).toEqual([]);
+	});
+
+	for (const colorScheme of ["light", "dark"] as const) {
+		for (const [name, viewport] of Object.entries({ wide: WIDE, narrow: NARROW })) {
+			it(`every view is readable, ${colorScheme} and ${name}: axe finds nothing, nothing is wider than the screen`, async () => {
+				const { page, errors } = await open("calls", { viewport, colorScheme });
+				for (const view of ["calls", "trunks", "rules", "explain", "phone"]) {
+					await page.goto(`${bed.local.url}/console/#/${view}`);
+					await page.locator(`nav a[aria-current=page][href="#/${view}"]`).waitFor();
+					await page.getByText("Loading…").waitFor({ state: "detached" });
+					expect(await violations(page), view).toEqual([]);
+					expect(await page.evaluate(() => document.documentElement.scrollWidth), view).toBeLessThanOrEqual(viewport.width);
+				}
+				await page.goto(`${bed.local.url}/console/#/trunks`);
+				await page.getByRole("button", { name: "Add inbound trunk" }).click();
+				await page.getByRole("dialog").waitFor();
+				expect(await violations(page), "dialog").toEqual([]);
+				expect(errors).toEqual([]);
+			});
+		}
+	}
+});
