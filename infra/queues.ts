@@ -1,4 +1,4 @@
-import { DIAL_QUEUE_SECONDS, MAX_RECEIVE_COUNT } from "@trunkline/queue/queues";
+import { DIAL_QUEUE_SECONDS, MAX_RECEIVE_COUNT } from "@trunkline/queue/dial-limits";
 import type { Statement } from "./permissions.ts";
 import type { Place, QueuePair } from "./types.ts";
 

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { formatNetwork, type Network, parseNetwork } from "@trunkline/domain/address";
 import { providerProfile, signallingNetworks } from "@trunkline/domain/provider";
 import * as z from "zod";
+import { blockOf } from "./ip.ts";
 
 /** At the root of the repository; TRUNKLINE_CONFIG names another file. docs/deploy.md describes every setting. */
 const SETTINGS_FILE = "trunkline.config.json";
@@ -21,7 +21,7 @@ export class SettingsError extends Error {
 
 const region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "is no AWS region, such as eu-west-1");
 const hostName = z.string().regex(/^([a-z\d]([a-z\d-]{0,61}[a-z\d])?\.)+[a-z]{2,}$/, "is no host name, such as api.example.com");
-const network = z.string().refine((text) => parseNetwork(text)?.address.kind() === "ipv4", "is no IPv4 address or CIDR block");
+const network = z.string().refine((text) => blockOf(text) !== undefined, "is no IPv4 address or CIDR block");
 
 const stageSchema = z.strictObject({
 	/** the first is home: the API and the table that the others have copies of */
@@ -146,8 +146,7 @@ function networksOf({ providers, networks, fixedOutboundAddresses }: Given["sip"
 		return found;
 	});
 	// IPv6 ones of a provider are of no use: the load balancer's UDP has IPv4 alone.
-	const all = [...published, ...networks].map((text) => parseNetwork(text)).filter((one): one is Network => one?.address.kind() === "ipv4");
-	const blocks = [...new Set(all.map(formatNetwork))];
+	const blocks = [...new Set([...published, ...networks].map(blockOf).filter((block) => block !== undefined))];
 	if (blocks.length > MOST_NETWORKS)
 		throw new SettingsError(
 			`sip: ${blocks.length} networks are more than the ${MOST_NETWORKS} that a security group has room for; name larger blocks in sip.networks`,

@@ -1,4 +1,7 @@
 import { CreateQueueCommand, GetQueueAttributesCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { DIAL_QUEUE_SECONDS, MAX_RECEIVE_COUNT } from "./dial-limits.ts";
+
+export { DIAL_QUEUE_SECONDS, MAX_RECEIVE_COUNT };
 
 export interface QueueUrls {
 	url: string;
@@ -12,12 +15,6 @@ export interface QueueOptions {
 	/** how long a message is kept from others after it was received */
 	visibilityTimeoutSeconds?: number;
 }
-
-/** After this many deliveries without an acknowledgement SQS moves a message to the dead-letter queue itself. */
-export const MAX_RECEIVE_COUNT = 5;
-
-/** Attributes of a dial queue, for infra/ as well. A dial is worthless after minutes: the call record has its own, shorter deadline. */
-export const DIAL_QUEUE_SECONDS = { retention: 300, visibility: 30, longPoll: 20 } as const;
 
 /** Makes both queues unless they are there. For local mode and tests; in the cloud infra/ does. */
 export async function ensureQueues(client: SQSClient, options: QueueOptions): Promise<QueueUrls> {
