@@ -328,7 +328,13 @@ export class Downlink {
 		const silence = this.#encoder?.silence;
 		// A suppressor still has the end of what was said.
 		if (silence === undefined || this.#noise?.active === true) return this.#sendRoom(this.#mixed.fill(0));
-		this.#sendFrame(silence);
+		this.#sendFrame((this.#roomPauses && this.#encoder?.comfort?.()) || silence);
+	}
+
+	/** Somebody is there and says nothing just now (DTX, muted), which is not the silence of a room with nobody in it. */
+	get #roomPauses(): boolean {
+		for (const { lastFrameAt } of this.#sources.values()) if (lastFrameAt > Number.NEGATIVE_INFINITY) return true;
+		return false;
 	}
 
 	#sendFrame(payload: Uint8Array): void {

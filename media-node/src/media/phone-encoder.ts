@@ -1,9 +1,11 @@
-import { encodeG711, G722Encoder, g711Silence } from "@trunkline/audio";
+import { ComfortNoise, encodeG711, type G711, G722Encoder, g711Silence } from "@trunkline/audio";
 import type { NegotiatedAudio } from "../call/ports.ts";
 import { OpusFromPcm, type PcmRate } from "./opus.ts";
 
 /** 20 ms */
 const G711_FRAME = 160;
+/** a second of noise is enough: nobody hears that it repeats */
+const NOISE_FRAMES = 50;
 const MAX_OPUS_PACKET = 1_275;
 /** What other participants send goes on as it is only to telephones that take so much: LiveKit's clients stay below it but for music. */
 const MAX_UNGOVERNED_BITRATE = 64_000;
@@ -18,6 +20,8 @@ export interface PhoneEncoder {
 	encode(pcm: Int16Array): Uint8Array;
 	/** undefined = what silence looks like depends on what was before */
 	readonly silence: Uint8Array | undefined;
+	/** The next frame of quiet noise: a line that is dead silent sounds as if the call were over. Undefined where the codec or the telephone has its own. */
+	comfort?(): Uint8Array | undefined;
 }
 
 export function phoneEncoder(negotiated: NegotiatedAudio): PhoneEncoder {
@@ -29,7 +33,30 @@ export function phoneEncoder(negotiated: NegotiatedAudio): PhoneEncoder {
 		return { rate: 16_000, frameTicks: G711_FRAME, silence: undefined, encode: (pcm) => (encoder.encode(pcm, out), out) };
 	}
 	const silence = new Uint8Array(G711_FRAME).fill(g711Silence(codec));
-	return { rate: 8_000, frameTicks: G711_FRAME, silence, encode: (pcm) => (encodeG711(codec, pcm, out), out) };
+	const noise = noiseOf(codec);
+	let next = 0;
+	return {
+		...{ rate: 8_000, frameTicks: G711_FRAME, silence },
+		encode: (pcm) => (encodeG711(codec, pcm, out), out),
+		comfort: () => noise[next++ % NOISE_FRAMES],
+	};
+}
+
+const noises = new Map<G711, readonly Uint8Array[]>();
+
+/** Made once for all calls of the thread. */
+function noiseOf(law: G711): readonly Uint8Array[] {
+	const known = noises.get(law);
+	if (known !== undefined) return known;
+	const noise = new ComfortNoise(1);
+	const pcm = new Int16Array(G711_FRAME);
+	const frames = Array.from({ length: NOISE_FRAMES }, () => {
+		const frame = new Uint8Array(G711_FRAME);
+		encodeG711(law, noise.fill(pcm), frame);
+		return frame;
+	});
+	noises.set(law, frames);
+	return frames;
 }
 
 /** Nothing in what the telephone says about Opus speaks against packets as others made them. */

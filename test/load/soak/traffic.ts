@@ -16,6 +16,7 @@ const GIVEN_UP = 0.2;
 const GIVEN_UP_WITHIN_MS = 30;
 const FRAME_AMPLITUDE = 3_000;
 const OVERLOADED = "503";
+const AUDIO_WITHIN_MS = 2_000;
 const STOP_POLL_MS = 20;
 const CODECS = [
 	{ name: "opus", rate: 48_000 },
@@ -121,11 +122,13 @@ export class Traffic {
 		}
 		counts.answered += 1;
 		counts.live += 1;
+		const since = performance.now();
 		await this.#wait(talkMs, call);
+		const talkedMs = performance.now() - since;
 		call?.hangup();
 		await call?.ended();
 		counts.live -= 1;
-		if (call?.stats().packetsReceived === 0) counts.deaf += 1;
+		if (talkedMs > AUDIO_WITHIN_MS && call?.stats().packetsReceived === 0) counts.deaf += 1;
 		return undefined;
 	}
 
