@@ -2,7 +2,7 @@ import { GetParametersCommand, SSMClient } from "@aws-sdk/client-ssm";
 
 /** Parameters below SECRETS_PREFIX. Optional ones are not there in stages that do not use what they are for. */
 export type SecretName = "LIVEKIT_URL" | "LIVEKIT_API_KEY" | "LIVEKIT_API_SECRET" | "NONCE_SECRET";
-export type OptionalSecretName = "ADMIN_SECRET" | "API_KEYS";
+export type OptionalSecretName = "ADMIN_SECRET";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
