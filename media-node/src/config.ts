@@ -66,6 +66,8 @@ export interface NodeConfig {
 	/** unset: one of this process alone, so that only it can check the answers to its own challenges */
 	nonceSecret?: Uint8Array;
 	logLevel: LogLevel;
+	/** of the deployment, a dimension of its metrics; unset: they are counted for /metrics alone */
+	stage?: string;
 	/** 0 = any free one */
 	healthPort: number;
 	/** how long calls may go on after SIGTERM, before they are hung up */
@@ -147,6 +149,7 @@ const schema = z.object({
 	SIP_UNKNOWN_SOURCES: z.enum(["auto", "answer", "drop"], { error: "must be auto, answer or drop" }).default("auto"),
 	NONCE_SECRET: z.string().min(32, "must have at least 32 characters").optional(),
 	LOG_LEVEL: z.enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(", ")}` }).default("info"),
+	STAGE: z.string().min(1).optional(),
 	HEALTH_PORT: port(8080),
 	DRAIN_SECONDS: count(90, 0, 86_400),
 });
@@ -197,6 +200,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		unknownSources: settings.SIP_UNKNOWN_SOURCES,
 		...(settings.NONCE_SECRET === undefined ? {} : { nonceSecret: new TextEncoder().encode(settings.NONCE_SECRET) }),
 		logLevel: settings.LOG_LEVEL,
+		...(settings.STAGE === undefined ? {} : { stage: settings.STAGE }),
 		healthPort: settings.HEALTH_PORT,
 		drainMs: settings.DRAIN_SECONDS * 1_000,
 	};

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { newId } from "@trunkline/contracts";
 import { wantsDigits } from "@trunkline/domain";
-import { createLogger, loggedMetrics, type Logger } from "@trunkline/observability";
+import { createLogger, type Logger } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, deleteCommandQueue, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import {
 	createDynamoClient,
@@ -20,6 +20,7 @@ import {
 	S3TraceStore,
 } from "@trunkline/store";
 import { environment, type NodeConfig, readConfig, SettingError } from "./config.ts";
+import { nodeMetrics } from "./metrics.ts";
 import { startHealthServer } from "./health/server.ts";
 import { nodeProjects } from "./projects.ts";
 import { TlsFileError } from "./transport/tls-files.ts";
@@ -71,6 +72,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 	if (commandQueueName !== undefined) await createCommandQueue(sqs, commandQueueName);
 	// Of the same account and region, so it is where the dial queue is.
 	const commandUrl = commandQueueName === undefined ? undefined : url.replace(/[^/]+$/, commandQueueName);
+	const { metrics, exposition, flush } = nodeMetrics({ ...config, nodeId }, log);
 	const recordings = recordingsFor(config, log);
 	await recordings?.keepLeftovers();
 	const node = await named("SIP_PORT", async () =>
@@ -100,7 +102,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			registrationStore: new DynamoRegistrationStore({ client: dynamo, table: config.callsTable }),
 			dialQueue: new SqsDialQueue(sqs, { url, log, ...(dialDeadLetterUrl === undefined ? {} : { deadLetterUrl: dialDeadLetterUrl }) }),
 			...(commandUrl === undefined ? {} : { commandQueue: new SqsCommandQueue(sqs, { url: commandUrl, log }) }),
-			metrics: loggedMetrics(log),
+			metrics,
 			recordsDigits: async (projectId) => wantsDigits(await webhooks.getWebhooks(projectId)),
 			...(recordings === undefined ? {} : { recordings }),
 			traces: tracesFor(config),
@@ -119,12 +121,14 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			ready: () => !node.draining,
 			stats: () => ({ ...node.stats() }),
 			metrics: () => ({ ...node.stats(), ...node.defence() }),
+			exposition,
 		}),
 	);
 	const { advertisedAddress, region } = config;
 	log.info({ nodeId: node.nodeId, region, advertisedAddress, sipPort: node.sipPort, healthPort: health.port }, "ready");
 	const close = async (): Promise<void> => {
 		await node.close(HANG_UP_MS);
+		flush();
 		await health.close();
 		// A node that dies without it leaves a queue behind, which costs nothing and is found by its name.
 		if (commandUrl !== undefined)

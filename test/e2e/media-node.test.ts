@@ -135,6 +135,10 @@ class NodeProcess {
 		return { status: response.status, body: await response.json() };
 	}
 
+	async text(path: string): Promise<string> {
+		return (await fetch(`http://127.0.0.1:${String(this.line("ready")?.["healthPort"])}${path}`)).text();
+	}
+
 	signal(signal: "SIGTERM"): void {
 		this.#child.kill(signal);
 	}
@@ -166,7 +170,7 @@ async function phone(): Promise<Phone> {
 
 describe("the media node as a process", () => {
 	it("takes calls, dials, and on SIGTERM lets calls go on, refuses new ones, then hangs up and exits with 0", async () => {
-		const node = await NodeProcess.ready();
+		const node = await NodeProcess.ready({ STAGE: "test" });
 		expect(await node.probe("/healthz")).toEqual({ status: 200, body: { status: "ok" } });
 		expect(await node.probe("/ready")).toMatchObject({ status: 200, body: { status: "ready", calls: 0 } });
 
@@ -198,6 +202,7 @@ describe("the media node as a process", () => {
 		expect([heard(anna, 1_000), heard(anna, 440)]).toEqual([true, false]);
 		expect([heard(bert, 440), heard(bert, 1_000)]).toEqual([true, false]);
 		expect(await node.probe("/ready")).toMatchObject({ body: { calls: 3 } });
+		expect(await node.text("/metrics")).toContain('\ntrunkline_call_answers_total{direction="inbound"} 2\n');
 
 		node.signal("SIGTERM");
 		await until(() => node.line("draining") !== undefined, "the drain");
@@ -215,6 +220,13 @@ describe("the media node as a process", () => {
 		expect(node.lines.filter(({ msg }) => msg === "call ended").map(({ reason }) => reason)).toEqual(["shutdown", "shutdown", "shutdown"]);
 		expect(await cloud.callStore.liveCallsInRoom("project", "lobby")).toEqual([]);
 		expect(cloud.rooms.stats().participants).toBe(0);
+		// The measurements, on the same output: whatever minutes the test was in, together they have every call.
+		const measured = node.lines.filter((line) => "_aws" in line);
+		expect(
+			measured.every(({ Stage, Region, nodeId }) => Stage === "test" && Region === "local" && nodeId === node.line("ready")?.["nodeId"]),
+		).toBe(true);
+		const sum = (name: string): number => measured.reduce((total, line) => total + Number(line[name] ?? 0), 0);
+		expect([sum("CallAttempts"), sum("CallAnswers"), sum("CallFailures"), sum("CallsTurnedAway")]).toEqual([3, 3, 3, 1]);
 		// Whoever called is nobody's business who reads the log.
 		expect(JSON.stringify(node.lines)).not.toMatch(/\+?1555\d{4}/);
 	});

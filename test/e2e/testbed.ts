@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { TrunkSettings } from "@trunkline/contracts";
 import { type Local, readConfig, startLocal } from "@trunkline/local";
+import type { Logger, Metrics } from "@trunkline/observability";
 import { Phone } from "@trunkline/phone";
 import { AccessToken, RoomServiceClient, SipClient } from "livekit-server-sdk";
 import { type Access, disposeParticipants, Participant } from "./participant.ts";
@@ -23,7 +24,8 @@ export class Testbed {
 	/** that the test has in rooms */
 	#participants = 0;
 
-	static async start(settings: Record<string, string> = {}): Promise<Testbed> {
+	/** `told`: where lines and measurements go, in the place of the process's own output. */
+	static async start(settings: Record<string, string> = {}, told: { log?: Logger; metrics?: Metrics } = {}): Promise<Testbed> {
 		const dataDir = mkdtempSync(join(tmpdir(), "trunkline-e2e-"));
 		const outside = Object.fromEntries(["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"].map((name) => [name, process.env[name]]));
 		const config = readConfig(
@@ -40,7 +42,11 @@ export class Testbed {
 			},
 			process.cwd(),
 		);
-		const local = await startLocal({ ...config, mediaTimeoutMs: { first: 2_000, later: 1_000 }, registrationPollMs: 200 });
+		const local = await startLocal(
+			{ ...config, mediaTimeoutMs: { first: 2_000, later: 1_000 }, registrationPollMs: 200 },
+			told.log,
+			told.metrics,
+		);
 		return new Testbed(local, { url: config.livekitUrl ?? local.url, apiKey: config.apiKey, apiSecret: config.apiSecret }, dataDir);
 	}
 

@@ -10,6 +10,8 @@ export interface HealthOptions {
 	stats(): Record<string, number>;
 	/** numbers for /metrics; names in kebab or camel case. Unset = there is no /metrics */
 	metrics?(): Record<string, number>;
+	/** more lines for /metrics, in Prometheus' text format */
+	exposition?(): string;
 }
 
 export interface HealthServer {
@@ -64,7 +66,7 @@ function answer(options: HealthOptions, request: IncomingMessage, response: Serv
 		case "/metrics":
 			if (options.metrics === undefined) return send(response, 404, { status: "not found" });
 			response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" });
-			response.end(exposition(options.metrics()));
+			response.end(exposition(options.metrics()) + (options.exposition?.() ?? ""));
 			return;
 		default:
 			return send(response, 404, { status: "not found" });
