@@ -1,3 +1,4 @@
+import type { CallLimitStore } from "@trunkline/domain";
 import { createDynamoClient, createKmsSecretBox, DynamoCallLimitStore, DynamoNumberOwnerStore, DynamoProjectStore } from "@trunkline/store";
 import * as z from "zod";
 import type { ApiDeps } from "./api/deps.ts";
@@ -37,6 +38,7 @@ export function projectsFromEnvironment(
 	deps: ApiDeps,
 	environment: Readonly<Record<string, string | undefined>>,
 	builtInProjects: readonly string[],
+	callLimits?: CallLimitStore,
 ): WithProjects | undefined {
 	const parsed = environmentSchema.safeParse(environment);
 	if (!parsed.success) {
@@ -57,7 +59,7 @@ export function projectsFromEnvironment(
 	return withProjects(deps, {
 		store: new DynamoProjectStore({ client, table: CONFIG_TABLE, box: createKmsSecretBox({ region, keyId }) }),
 		owners: new DynamoNumberOwnerStore({ client, table: CONFIG_TABLE }),
-		callLimits: new DynamoCallLimitStore({ client, table: CALLS_TABLE }),
+		callLimits: callLimits ?? new DynamoCallLimitStore({ client, table: CALLS_TABLE }),
 		builtInProjects,
 		...(fallbackProject === undefined ? {} : { fallbackProject }),
 		...(adminSecret === undefined ? {} : { adminSecret }),

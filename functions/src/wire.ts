@@ -21,6 +21,7 @@ import { busSink, EventDeliverer, webhookSinks } from "./consumers/event-deliver
 import { WebhookSender } from "./consumers/webhook-sender.ts";
 import type { TargetPolicy } from "./consumers/webhook-target.ts";
 import { tracesFromEnvironment } from "./wire-traces.ts";
+import { regionalFromEnvironment, withHomeRegion } from "./wire-regions.ts";
 import { projectKeysFromEnvironment, projectsFromEnvironment } from "./wire-projects.ts";
 
 const apiKeysSchema = z
@@ -70,7 +71,8 @@ const eventsEnvironmentSchema = z.object({
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Everything the API needs, on AWS. Throws with the names of the variables that are missing or wrong, and none of their values. */
-export function apiFromEnvironment(environment: Environment): ApiDeps {
+export function apiFromEnvironment(variables: Environment): ApiDeps {
+	const environment = withHomeRegion(variables);
 	const given = checked(environmentSchema, environment);
 	const region = given.AWS_REGION;
 	const dynamo = createDynamoClient({ region });
@@ -78,15 +80,18 @@ export function apiFromEnvironment(environment: Environment): ApiDeps {
 	const log = createLogger({ name: "api", level: given.LOG_LEVEL });
 	const dialQueue = new SqsDialQueue(sqs, { url: given.DIAL_QUEUE_URL, log });
 	const keys = new Map(Object.entries(given.API_KEYS));
-	const transfers = new DynamoTransferStore({ client: dynamo, table: given.CALLS_TABLE });
-	const commandQueue = (nodeId: string): SqsCommandQueue =>
-		new SqsCommandQueue(sqs, { url: commandQueueUrl(given.COMMAND_QUEUE_URL_PREFIX, nodeId), log });
+	const regional = regionalFromEnvironment(environment, log);
+	const transfers = regional?.transfers ?? new DynamoTransferStore({ client: dynamo, table: given.CALLS_TABLE });
+	const commandQueue =
+		regional?.commandQueue ??
+		((nodeId: string): SqsCommandQueue => new SqsCommandQueue(sqs, { url: commandQueueUrl(given.COMMAND_QUEUE_URL_PREFIX, nodeId), log }));
 	const deps: ApiDeps = {
 		configStore: new DynamoConfigStore({ client: dynamo, table: given.CONFIG_TABLE }),
 		callStore: new DynamoCallStore({ client: dynamo, table: given.CALLS_TABLE }),
 		dialQueue: () => dialQueue,
 		keys: { lookup: (apiKey) => keys.get(apiKey) },
 		regions: [region],
+		...regional?.deps,
 		clock: Date.now,
 		sleep,
 		random: (length) => randomBytes(length),
@@ -96,7 +101,7 @@ export function apiFromEnvironment(environment: Environment): ApiDeps {
 		command: transferBy({ transfers, commandQueue, clock: Date.now, sleep, log }),
 		v1: {
 			webhookStore: new DynamoWebhookStore({ client: dynamo, table: given.CONFIG_TABLE }),
-			registrationStore: new DynamoRegistrationStore({ client: dynamo, table: given.CALLS_TABLE }),
+			registrationStore: regional?.registrations ?? new DynamoRegistrationStore({ client: dynamo, table: given.CALLS_TABLE }),
 			commandQueue,
 			...tracesFromEnvironment(environment),
 			strictDispatch: given.STRICT_DISPATCH === "true",
@@ -106,7 +111,7 @@ export function apiFromEnvironment(environment: Environment): ApiDeps {
 		log,
 	};
 	const builtInProjects = [...new Set([...keys.values()].map(({ projectId }) => projectId))];
-	return projectsFromEnvironment(deps, environment, builtInProjects)?.deps ?? deps;
+	return projectsFromEnvironment(deps, environment, builtInProjects, regional?.callLimits)?.deps ?? deps;
 }
 
 /** What delivers call events, on AWS, and how it finds the call of an item of the calls table. Throws as `apiFromEnvironment` does. */

@@ -5,8 +5,10 @@ import type {
 	CommandPort,
 	ConfigStore,
 	DialQueue,
+	NodeRoom,
 	ProjectCache,
 	ProjectStore,
+	ServedRegion,
 	TransferPort,
 	TransferStore,
 } from "@trunkline/domain";
@@ -40,6 +42,27 @@ export interface ProjectDeps {
 	adminSecret?: string;
 }
 
+/** What the API knows of the deployment's regions. */
+export interface RegionalDeps {
+	/** the first is the home region */
+	served: readonly [RegionView, ...RegionView[]];
+	/** live nodes of a region; unset: nobody knows, and calls wait in the queue for one */
+	nodesOf?(region: string): Promise<readonly RegionNode[]>;
+}
+
+export interface RegionView extends ServedRegion {
+	/** of its media nodes */
+	livekitUrl?: string;
+	/** where carriers send calls: host or host:port */
+	sipAddress?: string;
+}
+
+export interface RegionNode extends NodeRoom {
+	build: string;
+	/** ms since the epoch */
+	heartbeatAt: number;
+}
+
 /** Everything the API needs from outside; `wire.ts` and local mode build it, tests too. */
 export interface ApiDeps {
 	configStore: ConfigStore;
@@ -50,6 +73,8 @@ export interface ApiDeps {
 	projects?: ProjectDeps;
 	/** the first one is used unless a request names another */
 	regions: readonly [string, ...string[]];
+	/** the same, with what they serve; unset: each serves every country */
+	regional?: RegionalDeps;
 	/** ms since the epoch */
 	clock(): number;
 	/** resolves after `ms`, or at once when `signal` aborts; never rejects */

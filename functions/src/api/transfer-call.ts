@@ -12,8 +12,8 @@ import type { ApiDeps } from "./deps.ts";
 
 export interface TransferDeps extends Pick<ApiDeps, "clock" | "sleep" | "log"> {
 	transfers: TransferStore;
-	/** the queue of the node that has a call */
-	commandQueue(nodeId: string): CommandQueue;
+	/** the queue of the node that has a call, in the call's region */
+	commandQueue(nodeId: string, region: string): CommandQueue;
 }
 
 /** A node that lives has taken a command long before. */
@@ -63,10 +63,10 @@ function isSame(first: CallCommand, again: CallCommand): boolean {
 const sameSuppression = (a: NoiseSuppression, b: NoiseSuppression): boolean =>
 	a.uplink === b.uplink && a.downlink === b.downlink && a.mix === b.mix;
 
-async function tell({ commandQueue, clock }: TransferDeps, { callId, projectId, owner }: CallRecord, transferId: string): Promise<void> {
+async function tell({ commandQueue, clock }: TransferDeps, { callId, projectId, owner, region }: CallRecord, transferId: string): Promise<void> {
 	if (owner === undefined) throw new Error("a call that was answered has no owner");
 	const message = { version: 1, type: "transfer", commandId: transferId, projectId, callId, nodeId: owner, sentAt: clock() } as const;
-	await commandQueue(owner).send(message);
+	await commandQueue(owner, region).send(message);
 }
 
 async function waitFor(

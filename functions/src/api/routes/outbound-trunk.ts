@@ -52,7 +52,10 @@ export async function getOutboundTrunk(
 }
 
 /** Throws `not_found` for no trunk, and for an inbound one. */
-export async function storedOutboundTrunk(trunkId: string, { deps, projectId }: RpcContext): Promise<OutboundTrunk> {
+export async function storedOutboundTrunk(
+	trunkId: string,
+	{ deps, projectId }: Pick<RpcContext, "deps" | "projectId">,
+): Promise<OutboundTrunk> {
 	const trunk = await deps.configStore.getTrunk(projectId, trunkId);
 	if (trunk?.kind !== "outbound") throw trunkNotFound();
 	return trunk;

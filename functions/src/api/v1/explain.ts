@@ -1,5 +1,6 @@
 import { explainRequestSchema, explanationSchema } from "@trunkline/contracts";
 import { explainInbound } from "@trunkline/domain";
+import type { ApiDeps } from "../deps.ts";
 import { route } from "./route.ts";
 
 export const explain = route({
@@ -20,7 +21,12 @@ export const explain = route({
 				rulesFor: (trunkId, called) => deps.configStore.rulesFor(projectId, trunkId, called),
 				strict: v1.strictDispatch,
 				random: deps.random,
+				here: { region: body.region ?? deps.regions[0], sipAddress: (region) => sipAddressOf(deps, region) },
 			},
 		);
 	},
 });
+
+function sipAddressOf({ regional }: ApiDeps, region: string): string | undefined {
+	return regional?.served.find((one) => one.region === region)?.sipAddress;
+}

@@ -39,10 +39,10 @@ async function cancel({ callStore, clock }: HangUpDeps, callId: string): Promise
 	return callStore.transitionCall(callId, { from: NOT_DIALLED, to: "cancelled", at, event: "cancelled", detail: END.reason, patch });
 }
 
-async function tell({ commandQueue, clock, random, log }: HangUpDeps, { callId, projectId, owner }: CallRecord): Promise<void> {
+async function tell({ commandQueue, clock, random, log }: HangUpDeps, { callId, projectId, owner, region }: CallRecord): Promise<void> {
 	if (owner === undefined) throw new Error("a call that was dialled or received has no owner");
 	const commandId = randomBase58(20, random);
-	await commandQueue(owner).send({ version: 1, type: "hangup", commandId, projectId, callId, nodeId: owner, sentAt: clock() });
+	await commandQueue(owner, region).send({ version: 1, type: "hangup", commandId, projectId, callId, nodeId: owner, sentAt: clock() });
 	log.info({ callId, commandId, node: owner }, "hang-up sent to the call's node");
 }
 

@@ -4,6 +4,8 @@ import { participantForInbound, roomForCall } from "../participant/inbound.ts";
 import { trunkNumberOf } from "../provider/numbers.ts";
 import { providerOfSource } from "../provider/view.ts";
 import { asksForCredentials, callerOf, decideRule, decideTrunk } from "./inbound.ts";
+import { explainedElsewhere } from "../region/explain.ts";
+import { type ArrivalRegion, decideRuleIn } from "../region/inbound.ts";
 import { summarizeDecision } from "./summary.ts";
 
 export interface WouldBeCall {
@@ -21,6 +23,8 @@ export interface ExplainSources {
 	rulesFor(trunkId: string | undefined, calledNumber: string): Promise<DispatchRule[]>;
 	strict: boolean;
 	random: RandomBytes;
+	/** where the INVITE arrives; unset: nothing is said of regions */
+	here?: ArrivalRegion;
 }
 
 /** What would become of a call that came now, by the steps that the media node takes. No secret is in it. */
@@ -39,16 +43,22 @@ export async function explainInbound(call: WouldBeCall, sources: ExplainSources)
 	};
 	const told = { from, to, steps, ruleId: "", roomName: "", participantIdentity: "" };
 	if (byTrunk.refusal !== undefined) return { ...base, ...refused(told, byTrunk.refusal) };
+	const byTrunkAway = sources.here && explainedElsewhere(sources.here, { trunk });
+	if (byTrunkAway?.refusal !== undefined) return { ...base, ...byTrunkAway.told, ...refused(told, byTrunkAway.refusal) };
 
 	const question = { from, to, trunk, strict: sources.strict, ...(call.pin === undefined ? {} : { pin: call.pin }) };
-	const byRule = decideRule(await sources.rulesFor(trunk?.trunkId, to), question);
+	const rules = await sources.rulesFor(trunk?.trunkId, to);
+	const byRule = sources.here === undefined ? decideRule(rules, question) : decideRuleIn(sources.here, rules, question).byRule;
 	steps.push(...byRule.steps);
 	const { rule } = byRule;
+	const byRuleAway = sources.here && explainedElsewhere(sources.here, { trunk, ...(rule === undefined ? {} : { rule }) });
 	const ruled = {
 		...base,
+		...byRuleAway?.told,
 		asksForPin: rule !== undefined && rule.rule.pin !== "",
 		...(rule === undefined ? {} : { rule: { id: rule.ruleId, name: rule.name } }),
 	};
+	if (byRuleAway?.refusal !== undefined) return { ...ruled, ...refused(told, byRuleAway.refusal) };
 	if (byRule.refusal !== undefined) return { ...ruled, ...refused(told, byRule.refusal) };
 	const place = placeOf(byRule.rule, trunk, { ...call, from, to }, sources.random);
 	return {

@@ -77,9 +77,7 @@ export function servingCountry(served: readonly ServedRegion[], country: string)
 function checkServed(region: string, served: readonly ServedRegion[]): void {
 	if (served.some((one) => one.region === region)) return;
 	const names = served.map((one) => one.region).join(", ");
-	throw new DomainError("invalid_argument", `destination region ${JSON.stringify(region)} is not served here, regions are: ${names}`, {
-		field: "regions",
-	});
+	throw new DomainError("invalid_argument", `destination region ${JSON.stringify(region)} is not served here, regions are: ${names}`);
 }
 
 function nowhere(regions: readonly string[], by: string, served: readonly ServedRegion[]): DomainError {
