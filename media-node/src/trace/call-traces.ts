@@ -64,7 +64,7 @@ export class CallTraces {
 	readonly #bySip = new Map<string, string>();
 	readonly #strangers: Bucket;
 	readonly #timers = new Set<() => void>();
-	#flushing: (() => void) | undefined;
+	#flushPlanned = false;
 	#puts: Promise<void> = Promise.resolve();
 
 	constructor(options: CallTracesOptions) {
@@ -192,11 +192,13 @@ export class CallTraces {
 			call.bytes += message.text.length;
 		}
 		call.dirty = true;
-		this.#flushing ??= this.#after(FLUSH_MS, () => this.#flush());
+		if (this.#flushPlanned) return;
+		this.#flushPlanned = true;
+		this.#after(FLUSH_MS, () => this.#flush());
 	}
 
 	#flush(): void {
-		this.#flushing = undefined;
+		this.#flushPlanned = false;
 		for (const call of this.#calls.values()) if (call.dirty) this.#put(call);
 	}
 

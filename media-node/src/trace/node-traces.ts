@@ -1,5 +1,5 @@
 import type { RandomBytes } from "@trunkline/contracts";
-import type { CallStore, TraceStore } from "@trunkline/domain";
+import type { CallStore, ConfigStore, TraceStore } from "@trunkline/domain";
 import type { Address } from "@trunkline/sip";
 import type { InboundInvite } from "../call/ports.ts";
 import { CallTraces } from "./call-traces.ts";
@@ -15,6 +15,7 @@ interface NodeTracesOptions {
 	/** unset: no traces are kept */
 	traces: TraceOptions | undefined;
 	callStore: CallStore;
+	configStore: ConfigStore;
 	contact: { host: string; host6?: string; port: number; tlsPort?: number };
 	projectFor(calledNumber: string, source: string): Promise<string | undefined>;
 	nodeId: string;

@@ -1,5 +1,5 @@
 import { type CallRecord, newId, type RandomBytes } from "@trunkline/contracts";
-import type { CallStore } from "@trunkline/domain";
+import { type CallStore, type ConfigStore, mayBeIn } from "@trunkline/domain";
 import type { InboundInvite } from "../call/ports.ts";
 import { Bucket } from "./bucket.ts";
 
@@ -9,6 +9,7 @@ const TTL_SECONDS = 86_400;
 
 export interface RefusedCallsOptions {
 	calls: CallStore;
+	configStore: Pick<ConfigStore, "inboundTrunksFor" | "rulesFor">;
 	projectFor(calledNumber: string, source: string): Promise<string | undefined>;
 	nodeId: string;
 	region: string;
@@ -66,7 +67,15 @@ export class RefusedCalls {
 			expiresAtSeconds: Math.floor(at / 1000) + TTL_SECONDS,
 		};
 		const projectId = await projectFor(invite.to.user, invite.source.address);
-		if (projectId !== undefined) await calls.createCall({ ...record, projectId });
+		if (projectId !== undefined && (await this.#mayBeHere(projectId, invite.to.user))) await calls.createCall({ ...record, projectId });
+	}
+
+	/** Some trunk has the number, and none of those that have it, nor their rules, keeps its calls out of this region: such a call leaves nothing here. */
+	async #mayBeHere(projectId: string, number: string): Promise<boolean> {
+		const { configStore, region } = this.#options;
+		const trunks = await configStore.inboundTrunksFor(projectId, number);
+		const rules = await Promise.all(trunks.map(({ trunkId }) => configStore.rulesFor(projectId, trunkId, number)));
+		return trunks.length > 0 && [...trunks, ...rules.flat()].every(({ settings }) => mayBeIn(region, settings?.regions));
 	}
 }
 

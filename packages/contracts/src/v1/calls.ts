@@ -115,10 +115,24 @@ const callFields = {
 export const callSummarySchema = z.object(callFields).meta({ id: "CallSummary" });
 export type CallSummary = z.infer<typeof callSummarySchema>;
 
+export const endExplanationSchema = z
+	.object({
+		cause: z
+			.string()
+			.meta({ description: "in a word that programs can switch on", examples: ["source-not-allowed", "provider-credentials"] }),
+		failed: z.boolean().meta({ description: "false: the call ended as calls do" }),
+		happened: z.string().meta({ description: "what happened" }),
+		why: z.string(),
+		todo: z.string().meta({ description: "what to do" }),
+	})
+	.meta({ id: "EndExplanation", description: "the end of a call in words" });
+export type EndExplanation = z.infer<typeof endExplanationSchema>;
+
 export const callDetailsSchema = z
 	.object({
 		...callFields,
 		timeline: z.array(z.object({ at: millisecondsSchema, event: z.string(), detail: z.string().optional() })),
+		explanation: endExplanationSchema.optional().meta({ description: "absent while the call goes on" }),
 		decision: z
 			.object({ summary: z.string(), steps: z.array(decisionStepSchema) })
 			.optional()

@@ -1,5 +1,6 @@
 import type { CallDetails, CallRecord, CallSummary } from "@trunkline/contracts";
 import { describeEnd } from "../call/sip-status.ts";
+import { explainEnd } from "../explain-end/explain-end.ts";
 import { summarizeDecision } from "../explain/summary.ts";
 
 /** A call as others may see it: no credentials, no headers, no dial request. */
@@ -30,9 +31,11 @@ export function callSummary(record: CallRecord): CallSummary {
 /** With its timeline and, for an inbound call, how trunk and rule were found. */
 export function callDetails(record: CallRecord): CallDetails {
 	const { decision: steps } = record;
+	const explanation = explainEnd(record);
 	return {
 		...callSummary(record),
 		timeline: record.timeline,
+		...(explanation === undefined ? {} : { explanation }),
 		...(steps === undefined ? {} : { decision: { summary: summarizeDecision({ ...record, steps }), steps } }),
 	};
 }
