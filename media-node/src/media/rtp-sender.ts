@@ -13,6 +13,8 @@ export class RtpSender {
 	readonly #protect: Protect;
 	readonly #send: (packet: Uint8Array) => void;
 	readonly #buffers = Array.from({ length: BUFFERS }, () => new Uint8Array(MAX_PACKET));
+	/** of each buffer, as long as the latest packet in it: packets of a call are all of one length, and a view costs more memory than its bytes */
+	readonly #views: Uint8Array[] = [];
 	readonly #header: RtpHeader;
 	#next = 0;
 	packetsSent = 0;
@@ -30,7 +32,8 @@ export class RtpSender {
 	send(payloadType: number, sequence: number, timestamp: number, marker: boolean, payload: Uint8Array): void {
 		const buffer = this.#buffers[this.#next];
 		if (buffer === undefined || payload.length > MAX_PACKET - RTP_FIXED_HEADER_BYTES - MAX_OVERHEAD_BYTES) return;
-		this.#next = (this.#next + 1) % BUFFERS;
+		const index = this.#next;
+		this.#next = (index + 1) % BUFFERS;
 		const header = this.#header;
 		header.payloadType = payloadType;
 		header.sequence = sequence;
@@ -43,6 +46,7 @@ export class RtpSender {
 		if (length === 0) return;
 		this.packetsSent += 1;
 		this.octetsSent += tapped.length;
-		this.#send(buffer.subarray(0, length));
+		const view = this.#views[index];
+		this.#send(view?.length === length ? view : (this.#views[index] = buffer.subarray(0, length)));
 	}
 }

@@ -3,6 +3,7 @@ import { isIPv6 } from "node:net";
 
 export interface RtpSocket {
 	readonly port: number;
+	/** An offset and a length would have Node make another view. */
 	send(bytes: Uint8Array, port: number, address: string): void;
 	close(): void;
 }
@@ -40,7 +41,7 @@ export async function openRtpSocket(
 	return {
 		port: socket.address().port,
 		send: (bytes, toPort, address) => {
-			if (open) socket.send(bytes, 0, bytes.byteLength, toPort, address);
+			if (open) socket.send(bytes, toPort, address);
 		},
 		close: () => {
 			if (!open) return;
