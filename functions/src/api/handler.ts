@@ -6,7 +6,7 @@ import { createApp } from "./app.ts";
 import { deadlineSignal } from "./deadline.ts";
 
 const secrets = ["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"] as const;
-const api = createApp(apiFromEnvironment(await withSecrets(process.env, secrets, ["ADMIN_SECRET"])));
+const api = createApp(apiFromEnvironment(await withSecrets(process.env, secrets, ["API_KEYS", "ADMIN_SECRET"])));
 
 const lambda = new Hono<{ Bindings: { lambdaContext?: Partial<LambdaContext> } }>().all("*", ({ req, env }) => {
 	const remainingMs = env.lambdaContext?.getRemainingTimeInMillis?.();
