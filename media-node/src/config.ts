@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { LOG_LEVELS, type LogLevel } from "@trunkline/observability";
 import * as z from "zod";
 import { ENGINE_FIELDS, engineOptions } from "./engine/settings.ts";
+import type { PeerRegion } from "./region.ts";
+import { REGION_FIELDS } from "./region-config.ts";
 import { SIP_FIELDS, sipOptions } from "./sip-config.ts";
 import type { SipOptions } from "./sip-options.ts";
 import { TRACE_BUCKET_FIELDS, TRACE_FIELDS, tracesOf, type TracesConfig } from "./trace/settings.ts";
@@ -15,6 +17,8 @@ export class SettingError extends Error {
 export interface NodeConfig {
 	/** of the dial requests that this node takes, and on the records of its calls */
 	region: string;
+	/** all regions of the deployment; unset: there is no other */
+	peerRegions?: readonly PeerRegion[];
 	/** of the AWS clients */
 	awsRegion: string;
 	/** gets inbound calls that are no other project's */
@@ -141,6 +145,7 @@ const schema = z.object({
 	HOLD_MUSIC: z.string().min(1).optional(),
 	NOISE_SUPPRESSOR_MODULE: z.string().min(1).optional(),
 	...SIP_FIELDS,
+	...REGION_FIELDS,
 	...ENGINE_FIELDS,
 	...TRACE_FIELDS,
 	...TRACE_BUCKET_FIELDS,
@@ -174,6 +179,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 	if (sip.wrong !== undefined) throw new SettingError(sip.wrong);
 	return {
 		region: settings.REGION ?? awsRegion,
+		...(settings.PEER_REGIONS === undefined ? {} : { peerRegions: settings.PEER_REGIONS }),
 		awsRegion,
 		projectId: settings.PROJECT_ID,
 		builtInProjects: [...new Set([settings.PROJECT_ID, ...settings.BUILT_IN_PROJECTS.filter((id) => id !== "")])],

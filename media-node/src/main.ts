@@ -79,6 +79,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 		MediaNode.start({
 			nodeId,
 			region: config.region,
+			...(config.peerRegions === undefined ? {} : { peerRegions: config.peerRegions }),
 			projectId: config.projectId,
 			sip: {
 				bindHost: config.sipHost,
@@ -120,7 +121,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			port: config.healthPort,
 			ready: () => !node.draining,
 			stats: () => ({ ...node.stats() }),
-			metrics: () => ({ ...node.stats(), ...node.defence() }),
+			metrics: () => ({ ...node.stats(), ...node.defence(), turnedAway: node.turnedAway }),
 			exposition,
 		}),
 	);

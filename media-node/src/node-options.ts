@@ -5,6 +5,7 @@ import type { PolicyOf } from "./call/fraud.ts";
 import type { Recordings, RoomConnector } from "./call/ports.ts";
 import type { CallLog } from "./call/runner.ts";
 import type { NoiseSuppressorOptions } from "./media/noise/suppressors.ts";
+import type { PeerRegion } from "./region.ts";
 import type { SipOptions } from "./sip-options.ts";
 import type { TraceOptions } from "./trace/node-traces.ts";
 import type { InboundTrunks } from "./ua/inbound-trunks.ts";
@@ -18,6 +19,8 @@ export interface LiveKitAccess {
 export interface MediaNodeOptions {
 	nodeId?: string;
 	region: string;
+	/** of the deployment; unset: there is no other */
+	peerRegions?: readonly PeerRegion[];
 	projectId: string;
 	sip: SipOptions;
 	/** `…6`: the same for IPv6 beside IPv4 */

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { JsonValue } from "@bufbuild/protobuf";
 import { RoomConfiguration } from "@livekit/protocol";
 import { newId } from "@trunkline/contracts";
-import type { RegistrationRecord } from "@trunkline/domain";
+import { newCallId, type RegistrationRecord } from "@trunkline/domain";
 import { DEFAULT_SESSION_TIMER, type DefenceCounts, type Hashes, type Strike } from "@trunkline/sip";
 import { decideWith } from "./call/decide.ts";
 import { mayCallWith } from "./call/fraud.ts";
@@ -24,6 +24,7 @@ import { Lateness } from "./health/lateness.ts";
 import { RtpMediaPort } from "./media/media-port.ts";
 import { LiveKitRoomConnector } from "./room/livekit-room-connector.ts";
 import { joinToken } from "./room/token.ts";
+import { NodeRegion } from "./region.ts";
 import type { LiveKitAccess, MediaNodeOptions, NodeStats } from "./node-options.ts";
 import { contactOf, familiesOf, openSip } from "./sip-options.ts";
 import { NodeTraces } from "./trace/node-traces.ts";
@@ -47,6 +48,7 @@ const OVERLOAD_MS = 100;
 export class MediaNode {
 	readonly nodeId: string;
 	readonly #options: MediaNodeOptions;
+	readonly #region: NodeRegion;
 	readonly #calls = new Map<string, LiveCall>();
 	readonly #identities = new Identities();
 	readonly #trunkLimits = new TrunkLimits();
@@ -98,6 +100,7 @@ export class MediaNode {
 	private constructor(options: MediaNodeOptions, transport: SipTransport, engine: MediaEngine | undefined) {
 		this.nodeId = options.nodeId ?? newId("ND_", randomBytes);
 		this.#options = options;
+		this.#region = new NodeRegion(options.region, options.peerRegions);
 		this.#lateness = new Lateness(options.overloadMs ?? OVERLOAD_MS);
 		this.#transport = transport;
 		this.#engine = engine;
@@ -148,6 +151,7 @@ export class MediaNode {
 			onOver: (callId) => this.#onOver(callId),
 		};
 		const decide = decideWith({
+			here: this.#region,
 			configStore: options.configStore,
 			callStore,
 			projectFor,
@@ -200,12 +204,13 @@ export class MediaNode {
 			resolve: (destination, signal) => this.#resolver.resolve(destination, signal),
 			send: (bytes, to) => transport.send(bytes, to),
 			onInvite: (invite, request, leg) => {
-				const call = new InboundCall(newId("SCL_", randomBytes), deps, invite, leg, async (given, callId) => {
+				const call = new InboundCall(newCallId(options.region, randomBytes), deps, invite, leg, async (given, callId) => {
 					const outcome = await decide(given, request, callId);
 					// Cancelled meanwhile: nobody would release it later.
 					if (!this.#calls.has(callId)) this.#release(callId);
 					const strike = strikeFor(outcome.decision);
 					if (strike !== undefined) this.#guard.strike(given.source.address, strike);
+					this.#region.decided(outcome, given.to.user, log);
 					return outcome;
 				});
 				this.#run(call);
@@ -223,7 +228,7 @@ export class MediaNode {
 			this.#registrations = new Registrations({
 				nodeId: this.nodeId,
 				projectId: options.projectId,
-				configStore: options.configStore,
+				configStore: this.#region.registeringIn(options.configStore),
 				store: registrationStore,
 				userAgent: this.#userAgent,
 				resolve: (destination) => this.#resolver.resolve(destination),
@@ -237,6 +242,7 @@ export class MediaNode {
 			deps,
 			userAgent: this.#userAgent,
 			configStore: options.configStore,
+			keepsFrom: (trunk) => this.#region.keepsFrom(trunk),
 			refusal: () => (this.#free() <= 0 ? "the media node is at its limit of calls" : undefined),
 			keepPlace: () => {
 				this.#secondLegs += 1;
@@ -251,6 +257,7 @@ export class MediaNode {
 			calls: callStore,
 			nodeId: this.nodeId,
 			region: options.region,
+			refuses: (record) => this.#region.refuses(record),
 			room: () => (this.#draining || this.#overloaded() ? 0 : this.#free()),
 			run: (record, dialled) => this.#run(new OutboundCall(deps, record, outboundPlan(record, log), this.#userAgent, dialled)),
 			now: clock.now,
@@ -301,6 +308,11 @@ export class MediaNode {
 	/** Outbound registrations that are this node's. */
 	registrations(): RegistrationRecord[] {
 		return this.#registrations?.list() ?? [];
+	}
+
+	/** INVITEs since the start whose calls must not be in this region. */
+	get turnedAway(): number {
+		return this.#region.turnedAway;
 	}
 
 	/** What the defence has dropped and banned since the start. */

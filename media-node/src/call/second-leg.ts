@@ -1,5 +1,5 @@
-import { type CallEnd, type CallRecord, newId } from "@trunkline/contracts";
-import { bridgeRequest, type ConfigStore, DomainError, queuedCall } from "@trunkline/domain";
+import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
+import { bridgeRequest, type ConfigStore, DomainError, newCallId, queuedCall } from "@trunkline/domain";
 import { BackToBack } from "./back-to-back.ts";
 import { OutboundCall } from "./outbound-call.ts";
 import { outboundPlan } from "./outbound-plan.ts";
@@ -12,6 +12,8 @@ export interface SecondLegsOptions {
 	deps: CallDeps;
 	userAgent: UserAgent;
 	configStore: Pick<ConfigStore, "getTrunk">;
+	/** why a second leg over this trunk must not leave from this region; unset: nothing is pinned */
+	keepsFrom?(line: Pick<DialRequest, "settings" | "destinationCountry">): string | undefined;
 	/** why this node takes no more calls */
 	refusal(): string | undefined;
 	/** Keeps the place of a call that is about to be run, so that two at once cannot both have the last one; gives the end of it. */
@@ -23,7 +25,7 @@ export interface SecondLegsOptions {
  * Second legs are calls like others: with a record of their own, which is written before anything is dialled, and with the project's policy held before the
  * INVITE. Their room is the first leg.
  */
-export function secondLegs({ deps, userAgent, configStore, refusal, keepPlace, run }: SecondLegsOptions): DialSecondLeg {
+export function secondLegs({ deps, userAgent, configStore, keepsFrom, refusal, keepPlace, run }: SecondLegsOptions): DialSecondLeg {
 	const dial = async (
 		request: SecondLegRequest,
 		pair: Pick<BackToBack, "second">,
@@ -47,8 +49,11 @@ export function secondLegs({ deps, userAgent, configStore, refusal, keepPlace, r
 		onEvent: (event: SecondLegEvent) => void,
 	): Promise<SecondLeg> => {
 		const { projectId } = request;
-		const callId = newId("SCL_", deps.random);
-		const wanted = bridgeRequest(await lineOf(configStore, request), request, deps.random);
+		const callId = newCallId(deps.region, deps.random);
+		const line = await lineOf(configStore, request);
+		const held = keepsFrom?.(line);
+		if (held !== undefined) throw new DomainError("failed_precondition", held);
+		const wanted = bridgeRequest(line, request, deps.random);
 		const dialled = (await deps.admit?.({ projectId, callId, dial: wanted })) ?? wanted;
 		const queued = queuedCall({ callId, projectId, region: deps.region, request: dialled, now: deps.clock.now() });
 		// Nobody else could run it: its other half is here.

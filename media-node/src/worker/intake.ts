@@ -7,6 +7,8 @@ export interface IntakeOptions {
 	calls: CallStore;
 	nodeId: string;
 	region: string;
+	/** why a call must not be dialled in this region; unset: nothing is pinned */
+	refuses?(record: CallRecord): string | undefined;
 	/** how many more calls this node takes now; nothing is received while it is 0 */
 	room(): number;
 	/** Runs the call; calls `dialled` once it can no longer be lost (the INVITE may leave, or the call is over). A throw ends the call. */
@@ -134,6 +136,13 @@ export class Intake {
 		if (queued?.state === "queued" && at > claimDeadline(queued)) {
 			await calls.endCall(callId, at, { by: "node", reason: "not-claimed", message: "no media node took the call in time" });
 			this.#count("late");
+			await received.ack();
+			return undefined;
+		}
+		const held = queued === undefined ? undefined : this.#options.refuses?.(queued);
+		if (held !== undefined) {
+			await calls.endCall(callId, at, { by: "node", reason: "rejected", message: held });
+			this.#count("other-region");
 			await received.ack();
 			return undefined;
 		}
