@@ -7,14 +7,14 @@ import { commandQueuePrefix, commandQueues, commandQueueUrlPrefix } from "./queu
 import { readsSecrets, type Secrets } from "./secrets.ts";
 import type { StageSettings } from "./settings.ts";
 import { usesCalls, usesConfig } from "./tables.ts";
-import type { Api, RegionData } from "./types.ts";
+import type { Api, RegionStack } from "./types.ts";
 
 /** A dial waits up to 80 s for an answer: docs/sip-api.md. That is also why it has no API Gateway, which ends requests after 30 s. */
 export const API_TIMEOUT_SECONDS = 90;
 
 export interface ApiInput {
 	/** home first */
-	regions: readonly RegionData[];
+	regions: readonly RegionStack[];
 	configTable: sst.aws.Dynamo;
 	keys: RegionKeys;
 	secrets: Secrets;
@@ -46,7 +46,7 @@ export function api(input: ApiInput): Api {
 		},
 		statements: [
 			...usesConfig(configTable, home.place, keys.data, "write"),
-			...readsSecrets(secrets, home.place, keys.data, ["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "ADMIN_SECRET", "API_KEYS"]),
+			...readsSecrets(secrets, home.place, keys.data, ["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "ADMIN_SECRET"]),
 			{ actions: ["kms:Encrypt", "kms:Decrypt"], resources: [keys.projects.arn] },
 			...regions.flatMap(reaches),
 		],
@@ -57,20 +57,24 @@ export function api(input: ApiInput): Api {
 /** Who gets what no other project has; the built-in one, of LiveKit's own API key. */
 export const PROJECT = "default";
 
-function reaches({ callsTable, dial, traces }: RegionData): Statement[] {
+function reaches({ callsTable, dial, traces }: RegionStack): Statement[] {
 	return [...usesCalls(callsTable), sendsTo(dial.queue.arn), commandQueues(dial.queue, ["sqs:SendMessage"]), ...readsObjects(traces)];
 }
 
-function regionsVariable(regions: readonly RegionData[], settings: StageSettings): $util.Output<string> {
+function regionsVariable(regions: readonly RegionStack[], settings: StageSettings): $util.Output<string> {
 	return $jsonStringify(
-		regions.map(({ place, callsTable, dial, traces }) => {
+		regions.map(({ place, callsTable, dial, traces, loadBalancer }) => {
 			const livekitUrl = settings.livekitUrls[place.region];
+			const countries = settings.countries[place.region];
+			const [address] = loadBalancer.addresses;
 			return {
 				region: place.region,
 				callsTable: callsTable.name,
 				dialQueueUrl: dial.queue.url,
 				commandQueuePrefix: commandQueuePrefix(),
 				tracesBucket: traces.name,
+				...(address === undefined ? {} : { sipAddress: address.publicIp }),
+				...(countries === undefined ? {} : { countries }),
 				...(livekitUrl === undefined ? {} : { livekitUrl }),
 			};
 		}),

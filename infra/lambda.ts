@@ -17,11 +17,8 @@ export interface LambdaOptions {
 export function lambda(kind: keyof typeof FUNCTIONS, place: Place, settings: StageSettings, options: LambdaOptions): Lambda {
 	const { suffix, opts } = place;
 	const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}${suffix}`;
-	const logGroup = new aws.cloudwatch.LogGroup(
-		`${name}Log`,
-		{ name: `/${$app.name}/${$app.stage}/${kind}`, retentionInDays: settings.keepLogsDays },
-		opts,
-	);
+	const logName = `/${$app.name}/${$app.stage}/${kind}`;
+	const logGroup = new aws.cloudwatch.LogGroup(`${name}Log`, { name: logName, retentionInDays: settings.keepLogsDays }, opts);
 	const writesLog = { actions: ["logs:CreateLogStream", "logs:PutLogEvents"], resources: [$interpolate`${logGroup.arn}:*`] };
 	const fn = new sst.aws.Function(
 		name,
@@ -46,5 +43,5 @@ export function lambda(kind: keyof typeof FUNCTIONS, place: Place, settings: Sta
 		},
 		opts,
 	);
-	return { fn, logGroup };
+	return { fn, logGroup: { name: logName, arn: logGroup.arn } };
 }

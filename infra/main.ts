@@ -45,7 +45,7 @@ export function deploy() {
 			network: network(place, settings),
 			callsTable: callsTable(place, settings),
 			dial: dialQueue(place),
-			bus: new sst.aws.Bus(`Events${place.suffix}`, {}, place.opts),
+			bus: new sst.aws.Bus(`Bus${place.suffix}`, {}, place.opts),
 			recordings: bucket("Recordings", place, data, settings, settings.recordings.keepDays),
 			traces: bucket("Traces", place, data, settings, settings.traces.keepDays),
 		};

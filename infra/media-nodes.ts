@@ -7,7 +7,7 @@ import { commandQueuePrefix, commandQueues } from "./queues.ts";
 import { parametersIn, type SecretName, type Secrets } from "./secrets.ts";
 import type { StageSettings } from "./settings.ts";
 import { usesCalls, usesConfig } from "./tables.ts";
-import type { LoadBalancer, MediaNodes, Place, RegionData } from "./types.ts";
+import type { LoadBalancer, LogGroup, MediaNodes, Place, RegionData } from "./types.ts";
 
 /** Fargate's longest, from SIGTERM to SIGKILL. */
 const STOP_SECONDS = 120;
@@ -43,11 +43,7 @@ export function mediaNodes(input: MediaNodesInput): MediaNodes {
 		},
 		opts,
 	);
-	const logGroup = new aws.cloudwatch.LogGroup(
-		`${name}Log`,
-		{ name: `/${$app.name}/${$app.stage}/media-node`, retentionInDays: settings.keepLogsDays },
-		opts,
-	);
+	const logGroup = logGroupOf(place);
 	const service = new sst.aws.Service(
 		name,
 		{
@@ -58,6 +54,7 @@ export function mediaNodes(input: MediaNodesInput): MediaNodes {
 			image: { context: ".", dockerfile: "media-node/Dockerfile" },
 			environment: environmentOf(input),
 			ssm: secretsOf(input),
+			logging: { name: logGroup.name },
 			scaling: { min: settings.nodes.min, max: settings.nodes.max, cpuUtilization: false, memoryUtilization: false },
 			// A deployment ends when its nodes are there, not when the last call on an old one is over.
 			wait: false,
@@ -70,12 +67,11 @@ export function mediaNodes(input: MediaNodesInput): MediaNodes {
 					args.inlinePolicies = [{ name: "own", policy: policyOf(startStatements(input, logGroup)) }];
 				},
 				taskDefinition: (args) => {
-					args.containerDefinitions = $util.output(args.containerDefinitions).apply((json) => containerFrom(json ?? "[]", logGroup, place));
+					args.containerDefinitions = $util.output(args.containerDefinitions).apply((json) => containerFrom(json ?? "[]"));
 					args.volumes = [{ name: SCRATCH }];
 				},
 				logGroup: (args) => {
-					// SST's own group; the container writes to ours, whose name is known before the service is.
-					args.retentionInDays = 1;
+					args.retentionInDays = settings.keepLogsDays;
 				},
 				service: (args, own) => {
 					args.networkConfiguration = {
@@ -104,7 +100,15 @@ export function mediaNodes(input: MediaNodesInput): MediaNodes {
 		},
 		opts,
 	);
-	return { cluster, service, logGroup, callsPerNode: settings.nodes.calls };
+	return { cluster, service, logGroup, callsPerNode: settings.nodes.calls, leastNodes: settings.nodes.min };
+}
+
+/** SST makes it with the service; the name is ours, so that the rest is known before. */
+function logGroupOf({ region, opts }: Place): LogGroup {
+	const name = `/${$app.name}/${$app.stage}/media-node`;
+	const { accountId } = aws.getCallerIdentityOutput({}, opts);
+	const { partition } = aws.getPartitionOutput({}, opts);
+	return { name, arn: $interpolate`arn:${partition}:logs:${region}:${accountId}:log-group:${name}` };
 }
 
 /** As media-node reads it: test/infra compares the two lists. */
@@ -171,7 +175,7 @@ function nodeStatements({ data, configTable, keys }: MediaNodesInput, cluster: s
 }
 
 /** What ECS may do to start one: the image, the log, the secrets. */
-function startStatements({ data, secrets, keys, settings }: MediaNodesInput, logGroup: aws.cloudwatch.LogGroup): Statement[] {
+function startStatements({ data, secrets, keys, settings }: MediaNodesInput, logGroup: LogGroup): Statement[] {
 	const { place } = data;
 	const { accountId } = aws.getCallerIdentityOutput({}, place.opts);
 	const { partition } = aws.getPartitionOutput({}, place.opts);
@@ -202,12 +206,12 @@ interface ContainerDefinition {
 }
 
 /** What SST has no argument for. */
-function containerFrom(json: string, logGroup: aws.cloudwatch.LogGroup, place: Place): $util.Output<string> {
+function containerFrom(json: string): string {
 	const definitions = JSON.parse(json) as ContainerDefinition[];
-	return logGroup.name.apply((group) => JSON.stringify(definitions.map((definition) => hardened(definition, group, place))));
+	return JSON.stringify(definitions.map(hardened));
 }
 
-function hardened(definition: ContainerDefinition, group: string, { region }: Place): ContainerDefinition {
+function hardened(definition: ContainerDefinition): ContainerDefinition {
 	const ports = [
 		{ containerPort: PORTS.sip, protocol: "udp" },
 		{ containerPort: PORTS.balancedTcp, protocol: "tcp" },
@@ -238,13 +242,8 @@ function hardened(definition: ContainerDefinition, group: string, { region }: Pl
 		},
 		logConfiguration: {
 			...definition.logConfiguration,
-			options: {
-				"awslogs-group": group,
-				"awslogs-region": region,
-				"awslogs-stream-prefix": "node",
-				mode: "non-blocking",
-				"max-buffer-size": "8m",
-			},
+			// A log that is slow must not stop calls; what does not fit is lost.
+			options: { ...definition.logConfiguration.options, "awslogs-stream-prefix": "node", mode: "non-blocking", "max-buffer-size": "8m" },
 		},
 	};
 }

@@ -43,16 +43,10 @@ export function secrets(places: readonly Place[], keyOf: (region: string) => Reg
 	return { prefix, parameters: new Map(parameters) };
 }
 
-/** Parameters that an operator may add by hand: keys of the API beside LiveKit's own. */
-type OwnParameter = "API_KEYS";
-
 /** `names`: those that the program asks for. SSM refuses the whole request for one that it may not have. */
-export function readsSecrets(secrets: Secrets, place: Place, key: RegionKey, names: readonly (SecretName | OwnParameter)[]): Statement[] {
+export function readsSecrets(secrets: Secrets, place: Place, key: RegionKey, names: readonly SecretName[]): Statement[] {
 	const arns = parametersIn(secrets, place);
-	const resources = names.map((name) =>
-		name === "API_KEYS" ? arns.LIVEKIT_URL.apply((arn) => arn.replace(/LIVEKIT_URL$/, name)) : arns[name],
-	);
-	return [{ actions: ["ssm:GetParameters"], resources }, usesKeyThrough("ssm", place.region, key)];
+	return [{ actions: ["ssm:GetParameters"], resources: names.map((name) => arns[name]) }, usesKeyThrough("ssm", place.region, key)];
 }
 
 export function parametersIn(secrets: Secrets, place: Place): Record<SecretName, $util.Output<string>> {

@@ -51,6 +51,8 @@ const stageSchema = z.strictObject({
 		.prefault({}),
 	/** zones that nodes are in: each has a fixed address */
 	zones: z.union([z.literal(1), z.literal(2), z.literal(3)]).optional(),
+	/** of each region: countries that calls are placed to from there, "*" = all; unset = by the region's name (docs/deploy.md) */
+	countries: z.record(region, z.array(z.string().regex(/^([A-Z]{2}|\*)$/, "is no country of two capital letters"))).default({}),
 	/** LiveKit servers of regions that do not use the one of the secret LivekitUrl */
 	livekitUrls: z.record(region, z.url({ protocol: /^(wss?|https?)$/ })).default({}),
 	/** of the API, and the hosted zone of Route 53, in the same account, that it is in */
@@ -120,7 +122,7 @@ function settingsOf(stage: string, file: z.infer<typeof fileSchema>): StageSetti
 	const min = given.nodes.min ?? (production ? 2 : 1);
 	if (given.nodes.max < min) throw new SettingsError("nodes.max is less than nodes.min");
 	const { sip, nodes } = given;
-	for (const name of [...Object.keys(sip.tlsSecrets ?? {}), ...Object.keys(given.livekitUrls)])
+	for (const name of [...Object.keys(sip.tlsSecrets ?? {}), ...Object.keys(given.livekitUrls), ...Object.keys(given.countries)])
 		if (!regions.includes(name)) throw new SettingsError(`${name} has a setting but is no region of the stage`);
 	return {
 		...given,

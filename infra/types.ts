@@ -1,4 +1,7 @@
-/** What the modules of infra/ hand to each other. Everything with a `region` is there once for each region of the stage. */
+/**
+ * What the modules of infra/ hand to each other. SST puts `import * as aws` and `import * as sst` before every file that sst.config.ts leads to: no file here
+ * may declare either name again.
+ */
 
 /** A region of the stage, and how its resources are made. */
 export interface Place {
@@ -37,19 +40,27 @@ export interface LoadBalancer {
 	ways: { key: "udp" | "tcp" | "tls"; targetGroup: aws.lb.TargetGroup; listener: aws.lb.Listener; containerPort: number }[];
 }
 
+export interface LogGroup {
+	/** known before it is there: /trunkline/<stage>/<program>, in its region */
+	name: string;
+	arn: $util.Output<string>;
+}
+
 export interface MediaNodes {
 	cluster: sst.aws.Cluster;
 	service: sst.aws.Service;
 	/** of the nodes: EMF lines are among theirs */
-	logGroup: aws.cloudwatch.LogGroup;
+	logGroup: LogGroup;
 	/** calls that one node takes, its MAX_CALLS */
 	callsPerNode: number;
+	/** that are there at any time */
+	leastNodes: number;
 }
 
 /** A Lambda function with its own log group. */
 export interface Lambda {
 	fn: sst.aws.Function;
-	logGroup: aws.cloudwatch.LogGroup;
+	logGroup: LogGroup;
 }
 
 export interface Consumers {

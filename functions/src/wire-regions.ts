@@ -19,6 +19,8 @@ const regionSchema = z.strictObject({
 	/** a URL, or the beginning of a name: the queues are where the dial queue is */
 	commandQueuePrefix: z.string().min(1),
 	livekitUrl: z.url({ protocol: /^(https?|wss?)$/ }).optional(),
+	/** of the traces of its calls: wire-traces.ts */
+	tracesBucket: z.string().optional(),
 	/** where carriers send calls; for people and /v1/explain */
 	sipAddress: z.string().min(1).max(255).optional(),
 	/** ISO 3166 countries that calls are placed to from there, "*" = all; unset = by the region's name */
