@@ -4,6 +4,8 @@ import { consumers } from "./consumers.ts";
 import { keys, type RegionKeys } from "./keys.ts";
 import { loadBalancer } from "./load-balancer.ts";
 import { mediaNodes } from "./media-nodes.ts";
+import { monitoring } from "./monitoring/resources.ts";
+import { monitoring } from "./monitoring/resources.ts";
 import { network } from "./network.ts";
 import { places } from "./place.ts";
 import { dialQueue } from "./queues.ts";
@@ -27,10 +29,12 @@ export function deploy() {
 		const nodes = mediaNodes({ ...own, data, loadBalancer: balancer });
 		return { ...data, loadBalancer: balancer, nodes, consumers: consumers({ ...own, data, nodes }) };
 	});
-	const { url } = api({ regions, configTable: config, keys: keysOf(settings.regions[0]), secrets: known, settings });
+	const made = api({ regions, configTable: config, keys: keysOf(settings.regions[0]), secrets: known, settings });
+	const { dashboard } = monitoring({ api: made, configTable: config, stacks: regions, settings });
 
 	return {
-		api: url,
+		api: made.url,
+		dashboard,
 		sip: Object.fromEntries(regions.map(({ place, loadBalancer: { addresses } }) => [place.region, addressesOf(addresses)])),
 		...(settings.sip.fixedOutboundAddresses && {
 			sipOutbound: Object.fromEntries(
