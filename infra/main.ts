@@ -5,7 +5,6 @@ import { keys, type RegionKeys } from "./keys.ts";
 import { loadBalancer } from "./load-balancer.ts";
 import { mediaNodes } from "./media-nodes.ts";
 import { monitoring } from "./monitoring/resources.ts";
-import { monitoring } from "./monitoring/resources.ts";
 import { network } from "./network.ts";
 import { places } from "./place.ts";
 import { dialQueue } from "./queues.ts";
