@@ -1,14 +1,16 @@
 // The file set of the media node's image: its sources and those of the packages that it uses, and their dependencies for production, laid out as
-// in this repository, so that nothing differs between here and there. No package in it has native code or an install script, so that the set is
-// the same for every processor; a package that has is refused. Plain Node, no dependencies: the Dockerfile runs it, too.
+// in this repository, so that nothing differs between here and there. The set is the same for x64 and arm64: what is native (Opus) is there for both,
+// and a package that npm installs differently here and there, or that has an install script, is refused. Plain Node: the Dockerfile runs it, too.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const WORKSPACE = "media-node";
-/** What no program reads. Licences stay. */
-const NEVER_READ = /\.(d\.[cm]?ts|d\.ts|map|md|markdown|flow|tsbuildinfo)$|^(\.github|\.vscode|docs|dist-types|__tests__|benchmarks?)$/;
+/** What no program reads, TypeScript included: in node_modules Node runs none. Licences stay. */
+const NEVER_READ = /\.([cm]?ts|map|md|markdown|flow|tsbuildinfo)$|^(\.github|\.vscode|docs|dist-types|tests?|__tests__|benchmarks?)$/;
+/** Native code of systems that no container has. */
+const OTHER_SYSTEMS = /-(darwin|win32)\.node$/;
 const OF_TESTS = /\.(test|bench)\.ts$/;
 
 /** Writes the set into a folder, which must be empty or absent. Gives { packages, files, bytes }. */
@@ -17,7 +19,8 @@ export function buildNode(folder) {
 	const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
 	const wanted = closureOf(packages, WORKSPACE);
 	const native = wanted.filter((path) => packages[path].os ?? packages[path].cpu ?? packages[path].libc ?? packages[path].hasInstallScript);
-	if (native.length > 0) throw new Error(`native code, or an install script, in the node's dependencies: ${native.join(", ")}`);
+	if (native.length > 0)
+		throw new Error(`these of the node's dependencies are installed for one platform, or by a script: ${native.join(", ")}`);
 	mkdirSync(folder, { recursive: true });
 	for (const path of wanted) {
 		if (packages[path].link) link(folder, path, packages[path].resolved);
@@ -64,7 +67,8 @@ function link(folder, path, target) {
 function copyDependency(path, to) {
 	const from = join(root, path);
 	if (!existsSync(from)) throw new Error(`${path} is not installed: run npm install first`);
-	const isWanted = (file) => file === from || (basename(file) !== "node_modules" && !NEVER_READ.test(basename(file)));
+	const isWanted = (file) =>
+		file === from || (basename(file) !== "node_modules" && !NEVER_READ.test(basename(file)) && !OTHER_SYSTEMS.test(file));
 	cpSync(from, to, { recursive: true, filter: isWanted });
 }
 
@@ -77,9 +81,16 @@ function copyWorkspace(path, to) {
 	}
 }
 
+/** Links are not followed. */
 function sizeOf(folder) {
-	const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-	return { files: files.length, bytes: files.reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0) };
+	let [files, bytes] = [0, 0];
+	for (const entry of readdirSync(folder, { withFileTypes: true })) {
+		const path = join(folder, entry.name);
+		const inside = entry.isDirectory() ? sizeOf(path) : { files: entry.isFile() ? 1 : 0, bytes: entry.isFile() ? statSync(path).size : 0 };
+		files += inside.files;
+		bytes += inside.bytes;
+	}
+	return { files, bytes };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
