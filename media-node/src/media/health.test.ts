@@ -2,9 +2,11 @@ import {
 	CODEC_IMPAIRMENTS,
 	meanOpinionScore,
 	parseRtcp,
+	parseRtp,
 	ReceptionStatistics,
 	RtcpReports,
 	type RtcpPacket,
+	type RtpPacket,
 	transmissionRating,
 	writeRtp,
 } from "@trunkline/rtp";
@@ -275,7 +277,10 @@ it("the room's stream over digits, losses, a late packet, a pause and another SS
 	const sent: { sequence: number; timestamp: number; at: number }[] = [];
 	const room = new RoomUplink({
 		...{ codec: "PCMU", payloadType: 0, ssrc: 1, audioLevelId: undefined, sequence: 0, timestamp: 0, now: () => performance.now() },
-		send: (_payload, { sequenceNumber: sequence, timestamp }) => sent.push({ sequence, timestamp, at: performance.now() }),
+		send: (_payload, header) => {
+			const { sequence, timestamp } = parseRtp(header) as RtpPacket;
+			sent.push({ sequence, timestamp, at: performance.now() });
+		},
 	});
 	session.listen(room);
 	const order = (...numbers: readonly number[]): void => {

@@ -1,5 +1,5 @@
 /** The subscribed tracks: received RTP packets sorted by SSRC and handed on as frames. */
-import type { RtpPacket } from "werift";
+import type { RtpPacket } from "@trunkline/rtp";
 import type { EncodedFrame, RemoteAudioTrack, RoomCodec } from "../call/ports.ts";
 import { ReceptionStatistics } from "./reception.ts";
 import type { MediaSection } from "./sdp-sections.ts";
@@ -89,14 +89,14 @@ export class Downlink {
 	}
 
 	/** The 20 ms path: one look-up, no copy. Packets of unknown streams and padding-only packets end here. */
-	receive({ header, payload }: RtpPacket, now: number): void {
-		const source = this.#bySsrc.get(header.ssrc);
+	receive({ ssrc, payloadType, sequence, timestamp, marker, payload }: RtpPacket, now: number): void {
+		const source = this.#bySsrc.get(ssrc);
 		if (source === undefined) return;
-		const codec = source.codecs.get(header.payloadType);
+		const codec = source.codecs.get(payloadType);
 		if (codec === undefined) return;
-		source.statistics.receive(header.sequenceNumber, header.timestamp, CLOCK_RATE[codec], now);
+		source.statistics.receive(sequence, timestamp, CLOCK_RATE[codec], now);
 		if (payload.length === 0) return;
-		source.track.deliver({ codec, payload, timestamp: header.timestamp, sequence: header.sequenceNumber, marker: header.marker });
+		source.track.deliver({ codec, payload, timestamp, sequence, marker });
 	}
 
 	statistics(): Iterable<[number, ReceptionStatistics]> {

@@ -65,8 +65,6 @@ export class DualConnection implements MediaConnection {
 			const answer = await this.#subscriber.answer(offer.sdp);
 			this.#host.send({ case: "answer", value: description("answer", answer, offer.id) });
 			this.#host.sections(receivingSections(parseMediaSections(offer.sdp), offer.midToTrackId));
-			// werift starts its transports anew when an answer is set while they are still starting
-			await this.#subscriber.connected;
 		});
 	}
 

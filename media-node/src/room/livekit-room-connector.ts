@@ -2,7 +2,7 @@
 import { randomInt } from "node:crypto";
 import { DisconnectReason } from "@livekit/protocol";
 import type { JoinResponse } from "@livekit/protocol";
-import { RTCDtlsTransport } from "werift";
+import { processCertificate } from "@trunkline/dtls";
 import { type JoinOptions, type RoomCodec, type RoomConnector, type RoomEvent, RoomJoinError, type RoomSession } from "../call/ports.ts";
 import { DualConnection } from "./dual-connection.ts";
 import { dualConnectionUrl, singleConnectionUrl } from "./join-url.ts";
@@ -32,8 +32,8 @@ export class LiveKitRoomConnector implements RoomConnector {
 	constructor(options: LiveKitRoomConnectorOptions = {}) {
 		this.#joinTimeoutMs = options.joinTimeoutMs ?? DEFAULT_JOIN_TIMEOUT_MS;
 		this.#path = options.path ?? "auto";
-		// werift makes one certificate per process for all connections; made now, no call waits for it
-		RTCDtlsTransport.SetupCertificate().catch(() => undefined);
+		// one for all connections; made now, no call waits for it
+		processCertificate().catch(() => undefined);
 	}
 
 	async join(options: JoinOptions, signal?: AbortSignal): Promise<RoomSession> {
@@ -177,7 +177,7 @@ class Join {
 			sequence: randomInt(0x8000),
 			timestamp: randomInt(0x1_0000_0000),
 			now: () => performance.now(),
-			send: (payload, header) => media.publisher.sendRtp(payload, header),
+			send: (payload, header) => media.publisher.sendRtp(header, payload),
 		});
 	}
 
@@ -202,7 +202,7 @@ class Join {
 			send: (message) => this.#socket?.send(message),
 			sections: (sections) => this.#session?.onSections(sections),
 			rtp: (packet) => this.#session?.onRtp(packet),
-			rtcp: (packet) => this.#session?.onRtcp(packet),
+			rtcp: (compound) => this.#session?.onRtcp(compound),
 			data: (bytes) => this.#session?.onData(bytes),
 			failed: (message) => {
 				if (this.#session !== undefined) this.#session.lost(message);

@@ -1,7 +1,7 @@
 /** How audio and data reach the server: one peer connection (`/rtc/v1`) or two (`/rtc`). The session sees no difference. */
 import { AddTrackRequest, SessionDescription, SignalTarget, TrackSource, TrackType } from "@livekit/protocol";
 import type { MediaSectionsRequirement, TrickleRequest } from "@livekit/protocol";
-import type { RtcpPacket, RtpPacket } from "werift";
+import type { RtpPacket } from "@trunkline/rtp";
 import type { RoomCodec } from "../call/ports.ts";
 import type { ReceivingSection } from "./downlink.ts";
 import type { RoomPeer } from "./peer.ts";
@@ -17,7 +17,7 @@ export interface MediaHost {
 	/** the remote description has changed */
 	sections(sections: readonly ReceivingSection[]): void;
 	rtp(packet: RtpPacket): void;
-	rtcp(packet: RtcpPacket): void;
+	rtcp(compound: Uint8Array): void;
 	data(bytes: Uint8Array): void;
 	failed(message: string): void;
 }
@@ -65,7 +65,7 @@ export function description(type: "offer" | "answer", sdp: string, id: number): 
 	return new SessionDescription({ type, sdp, id });
 }
 
-/** Runs description exchanges one after the other: werift takes one at a time per connection. */
+/** Runs description exchanges one after the other (RFC 3264 §4). */
 export class Exchanges {
 	#last: Promise<void> = Promise.resolve();
 	readonly #onError: (error: unknown) => void;
@@ -81,7 +81,7 @@ export class Exchanges {
 
 /** Hands a server's candidate to its peer. A candidate that cannot be parsed is no candidate (RFC 8445 §5.1): others may work. */
 export function addCandidate(peer: RoomPeer, trickle: TrickleRequest): void {
-	peer.addCandidate(trickle.candidateInit).catch(() => undefined);
+	peer.addCandidate(trickle.candidateInit);
 }
 
 export function isSubscriber(target: SignalTarget): boolean {

@@ -29,9 +29,9 @@ export class ReceptionStatistics {
 		this.#stream.onPacket(sequence, timestamp, now);
 	}
 
-	/** `ntpTimestamp` is the 64-bit one of a sender report */
-	senderReport(ntpTimestamp: bigint, now: number): void {
-		this.#senderReport = { ntpMiddle: Number((ntpTimestamp >> 16n) & 0xffff_ffffn), at: now };
+	/** of a sender report's 64-bit time */
+	senderReport({ ntpSeconds, ntpFraction }: { ntpSeconds: number; ntpFraction: number }, now: number): void {
+		this.#senderReport = { ntpMiddle: (((ntpSeconds & 0xffff) << 16) | (ntpFraction >>> 16)) >>> 0, at: now };
 	}
 
 	/** undefined before the first packet */

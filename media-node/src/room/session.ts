@@ -11,12 +11,12 @@ import {
 	UpdateSubscription,
 } from "@livekit/protocol";
 import type { JoinResponse, ParticipantInfo, RequestResponse } from "@livekit/protocol";
-import type { RtcpPacket, RtpPacket } from "werift";
+import type { RtpPacket } from "@trunkline/rtp";
 import type { AudioUplink, RoomCloseReason, RoomEvent, RoomParticipant, RoomSession } from "../call/ports.ts";
 import { Downlink, type ReceivingSection } from "./downlink.ts";
 import { type MediaConnection, RELIABLE_CHANNEL } from "./media-connection.ts";
 import { closeReason, describeLeave } from "./protocol-map.ts";
-import { compoundReport, noteSenderReport, REPORT_INTERVAL_MS } from "./reports.ts";
+import { compoundReport, noteSenderReports, REPORT_INTERVAL_MS } from "./reports.ts";
 import { Roster, type RosterChange } from "./roster.ts";
 import type { SignalConnection, SignalResponseMessage } from "./signalling.ts";
 import type { Uplink } from "./uplink.ts";
@@ -80,8 +80,8 @@ export class LiveKitRoomSession implements RoomSession {
 	published(uplink: Uplink, ssrc: number): void {
 		this.#uplink = uplink;
 		this.#reportTimer = setInterval(() => {
-			const packets = compoundReport(uplink, this.#downlink, ssrc, this.participantSid, performance.now(), Date.now());
-			if (packets.length > 0) this.#media.publisher.sendRtcp(packets);
+			const compound = compoundReport(uplink, this.#downlink, ssrc, this.participantSid, performance.now(), Date.now());
+			if (compound !== undefined) this.#media.publisher.sendRtcp(compound);
 		}, REPORT_INTERVAL_MS);
 	}
 
@@ -170,8 +170,8 @@ export class LiveKitRoomSession implements RoomSession {
 		this.#downlink.receive(packet, performance.now());
 	}
 
-	onRtcp(packet: RtcpPacket): void {
-		noteSenderReport(packet, this.#downlink, performance.now());
+	onRtcp(compound: Uint8Array): void {
+		noteSenderReports(compound, this.#downlink, performance.now());
 	}
 
 	onData(bytes: Uint8Array): void {

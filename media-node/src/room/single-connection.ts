@@ -68,8 +68,6 @@ export class SingleConnection implements MediaConnection {
 
 	onMediaSections({ numAudios }: MediaSectionsRequirement): void {
 		this.#exchanges.run(async () => {
-			// werift starts its transports anew when an answer comes while they are still starting
-			await this.publisher.connected;
 			this.#addReceiving(numAudios);
 			const offer = await this.publisher.offer();
 			this.#host.send({ case: "offer", value: description("offer", offer, ++this.#offerId) });

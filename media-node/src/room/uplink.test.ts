@@ -22,7 +22,7 @@ function uplink(overrides: Partial<UplinkParameters> = {}) {
 		now: () => now,
 		send: (payload, header) => {
 			// what SRTP does with them
-			const packet = RtpPacket.deSerialize(Buffer.concat([header.serialize(header.serializeSize), payload]));
+			const packet = RtpPacket.deSerialize(Buffer.concat([header, payload]));
 			const { sequenceNumber: sequence, timestamp, marker } = packet.header;
 			sent.push({ sequence, timestamp, marker, packet });
 		},

@@ -1,5 +1,4 @@
 /** The published track: frames of a call re-stamped into one RTP stream of our own. */
-import { ExtensionProfiles, RtpHeader } from "werift";
 import type { AudioUplink, EncodedFrame, RoomCodec } from "../call/ports.ts";
 
 export const CLOCK_RATE: Readonly<Record<RoomCodec, number>> = { PCMU: 8000, PCMA: 8000, opus: 48000 };
@@ -23,8 +22,8 @@ export interface UplinkParameters {
 	timestamp: number;
 	/** monotonic milliseconds */
 	now: () => number;
-	/** `header` is reused for every packet */
-	send: (payload: Buffer, header: RtpHeader) => void;
+	/** `header`: its bytes, which are the same memory for every packet */
+	send: (payload: Uint8Array, header: Uint8Array) => void;
 }
 
 export class Uplink implements AudioUplink {
@@ -60,7 +59,7 @@ export class Uplink implements AudioUplink {
 		this.#packets = (this.#packets + 1) >>> 0;
 		this.#octets = (this.#octets + frame.payload.length) >>> 0;
 		this.#lastSentAt = now;
-		this.#parameters.send(asBuffer(frame.payload), header);
+		this.#parameters.send(frame.payload, header.bytes());
 	}
 
 	/** What an RTCP sender report says (RFC 3550 §6.4.1); undefined before the first packet. */
@@ -115,45 +114,41 @@ export class Uplink implements AudioUplink {
 	}
 }
 
-/**
- * An RTP header that writes itself into one buffer of its own: no bit writers, no extension objects, no allocation. SRTP reads `ssrc`,
- * `sequenceNumber`, `serializeSize` and `serialize` and copies what it gets.
- */
-class UplinkHeader extends RtpHeader {
+/** RFC 8285 §4.2 */
+const ONE_BYTE_PROFILE = 0xbede;
+
+/** An RTP header that writes itself into one buffer of its own: no extension objects, no allocation. */
+class UplinkHeader {
+	marker = false;
+	sequenceNumber = 0;
+	timestamp = 0;
 	/** -dBov, 0 … 127 */
 	level = 127;
+	readonly #payloadType: number;
 	readonly #bytes: Buffer<ArrayBuffer>;
 	readonly #hasLevel: boolean;
 
 	constructor(ssrc: number, payloadType: number, audioLevelId: number | undefined) {
-		super({ ssrc, payloadType });
+		this.#payloadType = payloadType;
 		this.#hasLevel = audioLevelId !== undefined;
 		this.#bytes = Buffer.alloc(this.#hasLevel ? 20 : 12);
 		this.#bytes[0] = this.#hasLevel ? 0x90 : 0x80;
 		this.#bytes.writeUInt32BE(ssrc, 8);
 		if (audioLevelId !== undefined) {
-			// RFC 8285 §4.2: one-byte headers, one word: id and length 1, the level, two bytes of padding
-			this.#bytes.writeUInt16BE(ExtensionProfiles.OneByte, 12);
+			// one-byte headers, one word: id and length 1, the level, two bytes of padding
+			this.#bytes.writeUInt16BE(ONE_BYTE_PROFILE, 12);
 			this.#bytes.writeUInt16BE(1, 14);
 			this.#bytes[16] = audioLevelId << 4;
 		}
 	}
 
-	override get serializeSize(): number {
-		return this.#bytes.length;
-	}
-
-	override serialize(): Buffer<ArrayBuffer> {
+	bytes(): Buffer<ArrayBuffer> {
 		const bytes = this.#bytes;
-		bytes[1] = (this.marker ? 0x80 : 0) | this.payloadType;
+		bytes[1] = (this.marker ? 0x80 : 0) | this.#payloadType;
 		bytes.writeUInt16BE(this.sequenceNumber, 2);
 		bytes.writeUInt32BE(this.timestamp, 4);
 		// RFC 6464 §3: V, the voice activity bit, stays 0: nobody here detects voice
 		if (this.#hasLevel) bytes[17] = this.level & 0x7f;
 		return bytes;
 	}
-}
-
-function asBuffer(payload: Uint8Array): Buffer {
-	return Buffer.isBuffer(payload) ? payload : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
 }

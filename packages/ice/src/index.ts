@@ -1,3 +1,5 @@
+export { IceAgent } from "./ice-agent.ts";
+export type { IceAgentOptions, IceOutput, IcePath, LocalCandidate, RemoteCandidate } from "./ice-agent.ts";
 export { IceLite } from "./ice-lite.ts";
 export type { IceCheck, IceCredentials } from "./ice-lite.ts";
 export { bindingSuccess, integrityHolds, isStun, keyOfPassword, parseBindingRequest } from "./stun.ts";

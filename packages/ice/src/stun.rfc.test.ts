@@ -17,7 +17,10 @@ const hmac = hmacOf("VOkJxbRl1RmTxUk/WvJxBt");
 describe("RFC 5769 §2.1 sample request", () => {
 	it("is read, and its integrity holds with the right password only", () => {
 		const request = parseBindingRequest(sampleRequest);
-		expect(request).toEqual({ username: "evtj:h6vY", useCandidate: false, integrityOffset: 76 });
+		expect(request).toEqual({
+			...{ username: "evtj:h6vY", useCandidate: false, priority: 0x6e0001ff, integrityOffset: 76 },
+			...{ controlling: false, tieBreaker: Buffer.from("932ff9b151263b36", "hex") },
+		});
 		if (request === undefined) return;
 		expect(integrityHolds(sampleRequest, request, hmac)).toBe(true);
 		expect(integrityHolds(sampleRequest, request, hmacOf("VOkJxbRl1RmTxUk/WvJxBtx"))).toBe(false);

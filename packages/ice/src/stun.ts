@@ -2,13 +2,21 @@ import { addressBytes, ascii, asciiBytes, crc32, equalBytes, readUint16, readUin
 
 const BINDING_REQUEST = 0x0001;
 const BINDING_SUCCESS = 0x0101;
+const BINDING_ERROR = 0x0111;
 const MAGIC_COOKIE = 0x2112a442;
 const HEADER_BYTES = 20;
 const USERNAME = 0x0006;
 const MESSAGE_INTEGRITY = 0x0008;
+const ERROR_CODE = 0x0009;
 const XOR_MAPPED_ADDRESS = 0x0020;
+const PRIORITY = 0x0024;
 const USE_CANDIDATE = 0x0025;
+const ICE_CONTROLLED = 0x8029;
+const ICE_CONTROLLING = 0x802a;
+/** RFC 8445 §7.3.1.1 */
+export const ROLE_CONFLICT = 487;
 const FINGERPRINT = 0x8028;
+const NOTHING = new Uint8Array(0);
 /** RFC 8489 §14.7 */
 const FINGERPRINT_XOR = 0x5354554e;
 /** RFC 8489 §14.3 */
@@ -24,7 +32,22 @@ export interface BindingRequest {
 	username: string;
 	/** RFC 8445 §8.1.1: the controlling peer nominates this pair */
 	useCandidate: boolean;
+	/** of the peer-reflexive candidate that the check may show; 0: not said */
+	priority: number;
+	/** the role that the peer has; undefined: not said */
+	controlling: boolean | undefined;
+	/** 8 bytes with `controlling` */
+	tieBreaker: Uint8Array;
 	/** offset of the MESSAGE-INTEGRITY attribute */
+	integrityOffset: number;
+}
+
+/** What answers a check, not yet authenticated. */
+export interface BindingResponse {
+	/** of the request, as a text that names it */
+	transaction: string;
+	/** undefined: it succeeded */
+	errorCode: number | undefined;
 	integrityOffset: number;
 }
 
@@ -41,43 +64,112 @@ export function keyOfPassword(password: string): Uint8Array {
 
 /** Reads a STUN binding request; undefined for anything else (other methods, broken lengths, no integrity, a wrong fingerprint). */
 export function parseBindingRequest(packet: Uint8Array): BindingRequest | undefined {
-	if (packet.length < HEADER_BYTES || readUint16(packet, 0) !== BINDING_REQUEST || readUint32(packet, 4) !== MAGIC_COOKIE) return undefined;
+	const request: BindingRequest = {
+		...{ username: "", useCandidate: false, priority: 0, controlling: undefined, tieBreaker: NOTHING, integrityOffset: 0 },
+	};
+	const integrityOffset = readAttributes(packet, BINDING_REQUEST, (type, value) => {
+		if (type === USERNAME) request.username = value.length > MAX_USERNAME_BYTES ? "" : ascii(value);
+		else if (type === USE_CANDIDATE) request.useCandidate = true;
+		else if (type === PRIORITY && value.length === 4) request.priority = readUint32(value, 0);
+		else if ((type === ICE_CONTROLLING || type === ICE_CONTROLLED) && value.length === 8) {
+			request.controlling = type === ICE_CONTROLLING;
+			request.tieBreaker = value;
+		}
+	});
+	return integrityOffset === undefined || request.username === "" ? undefined : { ...request, integrityOffset };
+}
+
+/** Reads a success or error response; undefined for anything else, as with requests. */
+export function parseBindingResponse(packet: Uint8Array): BindingResponse | undefined {
+	let errorCode: number | undefined;
+	const isError = packet.length >= 2 && readUint16(packet, 0) === BINDING_ERROR;
+	const integrityOffset = readAttributes(packet, isError ? BINDING_ERROR : BINDING_SUCCESS, (type, value) => {
+		if (type === ERROR_CODE && value.length >= 4) errorCode = ((value[2] ?? 0) & 7) * 100 + (value[3] ?? 0);
+	});
+	if (integrityOffset === undefined || (isError && errorCode === undefined)) return undefined;
+	return { transaction: packet.subarray(8, HEADER_BYTES).join(), errorCode: isError ? errorCode : undefined, integrityOffset };
+}
+
+/** Tells each attribute before MESSAGE-INTEGRITY and gives that one's offset; undefined: this is no such message. */
+function readAttributes(packet: Uint8Array, method: number, tell: (type: number, value: Uint8Array) => void): number | undefined {
+	if (packet.length < HEADER_BYTES || readUint16(packet, 0) !== method || readUint32(packet, 4) !== MAGIC_COOKIE) return undefined;
 	if (readUint16(packet, 2) + HEADER_BYTES !== packet.length) return undefined;
-	let username = "";
-	let useCandidate = false;
 	for (let offset = HEADER_BYTES; offset + 4 <= packet.length; ) {
 		const type = readUint16(packet, offset);
 		const length = readUint16(packet, offset + 2);
 		const value = packet.subarray(offset + 4, offset + 4 + length);
 		if (value.length < length) return undefined;
-		if (type === USERNAME) username = length > MAX_USERNAME_BYTES ? "" : ascii(value);
-		else if (type === USE_CANDIDATE) useCandidate = true;
-		else if (type === MESSAGE_INTEGRITY) {
-			// RFC 8489 §14.5: what follows MESSAGE-INTEGRITY is not covered by it and is ignored, but FINGERPRINT
-			if (length !== 20 || username === "" || !fingerprintHolds(packet, offset + 24)) return undefined;
-			return { username, useCandidate, integrityOffset: offset };
-		}
+		// RFC 8489 §14.5: what follows MESSAGE-INTEGRITY is not covered by it and is ignored, but FINGERPRINT
+		if (type === MESSAGE_INTEGRITY) return length === 20 && fingerprintHolds(packet, offset + 24) ? offset : undefined;
+		tell(type, value);
 		offset += 4 + ((length + 3) & ~3);
 	}
 	return undefined;
 }
 
-/** Whether the request was made with our password (RFC 8489 §14.5, short-term credentials). */
-export function integrityHolds(packet: Uint8Array, request: BindingRequest, hmac: KeyedHmac): boolean {
-	const { integrityOffset } = request;
+/** Whether the message was made with the password of `hmac` (RFC 8489 §14.5, short-term credentials). */
+export function integrityHolds(packet: Uint8Array, message: { integrityOffset: number }, hmac: KeyedHmac): boolean {
+	const { integrityOffset } = message;
 	const expected = integrity(packet.subarray(0, integrityOffset), hmac);
 	return equalBytes(expected, packet.subarray(integrityOffset + 4, integrityOffset + 24));
 }
 
+/** What a full agent asks a peer (RFC 8445 §7.2). */
+export interface BindingRequestParts {
+	/** 12 random bytes */
+	transaction: Uint8Array;
+	/** "<peer's ufrag>:<our ufrag>" */
+	username: string;
+	priority: number;
+	controlling: boolean;
+	/** 8 bytes */
+	tieBreaker: Uint8Array;
+	useCandidate: boolean;
+}
+
+export function bindingRequest(parts: BindingRequestParts, hmac: KeyedHmac): Uint8Array {
+	const priority = new Uint8Array(4);
+	writeUint32(priority, 0, parts.priority);
+	const attributes = [
+		attribute(USERNAME, asciiBytes(parts.username)),
+		attribute(PRIORITY, priority),
+		attribute(parts.controlling ? ICE_CONTROLLING : ICE_CONTROLLED, parts.tieBreaker),
+		...(parts.useCandidate ? [attribute(USE_CANDIDATE, NOTHING)] : []),
+	];
+	return message(BINDING_REQUEST, parts.transaction, attributes, hmac);
+}
+
 /** The answer to a connectivity check: the address it was seen from, our integrity and a fingerprint (RFC 8445 §7.3.1). */
 export function bindingSuccess(request: Uint8Array, address: string, port: number, hmac: KeyedHmac): Uint8Array {
-	const mapped = xorMappedAddress(address, port, request);
-	const integrityOffset = HEADER_BYTES + mapped.length;
+	return message(BINDING_SUCCESS, request.subarray(8, HEADER_BYTES), [xorMappedAddress(address, port, request)], hmac);
+}
+
+export function bindingError(request: Uint8Array, code: number, hmac: KeyedHmac): Uint8Array {
+	const value = Uint8Array.of(0, 0, Math.floor(code / 100), code % 100);
+	return message(BINDING_ERROR, request.subarray(8, HEADER_BYTES), [attribute(ERROR_CODE, value)], hmac);
+}
+
+function attribute(type: number, value: Uint8Array): Uint8Array {
+	const bytes = new Uint8Array(4 + ((value.length + 3) & ~3));
+	writeUint16(bytes, 0, type);
+	writeUint16(bytes, 2, value.length);
+	bytes.set(value, 4);
+	return bytes;
+}
+
+/** With MESSAGE-INTEGRITY and FINGERPRINT behind the attributes. */
+function message(type: number, transaction: Uint8Array, attributes: readonly Uint8Array[], hmac: KeyedHmac): Uint8Array {
+	const integrityOffset = attributes.reduce((sum, { length }) => sum + length, HEADER_BYTES);
 	const fingerprintOffset = integrityOffset + 24;
 	const packet = new Uint8Array(fingerprintOffset + 8);
-	writeUint16(packet, 0, BINDING_SUCCESS);
-	packet.set(request.subarray(4, HEADER_BYTES), 4);
-	packet.set(mapped, HEADER_BYTES);
+	writeUint16(packet, 0, type);
+	writeUint32(packet, 4, MAGIC_COOKIE);
+	packet.set(transaction, 8);
+	let at = HEADER_BYTES;
+	for (const each of attributes) {
+		packet.set(each, at);
+		at += each.length;
+	}
 	writeUint16(packet, integrityOffset, MESSAGE_INTEGRITY);
 	writeUint16(packet, integrityOffset + 2, 20);
 	packet.set(integrity(packet.subarray(0, integrityOffset), hmac), integrityOffset + 4);
@@ -109,12 +201,10 @@ function fingerprint(message: Uint8Array): number {
 
 function xorMappedAddress(address: string, port: number, request: Uint8Array): Uint8Array {
 	const bytes = addressBytes(address);
-	const attribute = new Uint8Array(8 + bytes.length);
-	writeUint16(attribute, 0, XOR_MAPPED_ADDRESS);
-	writeUint16(attribute, 2, 4 + bytes.length);
-	attribute[5] = bytes.length === 4 ? 1 : 2;
-	writeUint16(attribute, 6, port ^ (MAGIC_COOKIE >>> 16));
+	const value = new Uint8Array(4 + bytes.length);
+	value[1] = bytes.length === 4 ? 1 : 2;
+	writeUint16(value, 2, port ^ (MAGIC_COOKIE >>> 16));
 	// RFC 8489 §14.2: XORed with the magic cookie and, for IPv6, the transaction id, which follows it in the header
-	for (let i = 0; i < bytes.length; i++) attribute[8 + i] = (bytes[i] ?? 0) ^ (request[4 + i] ?? 0);
-	return attribute;
+	for (let i = 0; i < bytes.length; i++) value[4 + i] = (bytes[i] ?? 0) ^ (request[4 + i] ?? 0);
+	return attribute(XOR_MAPPED_ADDRESS, value);
 }

@@ -13,8 +13,8 @@ export class SrtpReceiver {
 	readonly suite: SrtpSuite;
 	readonly #transform: Transform;
 	readonly #rtcpTagEnd: number;
-	readonly #streams = new Streams<IndexWindow>(MAX_STREAMS);
-	readonly #rtcpStreams = new Streams<IndexWindow>(MAX_STREAMS);
+	readonly #streams: Streams<IndexWindow>;
+	readonly #rtcpStreams: Streams<IndexWindow>;
 
 	readonly #before: Rollovers;
 	/** the peer's counters have gone on under the new key */
@@ -23,8 +23,11 @@ export class SrtpReceiver {
 	/**
 	 * `master` = master key and salt, as in `a=crypto`. Throws RangeError when it has not the suite's length. `before`: counters under the key before. RFC 3711
 	 * §3.3.1 has them go on, RFC 4568 §7.1.4 begin anew where an address changes, and peers do the one or the other: the first packet tells.
+	 * `maxStreams`: of a connection that carries many, as a room's does.
 	 */
-	constructor(crypto: SrtpCrypto, suite: SrtpSuite, master: Uint8Array, before: Rollovers = new Map()) {
+	constructor(crypto: SrtpCrypto, suite: SrtpSuite, master: Uint8Array, before: Rollovers = new Map(), maxStreams = MAX_STREAMS) {
+		this.#streams = new Streams(maxStreams);
+		this.#rtcpStreams = new Streams(maxStreams);
 		this.#before = before;
 		this.suite = suite;
 		this.#transform = transformFor(crypto, suite, master);

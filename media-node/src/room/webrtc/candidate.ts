@@ -1,0 +1,43 @@
+import { isIP, isIPv6 } from "node:net";
+import { networkInterfaces } from "node:os";
+
+/** RFC 8445 §5.1.2.1: type preference of a host candidate, one address, component 1 */
+export const HOST_PRIORITY = 126 * 2 ** 24 + 65_535 * 2 ** 8 + 255;
+
+/** Of another side, one that our sockets reach. */
+export interface UdpCandidate {
+	address: string;
+	port: number;
+	priority: number;
+}
+
+/**
+ * Reads an `a=candidate` value (RFC 8839 §5.1), with or without "candidate:". Undefined: one that we cannot use, which ICE wants ignored (RFC 8445 §5.1).
+ * Our sockets are UDP, and a name (which RFC 8839 allows) would be looked up: servers have addresses.
+ */
+export function parseUdpCandidate(text: string): UdpCandidate | undefined {
+	const [, component, transport = "", priority, address = "", port] = text.trim().split(" ");
+	if (transport.toLowerCase() !== "udp" || component !== "1" || isIP(address) === 0) return undefined;
+	const numbers = [Number(priority), Number(port)] as const;
+	if (!Number.isInteger(numbers[0]) || !(numbers[1] > 0 && numbers[1] < 65_536)) return undefined;
+	return { address, port: numbers[1], priority: numbers[0] };
+}
+
+export function sameFamily(a: string, b: string): boolean {
+	return isIPv6(a) === isIPv6(b);
+}
+
+/**
+ * The address that our one host candidate names. A server that is no ICE-lite agent waits a second before it takes a pair whose remote
+ * address it was not told, so a server on this machine is told the loopback address and all others an outward one.
+ */
+export function hostAddress(serverUrl: string): string {
+	const { hostname } = new URL(serverUrl);
+	if (hostname === "[::1]") return "::1";
+	if (hostname === "localhost" || hostname.startsWith("127.")) return "127.0.0.1";
+	const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+	const outward = addresses.filter((address) => !address.internal && !address.address.startsWith("fe80:"));
+	const families = hostname.startsWith("[") ? ["IPv6"] : ["IPv4", "IPv6"];
+	const [chosen] = families.flatMap((family) => outward.filter((address) => address.family === family));
+	return chosen?.address ?? "127.0.0.1";
+}

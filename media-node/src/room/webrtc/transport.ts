@@ -1,0 +1,228 @@
+/** One WebRTC transport without SDP: ICE over one UDP socket, DTLS, SRTP. The 20 ms path is at the bottom of it. */
+import { randomBytes } from "node:crypto";
+import { DtlsAssociation, type DtlsCertificate, type DtlsSrtpKeys } from "@trunkline/dtls";
+import { IceAgent, isStun } from "@trunkline/ice";
+import { emptyRtpPacket, isRtcp, parseRtp, type RtpPacket } from "@trunkline/rtp";
+import { MAX_OVERHEAD_BYTES, SrtpReceiver, SrtpSender } from "@trunkline/srtp";
+import { nodeCrypto } from "@trunkline/srtp/node";
+import { HOST_PRIORITY, sameFamily, type UdpCandidate } from "./candidate.ts";
+import type { LocalTransport } from "./local-description.ts";
+import type { RemoteTransport } from "./remote-transport.ts";
+import { openPeerSocket, type PeerSocket } from "./udp-socket.ts";
+
+export interface TransportEvents {
+	connected(): void;
+	/** gone for good; once */
+	failed(message: string): void;
+	/** decrypted; the object is the same each time, its payload is not */
+	rtp(packet: RtpPacket): void;
+	rtcp(compound: Uint8Array): void;
+	data(record: Buffer): void;
+}
+
+/** The one candidate that there is: a host candidate. A relay or TCP would be another one, with its own way to send. */
+const HOST = 0;
+/** As many tracks as the largest room has that a telephone can be in. */
+const MAX_SOURCES = 512;
+
+export class PeerTransport {
+	readonly #certificate: DtlsCertificate;
+	readonly #events: TransportEvents;
+	readonly #ice: IceAgent;
+	readonly #ufrag = randomBytes(6).toString("base64url");
+	readonly #password = randomBytes(18).toString("base64url");
+	readonly #address: string;
+	readonly #packet = emptyRtpPacket();
+	#socket: PeerSocket | undefined;
+	#dtls: DtlsAssociation | undefined;
+	#dtlsRole: "client" | "server" | undefined;
+	#timer: NodeJS.Timeout | undefined;
+	#timerAt: number | undefined;
+	#sender: SrtpSender | undefined;
+	#receiver: SrtpReceiver | undefined;
+	/** where packets go */
+	#toAddress = "";
+	#toPort = 0;
+	#isOver = false;
+
+	constructor(certificate: DtlsCertificate, address: string, controlling: boolean, events: TransportEvents) {
+		this.#certificate = certificate;
+		this.#address = address;
+		this.#events = events;
+		this.#ice = new IceAgent({
+			...{ ufrag: this.#ufrag, password: this.#password, controlling, tieBreaker: randomBytes(8) },
+			...{ random: (length) => randomBytes(length), hmacSha1: nodeCrypto.hmacSha1 },
+		});
+	}
+
+	/** Opens the socket. Rejects when there is none to be had. */
+	async open(): Promise<void> {
+		const socket = await openPeerSocket(this.#address, (packet, address, port) => this.#receive(packet, address, port));
+		if (this.#isOver) return socket.close();
+		this.#socket = socket;
+		this.#ice.addLocal({ id: HOST, priority: HOST_PRIORITY }, performance.now());
+		this.#runIce();
+	}
+
+	/** For descriptions; after `open`. */
+	get local(): LocalTransport {
+		return {
+			...{ ufrag: this.#ufrag, password: this.#password, fingerprint: this.#certificate.fingerprint },
+			...{ address: this.#address, port: this.#socket?.port ?? 9 },
+		};
+	}
+
+	/** undefined before `start` */
+	get dtlsRole(): "client" | "server" | undefined {
+		return this.#dtlsRole;
+	}
+
+	get controlling(): boolean {
+		return this.#ice.controlling;
+	}
+
+	/** Once, when the peer's first description is there. */
+	start(remote: RemoteTransport, dtlsRole: "client" | "server"): void {
+		if (this.#dtls !== undefined || this.#isOver) return;
+		this.#dtlsRole = dtlsRole;
+		this.#dtls = new DtlsAssociation({
+			...{ role: dtlsRole, certificate: this.#certificate, fingerprints: remote.fingerprints },
+			// ICE shows that the client is where its packets say
+			cookieExchange: false,
+			send: (packet) => this.#send(packet),
+			onConnected: (keys) => this.#onKeys(keys),
+			onFailed: (reason) => this.#fail(`the room server could not be authenticated: ${reason}`, reason),
+			onData: (data) => this.#events.data(data),
+		});
+		this.#ice.setRemote(remote, performance.now());
+		for (const candidate of remote.candidates) this.addCandidate(candidate);
+		this.#runIce();
+	}
+
+	/** At any time. */
+	addCandidate(candidate: UdpCandidate): void {
+		if (!sameFamily(candidate.address, this.#address)) return;
+		this.#ice.addRemote(candidate, performance.now());
+		this.#runIce();
+	}
+
+	/** Protects and sends; nothing happens before the connection is up or after its end. */
+	sendRtp(header: Uint8Array, payload: Uint8Array): void {
+		const sender = this.#sender;
+		if (sender === undefined) return;
+		const length = header.length + payload.length;
+		const packet = Buffer.allocUnsafe(length + MAX_OVERHEAD_BYTES);
+		packet.set(header);
+		packet.set(payload, header.length);
+		const end = sender.protectRtp(packet, length);
+		if (end > 0) this.#send(packet.subarray(0, end));
+	}
+
+	sendRtcp(compound: Uint8Array): void {
+		const packet = Buffer.alloc(compound.length + MAX_OVERHEAD_BYTES);
+		packet.set(compound);
+		const end = this.#sender?.protectRtcp(packet, compound.length) ?? 0;
+		if (end > 0) this.#send(packet.subarray(0, end));
+	}
+
+	/** Rejects before the connection is up. */
+	sendData(record: Buffer): Promise<void> {
+		return this.#dtls?.send(record) ?? Promise.reject(new Error("the connection is not up"));
+	}
+
+	/** Idempotent; resolves when the port is free. */
+	async close(): Promise<void> {
+		this.#stop();
+		await this.#socket?.close();
+	}
+
+	#receive(packet: Buffer, address: string, port: number): void {
+		const first = packet[0] ?? 0;
+		// RFC 7983 §7
+		if (first >= 128 && first <= 191) {
+			if ((port === this.#toPort && address === this.#toAddress) || this.#ice.isValid(address, port)) this.#receiveMedia(packet);
+		} else if (isStun(packet)) {
+			this.#ice.receive(packet, { local: HOST, address, port }, performance.now());
+			this.#runIce();
+		} else if (first >= 20 && first <= 63 && this.#ice.isKnown(address, port)) {
+			// The server's ClientHello may overtake its answer to our check; DTLS shows by itself who it is.
+			if (this.#toPort === 0) this.#takePath({ address, port });
+			this.#dtls?.receive(packet);
+		}
+	}
+
+	#receiveMedia(packet: Buffer): void {
+		if (isRtcp(packet)) {
+			const plain = this.#receiver?.unprotectRtcp(packet);
+			if (plain !== undefined) this.#events.rtcp(plain);
+			return;
+		}
+		const plain = this.#receiver?.unprotectRtp(packet);
+		if (plain !== undefined && parseRtp(plain, this.#packet) !== undefined) this.#events.rtp(this.#packet);
+	}
+
+	#runIce(): void {
+		for (let output = this.#ice.poll(); output !== undefined; output = this.#ice.poll()) {
+			if (output.kind === "send") this.#socket?.send(output.packet, output.port, output.address);
+			else if (output.kind === "failed") {
+				this.#fail(`the peer connection to the room server failed: ${output.reason}`);
+				return;
+			} else {
+				this.#takePath(output);
+				// a server waits for the client's first flight
+				this.#dtls?.start();
+			}
+		}
+		const path = this.#toPort === 0 ? this.#ice.path : undefined;
+		if (path !== undefined) this.#takePath(path);
+		this.#schedule();
+	}
+
+	#schedule(): void {
+		const at = this.#isOver ? undefined : this.#ice.nextAt;
+		if (at === this.#timerAt) return;
+		clearTimeout(this.#timer);
+		this.#timerAt = at;
+		if (at === undefined) return;
+		this.#timer = setTimeout(
+			() => {
+				this.#timerAt = undefined;
+				this.#ice.tick(performance.now());
+				this.#runIce();
+			},
+			Math.max(1, Math.ceil(at - performance.now())),
+		);
+	}
+
+	#takePath({ address, port }: { address: string; port: number }): void {
+		this.#toAddress = address;
+		this.#toPort = port;
+	}
+
+	#onKeys({ suite, local, remote }: DtlsSrtpKeys): void {
+		this.#sender = new SrtpSender(nodeCrypto, suite, Buffer.concat([local.key, local.salt]));
+		this.#receiver = new SrtpReceiver(nodeCrypto, suite, Buffer.concat([remote.key, remote.salt]), undefined, MAX_SOURCES);
+		this.#events.connected();
+	}
+
+	#send(packet: Uint8Array): void {
+		if (this.#toPort !== 0) this.#socket?.send(packet, this.#toPort, this.#toAddress);
+	}
+
+	/** After the keys it is the association that has ended, not the proof that has failed. */
+	#fail(message: string, afterKeys = message): void {
+		if (this.#isOver) return;
+		const reason = this.#sender === undefined ? message : afterKeys;
+		this.#stop();
+		this.#events.failed(reason);
+	}
+
+	#stop(): void {
+		this.#isOver = true;
+		clearTimeout(this.#timer);
+		this.#timerAt = undefined;
+		this.#ice.close();
+		this.#dtls?.close();
+		this.#sender = this.#receiver = undefined;
+	}
+}
