@@ -24,6 +24,8 @@ const COLUMNS = 24;
 const WIDTH = 6;
 const HEIGHT = 6;
 const PERIOD_SECONDS = 60;
+/** That the widget of alarms takes. */
+const MOST_ALARMS = 100;
 const DIRECTIONS = ["inbound", "outbound"] as const;
 const AUDIO = ["uplink", "downlink"] as const;
 
@@ -32,7 +34,11 @@ export function dashboardBody({ stage, home, regions }: StageNames, alarms: read
 	const page = new Page();
 	page.heading(`# ${stage}: calls, audio, nodes. What each alarm asks for is in docs/operations.md.`);
 	if (alarms.length > 0)
-		page.add({ type: "alarm", properties: { title: "Alarms", alarms } }, COLUMNS, 2 + Math.ceil(Math.min(alarms.length, 40) / 4));
+		page.add(
+			{ type: "alarm", properties: { title: "Alarms", alarms: alarms.slice(0, MOST_ALARMS) } },
+			COLUMNS,
+			2 + Math.ceil(Math.min(alarms.length, 40) / 4),
+		);
 	page.heading(`## API (${home.region})`);
 	for (const graph of apiGraphs(stage, home)) page.graph(home.region, graph);
 	page.add(throttledProjects(home), COLUMNS, HEIGHT);

@@ -9,7 +9,7 @@ export interface SavedQuery {
 
 export const QUERIES = {
 	callStory: {
-		name: "one call's whole story",
+		name: "whole story of a call",
 		edit: "the call id",
 		query: `
 fields @timestamp, name, msg, state, event, reason, sipStatus, level, requestId, nodeId, region, trunkId, sipCallId
@@ -18,7 +18,7 @@ fields @timestamp, name, msg, state, event, reason, sipStatus, level, requestId,
 | limit 1000`,
 	},
 	requestStory: {
-		name: "one API request's whole story",
+		name: "whole story of an API request",
 		edit: "the request id: x-request-id of the answer",
 		query: `
 fields @timestamp, name, msg, callId, route, status, latencyMs, projectId
@@ -82,7 +82,7 @@ filter msg = "request answered" and status >= 400
 | limit 100`,
 	},
 	nodes: {
-		name: "each node's load, minute by minute",
+		name: "load of each node, minute by minute",
 		query: `
 filter ispresent(ActiveCallsPerNode)
 | stats latest(ActiveCallsPerNode) as calls, latest(FreeSlots) as free, avg(NodeCpu) as cpu, max(ClockLateness) as lateMs by bin(1m), nodeId
