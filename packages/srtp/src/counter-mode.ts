@@ -13,6 +13,10 @@ export type AesBlocks = (blocks: Uint8Array) => Uint8Array;
 export class CounterMode {
 	readonly #aes: AesBlocks;
 	readonly #blocks = new Uint8Array(BLOCKS * BLOCK_BYTES);
+	/** the same memory */
+	readonly #words = new Uint32Array(this.#blocks.buffer);
+	readonly #iv = new Uint8Array(BLOCK_BYTES);
+	readonly #ivWords = new Uint32Array(this.#iv.buffer);
 
 	constructor(aes: AesBlocks) {
 		this.#aes = aes;
@@ -31,12 +35,18 @@ export class CounterMode {
 
 	#keystream(iv: Uint8Array, first: number, count: number): Uint8Array {
 		const blocks = this.#blocks;
+		const words = this.#words;
 		const counter = ((iv[14] ?? 0) << 8) | (iv[15] ?? 0);
-		for (let i = 0; i < count; i++) {
-			const at = i * BLOCK_BYTES;
-			for (let byte = 0; byte < 14; byte++) blocks[at + byte] = iv[byte] ?? 0;
-			blocks[at + 14] = ((counter + first + i) >>> 8) & 0xff;
-			blocks[at + 15] = (counter + first + i) & 0xff;
+		this.#iv.set(iv);
+		const source = this.#ivWords;
+		for (let i = 0, word = 0; i < count; i++, word += 4) {
+			words[word] = source[0] ?? 0;
+			words[word + 1] = source[1] ?? 0;
+			words[word + 2] = source[2] ?? 0;
+			words[word + 3] = source[3] ?? 0;
+			const at = word * 4;
+			blocks[at + 14] = (counter + first + i) >>> 8;
+			blocks[at + 15] = counter + first + i;
 		}
 		return this.#aes(blocks.subarray(0, count * BLOCK_BYTES));
 	}

@@ -1,5 +1,6 @@
-import { createCipheriv, createDecipheriv, createHmac, createSecretKey } from "node:crypto";
+import { createCipheriv, createDecipheriv, createSecretKey } from "node:crypto";
 import type { SrtpCrypto } from "./crypto.ts";
+import { hmacSha1 } from "./hmac-sha1.ts";
 
 /**
  * node:crypto behind the primitives. The only file of this package that knows Node, and nothing here imports it. Keys are KeyObjects: as bytes they would be
@@ -10,10 +11,7 @@ export const nodeCrypto: SrtpCrypto = {
 		const cipher = createCipheriv(`aes-${key.length * 8}-ecb`, key, null).setAutoPadding(false);
 		return (blocks) => cipher.update(blocks);
 	},
-	hmacSha1(key) {
-		const secret = createSecretKey(key);
-		return (message, tail) => createHmac("sha1", secret).update(message).update(tail).digest();
-	},
+	hmacSha1,
 	aesGcm(key) {
 		const secret = createSecretKey(key);
 		const algorithm = key.length === 16 ? "aes-128-gcm" : "aes-256-gcm";

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { Against, type OtherSystem } from "./against.ts";
 import { CONDITIONS, type Condition } from "./impairment.ts";
 import { type Heard, opusOf, roomToTelephone, telephoneToRoom } from "./paths.ts";
 import { speechClips } from "./speech.ts";
@@ -14,6 +15,8 @@ const HELP = `npm run bench:quality: what is heard of a call when the network lo
   --seed 1          another seed, another network
   --speech DIR      WAV files of 8 kHz (default: Debian's asterisk-core-sounds-en-wav where it is, otherwise a made-up voice)
   --python python3  with the package "pesq" in it; without it that column stays empty
+  --against sip:HOST:PORT  also through a system that runs (LiveKit's SIP service, or this one), room → telephone, in real time: another table. Its LiveKit
+                    server is what LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET name; trunks and rules are made there and taken away again
   --help
 
 The node's own code, in simulated time. A Markdown table goes to stdout.
@@ -24,6 +27,7 @@ const { values } = parseArgs({
 		clips: { type: "string", default: "6" },
 		seed: { type: "string", default: "1" },
 		speech: { type: "string" },
+		against: { type: "string" },
 		python: { type: "string", default: process.env["PYTHON"] ?? "python3" },
 		help: { type: "boolean", short: "h", default: false },
 	},
@@ -57,8 +61,9 @@ interface Row {
 	heard: Heard[];
 }
 
-function main(): void {
+async function main(): Promise<void> {
 	if (values.help) return void process.stdout.write(HELP);
+	const other = values.against === undefined ? undefined : otherSystem(values.against);
 	const count = Number(values.clips);
 	const { clips, of } = speechClips(count, values.speech);
 	const rows = PATHS.flatMap(({ name, conditions, hear }) =>
@@ -81,6 +86,7 @@ function main(): void {
 		const concealed = (100 * mean(heard.map((one) => one.concealed))).toFixed(1);
 		process.stdout.write(`| ${path} | ${condition} | ${delay} | ${concealed} | ${scores?.[i]?.toFixed(2) ?? "n/a"} |\n`);
 	}
+	if (other !== undefined) await against(other, clips);
 }
 
 const mean = (numbers: readonly number[]): number => numbers.reduce((sum, each) => sum + each, 0) / numbers.length;
@@ -108,4 +114,40 @@ function pesq(rows: readonly Row[], clips: readonly Int16Array[]): number[] | un
 	}
 }
 
-main();
+/** The same clips and networks, all clips of a network at a time. */
+async function against(system: OtherSystem, clips: readonly Int16Array[]): Promise<void> {
+	const other = new Against(system);
+	const rows: Row[] = [];
+	try {
+		await other.prepare(clips.length);
+		for (const condition of CONDITIONS) {
+			process.stderr.write(`bench: through ${system.sip}, ${condition.name}\n`);
+			const heard = await Promise.all(
+				clips.map((clip, i) => other.roomToTelephone(i, clip, opusOf(clip, true), condition, Number(values.seed) * 1_000 + i)),
+			);
+			rows.push({ path: `through ${system.sip}`, condition: condition.name, heard });
+		}
+	} finally {
+		await other.remove();
+	}
+	const scores = pesq(rows, clips);
+	process.stdout.write("\n| path | network | participant → telephone, ms | PESQ |\n| --- | --- | --- | --- |\n");
+	for (const [i, { path, condition, heard }] of rows.entries()) {
+		const lag = mean(heard.flatMap(({ delays }) => delays)).toFixed(0);
+		process.stdout.write(`| ${path} | ${condition} | ${lag} | ${scores?.[i]?.toFixed(2) ?? "n/a"} |\n`);
+	}
+}
+
+function otherSystem(sip: string): OtherSystem {
+	const { LIVEKIT_URL: url, LIVEKIT_API_KEY: apiKey, LIVEKIT_API_SECRET: apiSecret } = process.env;
+	if (!url || !apiKey || !apiSecret) throw new Error("--against needs LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET");
+	return { sip: sip.replace(/^sip:/, ""), url, apiKey, apiSecret };
+}
+
+try {
+	await main();
+	process.exit(0);
+} catch (error) {
+	process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+	process.exit(1);
+}
