@@ -15,6 +15,8 @@ const END_TO_END = [
 	...globSync(TESTS, { cwd: import.meta.dirname, exclude: NOT_OURS }).filter((file) => joinsRooms(`${import.meta.dirname}/${file}`)),
 ];
 
+const INFRA = "test/infra/**/*.test.ts";
+
 export default defineConfig({
 	test: {
 		testTimeout: 20_000,
@@ -28,8 +30,21 @@ export default defineConfig({
 				test: {
 					name: "unit",
 					include: [TESTS],
-					exclude: [...NOT_OURS, ...END_TO_END],
+					exclude: [...NOT_OURS, ...END_TO_END, INFRA],
 					sequence: { groupOrder: 0 },
+				},
+			},
+			{
+				extends: true,
+				test: {
+					name: "infra",
+					include: [INFRA],
+					// Brings SST's sources, once; each graph is a process of its own.
+					globalSetup: "test/infra/setup.ts",
+					fileParallelism: false,
+					testTimeout: 120_000,
+					hookTimeout: 120_000,
+					sequence: { groupOrder: 1 },
 				},
 			},
 			{
@@ -44,7 +59,7 @@ export default defineConfig({
 					setupFiles: ["test/quiet-rtc-node.ts"],
 					testTimeout: 60_000,
 					hookTimeout: 60_000,
-					sequence: { groupOrder: 1 },
+					sequence: { groupOrder: 2 },
 				},
 			},
 		],

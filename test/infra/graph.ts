@@ -11,6 +11,8 @@ export interface Resource {
 	type: string;
 	name: string;
 	region: string;
+	/** as AWS would have it, where it has one */
+	arn?: string;
 	inputs: Record<string, unknown>;
 	/** paths in `inputs` of what is a secret in the state */
 	secrets: string[];

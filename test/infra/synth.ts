@@ -112,8 +112,10 @@ class Synthesis {
 		if (type === "pulumi:providers:aws") this.#regionOfProvider.set(name, String(inputs["region"]));
 		const region = type === "pulumi:providers:aws" ? String(inputs["region"]) : this.#regionOf(provider);
 		const secrets: string[] = [];
-		this.resources.push({ type, name, region, inputs: plain(inputs, secrets) as Record<string, unknown>, secrets });
-		return { id, state: { ...inputs, id, region, ...stateOf(type, name, region, inputs) } };
+		const state = stateOf(type, name, region, plain(inputs) as Record<string, unknown>);
+		const arn = typeof state["arn"] === "string" ? { arn: state["arn"] } : {};
+		this.resources.push({ type, name, region, ...arn, inputs: plain(inputs, secrets) as Record<string, unknown>, secrets });
+		return { id, state: { ...inputs, id, region, ...state } };
 	}
 
 	#call({ token, inputs, provider }: MockCall): Record<string, unknown> {
@@ -192,7 +194,7 @@ class Synthesis {
 /** Attributes that AWS would give. */
 function stateOf(type: string, name: string, region: string, inputs: Record<string, unknown>): Record<string, unknown> {
 	const service = type.split(":")[1]?.split("/")[0] ?? "";
-	const given = inputs["name"];
+	const given = inputs["name"] ?? inputs["bucket"];
 	const own = typeof given === "string" ? given : name;
 	const arn = (resource: string): { arn: string } => ({ arn: `arn:aws:${service}:${region}:${ACCOUNT}:${resource}` });
 	switch (type) {
@@ -203,7 +205,7 @@ function stateOf(type: string, name: string, region: string, inputs: Record<stri
 		case "aws:ecs/cluster:Cluster":
 			return { ...arn(`cluster/${own}`), name: own };
 		case "aws:s3/bucket:Bucket":
-			return { arn: `arn:aws:s3:::${own.toLowerCase()}`, bucket: own.toLowerCase(), name: own.toLowerCase() };
+			return { arn: `arn:aws:s3:::${own}`, bucket: own, name: own };
 		case "aws:ssm/parameter:Parameter":
 			return { ...arn(`parameter${own}`), name: own };
 		case "aws:kms/key:Key":
