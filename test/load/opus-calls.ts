@@ -6,7 +6,7 @@ import { AccessToken } from "livekit-server-sdk";
 import type { EncodedFrame, RemoteAudioTrack, RoomSession } from "../../media-node/src/call/ports.ts";
 import { LiveKitRoomConnector } from "../../media-node/src/room/livekit-room-connector.ts";
 import { BurstListener, BurstSpeaker, matchBursts, PERIOD_MS } from "./bursts.ts";
-import { audioFlows, Caller } from "./pairs.ts";
+import { answered, audioFlows, Caller } from "./pairs.ts";
 import type { System } from "./systems.ts";
 import { watch, type Window } from "./window.ts";
 
@@ -37,14 +37,15 @@ export async function measureOpusCalls(system: System, numbers: readonly string[
 	const participants: LightParticipant[] = [];
 	const phone = await Phone.open({ record: false });
 	try {
-		const callers: Caller[] = [];
+		const one = async (index: number): Promise<Caller> =>
+			new Caller(await dial(system, phone, numbers[index] ?? "", index), (index * PERIOD_MS) / calls);
+		let callers: Caller[] = [];
 		for (let index = 0; index < calls; index++) {
 			participants.push(await LightParticipant.join(system, `bench-${index}`, speech, (index * PERIOD_MS) / calls));
-			const call = await dial(system, phone, numbers[index] ?? "", index);
-			callers.push(new Caller(call, (index * PERIOD_MS) / calls));
+			callers.push(await one(index));
 			await delay(CALL_EVERY_MS);
 		}
-		await Promise.all(callers.map(({ call }) => call.answered()));
+		callers = await Promise.all(callers.map((caller, index) => answered(caller, () => one(index))));
 		await audioFlows([...callers, ...participants]);
 		const window = await watch(system, ms);
 		await delay(LAST_BURST_MS);

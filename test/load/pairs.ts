@@ -15,6 +15,8 @@ const AUDIO_WITHIN_MS = 10_000;
 /** What was said last is heard by then. */
 const LAST_BURST_MS = 500;
 const FRAME_MS = 20;
+const TRIES = 8;
+const TRY_AGAIN_MS = 1_000;
 /** of SIPMediaEncryption */
 export const ENCRYPTION_ALLOWED = 1;
 
@@ -113,21 +115,36 @@ async function dialPairs(
 	calls: number,
 	srtp: PhoneSrtp | undefined,
 ): Promise<Caller[]> {
-	const callers: Caller[] = [];
-	for (let index = 0; index < calls; index++) {
-		const number = numbers[index >> 1] ?? "";
-		const call = await phone.call(`sip:${number}@127.0.0.1:${system.sipPort}`, {
+	const dial = async (index: number): Promise<Caller> => {
+		const call = await phone.call(`sip:${numbers[index >> 1] ?? ""}@127.0.0.1:${system.sipPort}`, {
 			from: `+1444${String(1_000_000 + index)}`,
 			codecs: ["PCMU"],
 			timeoutMs: ANSWER_WITHIN_MS,
 			...(srtp && { srtp }),
 		});
-		callers.push(new Caller(call, (index * PERIOD_MS) / calls));
+		return new Caller(call, (index * PERIOD_MS) / calls);
+	};
+	const callers: Caller[] = [];
+	for (let index = 0; index < calls; index++) {
+		callers.push(await dial(index));
 		// The second of a pair follows at once: the first is answered when there is somebody in the room to hear it.
 		if (index % 2 === 1) await delay(PAIR_EVERY_MS);
 	}
-	await Promise.all(callers.map(({ call }) => call.answered()));
-	return callers;
+	return Promise.all(callers.map((caller, index) => answered(caller, () => dial(index))));
+}
+
+/** A machine that others use may be too late for a new call just now, and says so: it is tried again. */
+export async function answered(caller: Caller, again: () => Promise<Caller>): Promise<Caller> {
+	for (let next = caller, tries = 1; ; tries++) {
+		try {
+			await next.call.answered();
+			return next;
+		} catch (error) {
+			if (tries === TRIES) throw error;
+			await delay(TRY_AGAIN_MS);
+			next = await again();
+		}
+	}
 }
 
 /** Resolves when everybody has heard the partner. */

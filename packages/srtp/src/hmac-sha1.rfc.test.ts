@@ -13,7 +13,7 @@ describe("RFC 2202 §3, HMAC-SHA-1", () => {
 		["3", new Uint8Array(20).fill(0xaa), new Uint8Array(50).fill(0xdd), "125d7342b9ac11cd91a39af48aa17b4f63f175d3"],
 		["4", Uint8Array.from({ length: 25 }, (_, i) => i + 1), new Uint8Array(50).fill(0xcd), "4c9007f4026250c6bc8414f9bf50c86c2d7235da"],
 		["5", new Uint8Array(20).fill(0x0c), text("Test With Truncation"), "4c1a03424b55e07fe7f27be1d58bb9324a9a5a04"],
-	])("test case %s", (_name, key, message, tag) => {
+	])("case %s", (_name, key, message, tag) => {
 		expect(hex(hmacSha1(key)(message, NOTHING))).toBe(tag);
 	});
 });

@@ -1,3 +1,5 @@
+import { readUint32, writeUint32 } from "./bytes.ts";
+
 /** SHA-1, bytes */
 const BLOCK = 64;
 const DIGEST = 20;
@@ -68,31 +70,18 @@ function hashRest(state: Int32Array, block: Uint8Array, message: Uint8Array, tai
 
 /** In bits; no packet has 2^29 bytes. */
 function writeLength(block: Uint8Array, bytes: number): void {
-	writeWord(block, BLOCK - 4, bytes * 8);
+	writeUint32(block, BLOCK - 4, bytes * 8);
 }
 
 function writeState(state: Int32Array, into: Uint8Array): void {
-	for (let i = 0; i < 5; i++) writeWord(into, i * 4, state[i] ?? 0);
-}
-
-function writeWord(bytes: Uint8Array, at: number, word: number): void {
-	bytes[at] = word >>> 24;
-	bytes[at + 1] = word >>> 16;
-	bytes[at + 2] = word >>> 8;
-	bytes[at + 3] = word;
+	for (let i = 0; i < 5; i++) writeUint32(into, i * 4, state[i] ?? 0);
 }
 
 const schedule = new Int32Array(80);
 
-/** FIPS 180-4 §6.1.2 */
+/** FIPS 180-4 §6.1.2, steps 2 to 4 */
 function compress(state: Int32Array, bytes: Uint8Array, from: number): void {
-	const w = schedule;
-	for (let i = 0, at = from; i < 16; i++, at += 4)
-		w[i] = ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
-	for (let i = 16; i < 80; i++) {
-		const word = (w[i - 3] ?? 0) ^ (w[i - 8] ?? 0) ^ (w[i - 14] ?? 0) ^ (w[i - 16] ?? 0);
-		w[i] = (word << 1) | (word >>> 31);
-	}
+	const w = expand(bytes, from);
 	let a = state[0] ?? 0;
 	let b = state[1] ?? 0;
 	let c = state[2] ?? 0;
@@ -131,9 +120,24 @@ function compress(state: Int32Array, bytes: Uint8Array, from: number): void {
 		b = a;
 		a = next;
 	}
-	state[0] = ((state[0] ?? 0) + a) | 0;
-	state[1] = ((state[1] ?? 0) + b) | 0;
-	state[2] = ((state[2] ?? 0) + c) | 0;
-	state[3] = ((state[3] ?? 0) + d) | 0;
-	state[4] = ((state[4] ?? 0) + e) | 0;
+	add(state, 0, a);
+	add(state, 1, b);
+	add(state, 2, c);
+	add(state, 3, d);
+	add(state, 4, e);
+}
+
+function add(state: Int32Array, at: number, value: number): void {
+	state[at] = ((state[at] ?? 0) + value) | 0;
+}
+
+/** FIPS 180-4 §6.1.2, step 1; the next call overwrites it. */
+function expand(bytes: Uint8Array, from: number): Int32Array {
+	const w = schedule;
+	for (let i = 0; i < 16; i++) w[i] = readUint32(bytes, from + i * 4);
+	for (let i = 16; i < 80; i++) {
+		const word = (w[i - 3] ?? 0) ^ (w[i - 8] ?? 0) ^ (w[i - 14] ?? 0) ^ (w[i - 16] ?? 0);
+		w[i] = (word << 1) | (word >>> 31);
+	}
+	return w;
 }
