@@ -5,6 +5,7 @@ import type { PolicyOf } from "./call/fraud.ts";
 import type { Recordings, RoomConnector } from "./call/ports.ts";
 import type { CallLog } from "./call/runner.ts";
 import type { NoiseSuppressorOptions } from "./media/noise/suppressors.ts";
+import type { NodeRelaySettings } from "./relay/node-relay.ts";
 import type { PeerRegion } from "./region.ts";
 import type { SipOptions } from "./sip-options.ts";
 import type { TraceOptions } from "./trace/node-traces.ts";
@@ -80,6 +81,8 @@ export interface MediaNodeOptions {
 	traces?: TraceOptions | undefined;
 	/** what strangers get: a 404, nothing, or ("auto", the default) nothing once every inbound trunk says which addresses may call */
 	unknownSources?: "auto" | "answer" | "drop";
+	/** with `nonceSecret`: requests are passed on between the nodes of the region; unset: this node answers all that comes */
+	relay?: Omit<NodeRelaySettings, "secret">;
 	/** signs digest nonces; the same on every node of a fleet */
 	nonceSecret?: Uint8Array;
 	log: CallLog;

@@ -24,6 +24,8 @@ import { Lateness } from "./health/lateness.ts";
 import { RtpMediaPort } from "./media/media-port.ts";
 import { LiveKitRoomConnector } from "./room/livekit-room-connector.ts";
 import { joinToken } from "./room/token.ts";
+import { type NodeRelay, openRelay, type RelayedNode } from "./relay/node-relay.ts";
+import { RELAY_CONNECTION, type RelayCounts } from "./relay/relay.ts";
 import { NodeRegion } from "./region.ts";
 import type { LiveKitAccess, MediaNodeOptions, NodeStats } from "./node-options.ts";
 import { contactOf, familiesOf, openSip } from "./sip-options.ts";
@@ -49,6 +51,18 @@ export class MediaNode {
 	readonly nodeId: string;
 	readonly #options: MediaNodeOptions;
 	readonly #region: NodeRegion;
+	readonly #relay: NodeRelay | undefined;
+	/** the node as its relay sees it */
+	readonly #relayed: RelayedNode = {
+		load: () => ({
+			calls: this.#calls.size + this.#secondLegs,
+			maxCalls: this.#options.maxCalls,
+			// Who stops says so himself, and takes nothing that could go elsewhere.
+			full: !this.#draining && this.#refusal() !== undefined,
+		}),
+		toSource: (bytes, to) => this.#transport.send(bytes, to),
+		passedOn: (request) => this.#userAgent.passedOn(request),
+	};
 	readonly #calls = new Map<string, LiveCall>();
 	readonly #identities = new Identities();
 	readonly #trunkLimits = new TrunkLimits();
@@ -79,17 +93,21 @@ export class MediaNode {
 	static async start(options: MediaNodeOptions): Promise<MediaNode> {
 		let node: MediaNode | undefined;
 		let transport: SipTransport | undefined;
+		let relay: NodeRelay | undefined;
 		const engine = await startEngine(options);
 		try {
 			transport = await openSip(options.sip, systemClock(), options.log, () => (node === undefined ? undefined : node.#userAgent));
-			node = new MediaNode(options, transport, engine);
+			const nodeId = options.nodeId ?? newId("ND_", randomBytes);
+			relay = await openRelay(options, nodeId, () => (node === undefined ? undefined : node.#relayed));
+			node = new MediaNode({ ...options, nodeId }, transport, engine, relay);
 		} catch (error) {
-			await Promise.all([transport?.close(), engine?.close()]);
+			await Promise.all([transport?.close(), engine?.close(), relay?.close()]);
 			throw error;
 		}
 		// Not waited for: until the list is there strangers are answered, as without one.
 		void node.#sources.start();
 		node.#intake.start();
+		relay?.start();
 		const { metrics } = options;
 		if (metrics !== undefined) node.#gauges = new Gauges({ metrics, read: () => node.#read() });
 		node.#commands?.start();
@@ -97,9 +115,15 @@ export class MediaNode {
 		return node;
 	}
 
-	private constructor(options: MediaNodeOptions, transport: SipTransport, engine: MediaEngine | undefined) {
-		this.nodeId = options.nodeId ?? newId("ND_", randomBytes);
+	private constructor(
+		options: MediaNodeOptions & { nodeId: string },
+		transport: SipTransport,
+		engine: MediaEngine | undefined,
+		relay: NodeRelay | undefined,
+	) {
+		this.nodeId = options.nodeId;
 		this.#options = options;
+		this.#relay = relay;
 		this.#region = new NodeRegion(options.region, options.peerRegions);
 		this.#lateness = new Lateness(options.overloadMs ?? OVERLOAD_MS);
 		this.#transport = transport;
@@ -144,6 +168,7 @@ export class MediaNode {
 			mediaTimeoutMs: options.mediaTimeoutMs ?? { first: 30_000, later: 15_000 },
 			random: randomBytes,
 			mayCall,
+			...(relay && { localTag: (callId: string) => callId + relay.tagSuffix }),
 			admit: options.projects?.admit,
 			trunkLimits: this.#trunkLimits,
 			log,
@@ -190,6 +215,10 @@ export class MediaNode {
 		this.#userAgent = new SipUserAgent({
 			guard: this.#guard,
 			endpoint: {
+				...(relay && {
+					tagSuffix: relay.tagSuffix,
+					handOver: (request, arrival) => !(this.#draining && arrival.found === "invite") && relay.handOver(request, arrival),
+				}),
 				userAgent: "Trunkline",
 				contact,
 				random: randomBytes,
@@ -202,7 +231,7 @@ export class MediaNode {
 			},
 			clock,
 			resolve: (destination, signal) => this.#resolver.resolve(destination, signal),
-			send: (bytes, to) => transport.send(bytes, to),
+			send: (bytes, to) => (to.connection === RELAY_CONNECTION ? relay?.send(bytes, to) : transport.send(bytes, to)),
 			onInvite: (invite, request, leg) => {
 				const call = new InboundCall(newCallId(options.region, randomBytes), deps, invite, leg, async (given, callId) => {
 					const outcome = await decide(given, request, callId);
@@ -310,6 +339,16 @@ export class MediaNode {
 		return this.#registrations?.list() ?? [];
 	}
 
+	/** Where peers send what they pass on; undefined: nobody passes anything on. */
+	get relayAddress(): { address: string; port: number } | undefined {
+		return this.#relay?.address;
+	}
+
+	/** What was passed on to peers and by them since the start. */
+	relayCounts(): RelayCounts | undefined {
+		return this.#relay?.counts;
+	}
+
 	/** INVITEs since the start whose calls must not be in this region. */
 	get turnedAway(): number {
 		return this.#region.turnedAway;
@@ -355,7 +394,7 @@ export class MediaNode {
 		this.#gauges?.stop();
 		this.#userAgent.close();
 		this.#resolver.close();
-		await Promise.all([this.#transport.close(), this.#engine?.close(), this.#traces.close()]);
+		await Promise.all([this.#transport.close(), this.#engine?.close(), this.#relay?.close(), this.#traces.close()]);
 	}
 
 	#stopTaking(): Promise<void> {

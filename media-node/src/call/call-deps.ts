@@ -44,6 +44,8 @@ export interface CallDeps {
 	recordings?: Recordings | undefined;
 	/** asked before an INVITE of ours leaves: why the project may not call that; unset: the API has seen to it */
 	mayCall?: MayCall | undefined;
+	/** our tag of a call that goes out; unset: its id */
+	localTag?: ((callId: string) => string) | undefined;
 	/**
 	 * Counts a call that the node begins by itself against its project's limits, as the API does with those that are placed through it; gives the dial request as
 	 * the policy allows it. Rejects with `resource_exhausted` for a limit. Unset: nothing is counted.

@@ -3,6 +3,7 @@ import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
 import { pii } from "@trunkline/observability";
 import { inviteRouting } from "./invite-routing.ts";
 import { suppressing } from "./noise.ts";
+import { pressing } from "./pressing.ts";
 import { initialOutbound, outbound } from "./outbound.ts";
 import { familyOfAddress } from "@trunkline/sdp";
 import {
@@ -57,7 +58,7 @@ export class OutboundCall extends CallRunner {
 
 	/** `dialled` is told once, when the call can no longer be lost: it is marked as being dialled, or it has ended. */
 	constructor(deps: CallDeps, record: CallRecord, plan: OutboundPlan, userAgent: UserAgent, dialled: () => void) {
-		super(record.callId, deps, initialOutbound(plan.request), suppressing(outbound));
+		super(record.callId, deps, initialOutbound(plan.request), pressing(suppressing(outbound)));
 		this.#plan = plan;
 		this.#projectId = record.projectId;
 		this.story.claimed(record);
@@ -71,6 +72,10 @@ export class OutboundCall extends CallRunner {
 		const { mediaEncryption: encryption, media, transport } = plan.request;
 		const { keying } = effectiveSettings(plan.request.settings).srtp;
 		this.local.terms.set({ encryption, media, keying, secureSignalling: transport === "TLS" });
+	}
+
+	get #localTag(): string {
+		return this.deps.localTag?.(this.callId) ?? this.callId;
 	}
 
 	protected override performOwn(effect: Effect): void {
@@ -91,7 +96,7 @@ export class OutboundCall extends CallRunner {
 	}
 
 	protected override dialog(): DialogName | undefined {
-		return this.#remoteTag === "" ? undefined : { callId: this.#plan.sipCallId, localTag: this.callId, remoteTag: this.#remoteTag };
+		return this.#remoteTag === "" ? undefined : { callId: this.#plan.sipCallId, localTag: this.#localTag, remoteTag: this.#remoteTag };
 	}
 
 	protected override changeLeg(leg: SipLeg, peerAddress: string): SipLeg | undefined {
@@ -201,7 +206,7 @@ export class OutboundCall extends CallRunner {
 		const { requestUri, from, to, identity } = inviteTarget(request, this.#userAgent.advertisedHost);
 		return {
 			callId: sipCallId,
-			localTag: this.callId,
+			localTag: this.#localTag,
 			requestUri,
 			from,
 			to,

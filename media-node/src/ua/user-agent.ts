@@ -113,6 +113,12 @@ export class SipUserAgent implements UserAgent {
 		this.#guard("received", () => this.#feed({ kind: "received", bytes, remote }));
 	}
 
+	/** A request that another node of the fleet had, or that came back from there because nobody has it: its source was let in before. */
+	passedOn(input: Omit<Extract<SipInput, { kind: "received" }>, "kind">): void {
+		if (input.passedOnBy !== undefined) this.#guard("observe", () => this.#options.observe?.("received", input.bytes, input.remote));
+		this.#guard("received", () => this.#feed({ kind: "received", ...input }));
+	}
+
 	unreachable(remote: Address, message: string): void {
 		this.#guard("unreachable", () => this.#feed({ kind: "transport-error", remote, message }));
 	}

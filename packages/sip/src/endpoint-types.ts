@@ -38,6 +38,21 @@ export type LegId = string;
 /** "malformed": cannot be parsed; "foreign-dialog": a request for a dialog from an address that has no part in it; "bad-method": never served here */
 export type Suspicion = "malformed" | "foreign-dialog" | "bad-method";
 
+/** A request that may be somebody else's. */
+export interface Arrival {
+	/** "invite": a new one; "stray": of a dialog that is not here; "cancel": of an INVITE that is not here */
+	found: "invite" | "stray" | "cancel";
+	remote: Address;
+	/** where its responses go */
+	responseTo: Address;
+	/** topmost Via's, "" = none */
+	branch: string;
+	callId: string;
+	fromTag: string;
+	toTag: string;
+	cseq: number;
+}
+
 export interface EndpointOptions {
 	/** User-Agent of our requests, Server of our responses */
 	userAgent: string;
@@ -69,6 +84,13 @@ export interface EndpointOptions {
 	suspect?: (remote: Address, what: Suspicion) => void;
 	/** Requests inside a dialog are taken from the peer's address, from its route and Contact, and from where this says. Unset = from nowhere else. */
 	sameParty?: SameParty;
+	/** put at the end of our tags, so that others can tell whose dialogs they are; the rest of a tag stays random */
+	tagSuffix?: string;
+	/**
+	 * Asked before a new INVITE is taken, and before a request is refused whose dialog or transaction is not here. True = somebody else answers it; the request has
+	 * its source in its Via. Unset = nobody else does.
+	 */
+	handOver?: (request: SipRequest, arrival: Arrival) => boolean;
 	/** New INVITEs beyond this many live transactions get 503; other strangers' requests too. Default 20,000. */
 	maxTransactions?: number;
 	/** RFC 3261 §17.1.1.1: round-trip estimate, 500 */
@@ -91,7 +113,17 @@ export interface Party {
  * A header that fails `isHeaderName`/`isHeaderValue` or is reserved throws before anything changed: that is a bug of the caller.
  */
 export type SipInput =
-	| { kind: "received"; bytes: Uint8Array; remote: Address; local?: Address }
+	| {
+			kind: "received";
+			bytes: Uint8Array;
+			/** where it came from, or first came from when somebody of ours has passed it on */
+			remote: Address;
+			local?: Address;
+			/** whoever passed it on: takes the responses, and has put a Via of its own on top */
+			passedOnBy?: Address;
+			/** nobody else is asked any more (`handOver`); "silent": what is nobody's here is dropped, as others were asked too */
+			last?: "answer" | "silent";
+	  }
 	/** The socket says that this address cannot be reached (ICMP, closed connection): RFC 3261 §18.4. */
 	| { kind: "transport-error"; remote: Address; message: string }
 	/** Sends INVITE. Once a 1xx has come nothing limits the ringing: the driver gives up with `cancel`. */

@@ -1,7 +1,7 @@
 import { dialogKey } from "./dialog/dialog.ts";
 import { type DialogPeers, mayComeFrom } from "./dialog/source.ts";
 import { responseAddress, stampVia } from "./dialog/next-hop.ts";
-import type { Address, EndpointOptions, EndpointStats, SipEvent, SipInput, SipOutput } from "./endpoint-types.ts";
+import type { Address, Arrival, EndpointOptions, EndpointStats, SipEvent, SipInput, SipOutput } from "./endpoint-types.ts";
 import { SipUsageError } from "./errors.ts";
 import { hex, utf8Encode } from "./grammar/text.ts";
 import { parseVia, writeVia } from "./grammar/via.ts";
@@ -24,6 +24,15 @@ import { type Answer, Core } from "./ua/core.ts";
 import { tooSmall } from "./ua/session-timer.ts";
 
 const DEFAULT_MAX_TRANSACTIONS = 20_000;
+
+type Received = Extract<SipInput, { kind: "received" }>;
+
+/** Where a request came from, where its answers go, and whether somebody else has them to give. */
+interface From {
+	remote: Address;
+	responseTo: Address;
+	another(found: Arrival["found"]): boolean;
+}
 
 /** A SIP user agent (RFC 3261, RFC 6026, RFC 3581) without sockets and without a clock. */
 export class SipEndpoint implements Machine<SipInput, SipOutput> {
@@ -51,7 +60,7 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 	handle(input: SipInput, now: Millis): void {
 		switch (input.kind) {
 			case "received":
-				this.#onBytes(input.bytes, input.remote, now);
+				this.#onBytes(input, now);
 				return;
 			case "transport-error":
 				this.#layer.onTransportError(input.remote, input.message, now);
@@ -112,7 +121,8 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 		this.#outputs.push({ kind: "event", event });
 	}
 
-	#onBytes(bytes: Uint8Array, remote: Address, now: Millis): void {
+	#onBytes(input: Received, now: Millis): void {
+		const { bytes, remote } = input;
 		const parsed = parseMessage(bytes);
 		if (!parsed.ok) {
 			if (parsed.code !== "keep-alive") this.#core.options.suspect?.(remote, "malformed");
@@ -127,7 +137,7 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 			return;
 		}
 		if (message.kind === "response") this.#onResponse(message, read.envelope, now);
-		else this.#onRequest(stamped(message, read.envelope, remote), read.envelope, remote, now);
+		else this.#onRequest(input.passedOnBy === undefined ? stamped(message, read.envelope, remote) : message, read.envelope, input, now);
 	}
 
 	#onResponse(response: SipResponse, envelope: Envelope, now: Millis): void {
@@ -136,15 +146,17 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 		this.#layer.matchClient(envelope)?.onResponse(response, now);
 	}
 
-	#onRequest(request: SipRequest, envelope: Envelope, remote: Address, now: Millis): void {
+	#onRequest(request: SipRequest, envelope: Envelope, input: Received, now: Millis): void {
+		const { remote } = input;
 		const known = this.#layer.matchServer(request, envelope);
 		if (known !== undefined) {
 			known.onRequest(request, now);
 			return;
 		}
-		const responseTo = responseAddress(envelope.via, remote);
+		const responseTo = input.passedOnBy ?? responseAddress(envelope.via, remote);
+		const another = (found: Arrival["found"]): boolean => this.#isAnothers(found, request, envelope, input, responseTo);
 		if (request.method === "CANCEL") {
-			this.#onCancel(request, envelope, remote, responseTo, now);
+			this.#onCancel(request, envelope, { remote, responseTo, another }, now);
 			return;
 		}
 		if (envelope.toTag !== "") {
@@ -152,13 +164,21 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 			// RFC 3261 §12.2.2: a dialog that we do not know → 481; an ACK is never answered.
 			if (dialog !== undefined && this.#isForeign(dialog.dialog, request, envelope, remote, responseTo)) return;
 			if (dialog !== undefined) dialog.onRequest(request, envelope, responseTo, now);
-			else if (request.method !== "ACK") this.#refuse(request, envelope, responseTo, { status: 481 });
+			else if (!another("stray") && request.method !== "ACK") this.#refuse(request, envelope, responseTo, { status: 481 });
 			return;
 		}
-		if (request.method !== "ACK") this.#onNewRequest(request, envelope, remote, responseTo, now);
+		if (request.method !== "ACK") this.#onNewRequest(request, envelope, { remote, responseTo, another }, now);
 	}
 
-	#onNewRequest(request: SipRequest, envelope: Envelope, remote: Address, responseTo: Address, now: Millis): void {
+	/** Does somebody else answer it, or nobody? */
+	#isAnothers(found: Arrival["found"], request: SipRequest, envelope: Envelope, input: Received, responseTo: Address): boolean {
+		if (input.last !== undefined) return input.last === "silent" && found !== "invite";
+		const { via, callId, fromTag, toTag, cseq } = envelope;
+		const arrival: Arrival = { found, remote: input.remote, responseTo, branch: via.branch ?? "", callId, fromTag, toTag, cseq };
+		return this.#core.options.handOver?.(request, arrival) === true;
+	}
+
+	#onNewRequest(request: SipRequest, envelope: Envelope, { remote, responseTo, another }: From, now: Millis): void {
 		const { allowed, options } = this.#core;
 		const short = request.method === "INVITE" ? tooSmall(request, this.#core.sessionTimer) : undefined;
 		const refusal = refuse(request, envelope, { allowed, supported: options.supported ?? [] }) ?? short ?? this.#refuseByState(envelope);
@@ -168,6 +188,7 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 			return;
 		}
 		if (request.method === "INVITE") {
+			if (another("invite")) return;
 			new CalleeLeg(this.#core, request, envelope, remote, responseTo, now);
 			return;
 		}
@@ -190,7 +211,7 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 
 	/** Hands a request outside dialogs to the driver. */
 	#offer(request: SipRequest, envelope: Envelope, remote: Address, responseTo: Address, now: Millis): void {
-		const toTag = this.#core.token(8);
+		const toTag = this.#core.tag();
 		const respond = (answer: Answer, at: Millis): void => {
 			const { status, reason, headers, body } = answer;
 			const added = request.method === "OPTIONS" && status < 300 ? [...this.#capabilities(), ...(headers ?? [])] : headers;
@@ -211,8 +232,9 @@ export class SipEndpoint implements Machine<SipInput, SipOutput> {
 		return true;
 	}
 
-	#onCancel(request: SipRequest, envelope: Envelope, remote: Address, responseTo: Address, now: Millis): void {
+	#onCancel(request: SipRequest, envelope: Envelope, { remote, responseTo, another }: From, now: Millis): void {
 		const invite = this.#layer.matchCancelled(request, envelope);
+		if (invite === undefined && another("cancel")) return;
 		// RFC 3261 §9.1: CANCEL goes where the INVITE went, hop by hop; it comes from where that came from.
 		const foreign = invite !== undefined && !mayComeFrom({ peer: invite.remote }, remote.host, this.#core.options.sameParty);
 		if (foreign) this.#core.options.suspect?.(remote, "foreign-dialog");

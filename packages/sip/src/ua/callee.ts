@@ -41,7 +41,7 @@ export class CalleeLeg implements Leg, SessionOwner, TransactionUser {
 		this.#request = request;
 		this.#envelope = envelope;
 		this.id = core.token(12);
-		this.localTag = core.token(8);
+		this.localTag = core.tag();
 		this.#localUser = parseUri(request.uri)?.user ?? parseUri(envelope.to.uri)?.user;
 		core.legs.set(this.id, this);
 		this.#session = new Session(

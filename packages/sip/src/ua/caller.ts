@@ -59,7 +59,7 @@ export class CallerLeg implements Leg, SessionOwner {
 		this.#call = call;
 		this.id = call.leg;
 		this.#callId = call.callId ?? core.token(16);
-		this.#localTag = call.localTag ?? core.token(8);
+		this.#localTag = call.localTag ?? core.tag();
 		this.#localUser = parseUri(call.from.uri)?.user;
 		this.#digest = core.digest(call.auth);
 		this.#timer = new SessionTimer(call.sessionTimer ?? core.sessionTimer);

@@ -85,6 +85,11 @@ export class Core {
 		return hex(taken);
 	}
 
+	/** Of a dialog of ours. */
+	tag(): string {
+		return this.token(8) + (this.options.tagSuffix ?? "");
+	}
+
 	digest(credentials: Credentials | undefined): DigestClient {
 		return new DigestClient(credentials, this.options.hashes, this.options.random);
 	}
