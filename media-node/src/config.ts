@@ -6,6 +6,7 @@ import { ENGINE_FIELDS, engineOptions } from "./engine/settings.ts";
 import type { PeerRegion } from "./region.ts";
 import { REGION_FIELDS } from "./region-config.ts";
 import { SIP_FIELDS, sipOptions } from "./sip-config.ts";
+import { SIP_FLEET_FIELDS, sipFleetOptions } from "./sip-fleet-config.ts";
 import type { SipOptions } from "./sip-options.ts";
 import { TRACE_BUCKET_FIELDS, TRACE_FIELDS, tracesOf, type TracesConfig } from "./trace/settings.ts";
 
@@ -145,6 +146,7 @@ const schema = z.object({
 	HOLD_MUSIC: z.string().min(1).optional(),
 	NOISE_SUPPRESSOR_MODULE: z.string().min(1).optional(),
 	...SIP_FIELDS,
+	...SIP_FLEET_FIELDS,
 	...REGION_FIELDS,
 	...ENGINE_FIELDS,
 	...TRACE_FIELDS,
@@ -176,7 +178,8 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 	const awsRegion = settings.AWS_REGION ?? settings.REGION;
 	if (awsRegion === undefined) throw new SettingError("AWS_REGION must be set (or REGION, where there is no AWS)");
 	const sip = sipOptions(settings, settings.SIP_HOST);
-	if (sip.wrong !== undefined) throw new SettingError(sip.wrong);
+	const { options: fleetSip, wrong } = sipFleetOptions(settings, sip.options);
+	if (sip.wrong !== undefined || wrong !== undefined) throw new SettingError(sip.wrong ?? wrong ?? "");
 	return {
 		region: settings.REGION ?? awsRegion,
 		...(settings.PEER_REGIONS === undefined ? {} : { peerRegions: settings.PEER_REGIONS }),
@@ -193,7 +196,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		sipHost: settings.SIP_HOST,
 		sipPort: settings.SIP_PORT,
 		advertisedAddress: settings.ADVERTISED_ADDRESS ?? advertisedFor(settings.SIP_HOST),
-		sip: sip.options,
+		sip: fleetSip,
 		rtpPortRange: settings.RTP_PORT_RANGE,
 		...(settings.PROMPTS_DIR === undefined ? {} : { promptsDirectory: settings.PROMPTS_DIR }),
 		...recordingsOf(settings),

@@ -12,6 +12,8 @@ export interface SipOptions {
 	/** of IPv6, where `bindHost` is of IPv4; both or neither */
 	bindHost6?: string;
 	advertisedHost6?: string;
+	/** TCP that a load balancer sends on; unset = there is none */
+	balancedTcpPort?: number;
 	/** 0 = any free one; used where `tls` has a certificate. Default 5061. */
 	tlsPort?: number;
 	tls?: TlsFiles;
@@ -34,10 +36,11 @@ export interface SipOwner {
 
 /** Opens UDP, TCP and, with a certificate, TLS. `owner` gives undefined until there is one: what comes before is dropped. */
 export async function openSip(options: SipOptions, clock: Clock, log: TlsLog, owner: () => SipOwner | undefined): Promise<SipTransport> {
-	const { bindHost, bindHost6, port, tlsPort, tls, connections } = options;
+	const { bindHost, bindHost6, port, balancedTcpPort, tlsPort, tls, connections } = options;
 	return SipTransport.open({
 		hosts: bindHost6 === undefined ? [bindHost] : [bindHost, bindHost6],
 		port,
+		...(balancedTcpPort === undefined ? {} : { balancedTcpPort }),
 		tlsPort: tlsPort ?? 5061,
 		...(tls === undefined ? {} : { tls }),
 		...(connections === undefined ? {} : { limits: connections }),

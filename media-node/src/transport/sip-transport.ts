@@ -13,6 +13,8 @@ export interface SipTransportOptions {
 	hosts: readonly string[];
 	/** UDP and TCP; 0 = any that is free in both */
 	port: number;
+	/** where TCP is taken too: what a load balancer sends on, as some map no port twice */
+	balancedTcpPort?: number;
 	/** 0 = any free one */
 	tlsPort: number;
 	tls?: TlsFiles;
@@ -61,6 +63,11 @@ export class SipTransport {
 		const opened: { close(): Promise<void> }[] = [];
 		try {
 			const { udp, tcp } = await openSamePort(options, connections, opened);
+			for (const host of options.balancedTcpPort === undefined ? [] : options.hosts) {
+				const listener = await listenTcp(host, options.balancedTcpPort ?? 0, (remote, socket) => connections.accept(remote, socket));
+				tcp.push(listener);
+				opened.push(listener);
+			}
 			const tls = certificates.server === undefined ? [] : await openTls(options, connections, certificates, opened);
 			return new SipTransport(options, certificates, connections, udp, tcp, tls);
 		} catch (error) {

@@ -7,6 +7,8 @@ export interface TlsFiles {
 	/** of the listener; unset: nobody can connect by TLS, but we can */
 	certFile?: string;
 	keyFile?: string;
+	/** PEM, in the place of the two files: for a container whose secrets come in its environment */
+	pair?: { cert: string; key: string };
 	/** certificate authorities of peers we connect to, beside those that everybody trusts */
 	caFile?: string;
 	/** peers that connect must have a certificate of one of these (mutual TLS) */
@@ -115,12 +117,11 @@ export class TlsCertificates {
 	}
 
 	async #read(): Promise<void> {
-		const { certFile, keyFile, caFile, clientCaFile } = this.#files;
+		const { certFile, keyFile, pair, caFile, clientCaFile } = this.#files;
 		const ca = caFile === undefined ? undefined : await readPem(caFile);
-		const server =
-			certFile === undefined || keyFile === undefined ? undefined : { cert: await readPem(certFile), key: await readPem(keyFile) };
+		const server = certFile === undefined || keyFile === undefined ? pair : { cert: await readPem(certFile), key: await readPem(keyFile) };
 		const clientCa = clientCaFile === undefined ? undefined : await readPem(clientCaFile);
-		if (server !== undefined) checkPair(server, certFile ?? "");
+		if (server !== undefined) checkPair(server, certFile ?? "the settings");
 		this.#server = server && { ...server, ...(clientCa === undefined ? {} : { ca: clientCa }) };
 		this.#authorities = [...getCACertificates("default"), ...(ca === undefined ? [] : [ca])];
 	}
