@@ -57,6 +57,7 @@ function isSame(first: CallCommand, again: CallCommand): boolean {
 	if ("destinationRoom" in again) return "destinationRoom" in first && first.destinationRoom === again.destinationRoom;
 	if ("recording" in again) return "recording" in first && first.recording === again.recording;
 	if ("noiseSuppression" in again) return "noiseSuppression" in first && sameSuppression(first.noiseSuppression, again.noiseSuppression);
+	if ("digits" in again) return "digits" in first && first.digits === again.digits;
 	return "music" in first && first.on === again.on;
 }
 

@@ -2,6 +2,7 @@ import type { CallEnd, CallRecord, DecisionStep, NoiseSuppression, TrunkSettings
 import { effectiveSettings } from "@trunkline/domain";
 import { inbound, initialInbound } from "./inbound.ts";
 import { suppressing } from "./noise.ts";
+import { pressing } from "./pressing.ts";
 import { withAttributes } from "./attribute-headers.ts";
 import { familyOfOffer } from "@trunkline/sdp";
 import type { HeaderList, InboundInvite, MediaSession, ReplaceableCall, SipLeg, SipLegEvent } from "./ports.ts";
@@ -76,7 +77,7 @@ export class InboundCall extends CallRunner {
 	#agreed = false;
 
 	constructor(callId: string, deps: CallDeps, invite: InboundInvite, leg: SipLeg, decide: Decide) {
-		super(callId, deps, initialInbound, suppressing(inbound));
+		super(callId, deps, initialInbound, pressing(suppressing(inbound)));
 		this.#invite = invite;
 		this.#leg = leg;
 		this.#peerAddress = invite.source.address;

@@ -1,7 +1,7 @@
 import type { NoiseSuppression } from "@trunkline/contracts";
 import type { QualitySample, QualitySummary } from "@trunkline/rtp";
 import type { Replaces } from "@trunkline/sip";
-import type { HoldCommand, MoveCommand, RecordingCommand, SuppressCommand, TransferCommand } from "@trunkline/domain";
+import type { DigitsCommand, HoldCommand, MoveCommand, RecordingCommand, SuppressCommand, TransferCommand } from "@trunkline/domain";
 import type { NegotiatedCrypto, NegotiatedDtls, NegotiatedIce, OpusParameters } from "@trunkline/sdp";
 import type { SessionTimerOptions } from "@trunkline/sip";
 
@@ -442,6 +442,7 @@ export interface LiveCall {
 			| { type: "move"; command: MoveCommand }
 			| { type: "music"; command: HoldCommand }
 			| { type: "suppress"; command: SuppressCommand }
+			| { type: "press"; command: DigitsCommand }
 			| { type: "recording"; command: RecordingCommand },
 	): void;
 }

@@ -1,6 +1,7 @@
 import type { CallEnd, CallState as RecordState, NoiseSuppression, TrunkSettings } from "@trunkline/contracts";
 import type {
 	CallPatch,
+	DigitsCommand,
 	HoldCommand,
 	MoveCommand,
 	RecordingCommand,
@@ -216,6 +217,7 @@ export type CallEvent =
 	| { type: "pin-checked"; verdict: "accepted" | "wrong" | "locked"; suppression?: NoiseSuppression }
 	/** noise is to be taken out from now on, or no more */
 	| { type: "suppress"; command: SuppressCommand }
+	| { type: "press"; command: DigitsCommand }
 	| { type: "suppression-unavailable"; message: string }
 	| { type: "fault"; message: string };
 

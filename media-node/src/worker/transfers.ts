@@ -31,6 +31,7 @@ export class Transfers {
 		if ("destinationRoom" in command) return live.dispatch({ type: "move", command });
 		if ("noiseSuppression" in command) return live.dispatch({ type: "suppress", command });
 		if ("music" in command) return live.dispatch({ type: "music", command });
+		if ("digits" in command) return live.dispatch({ type: "press", command });
 		if ("recording" in command) return live.dispatch({ type: "recording", command });
 		const forbidden = await this.#options.mayCall?.(transfer.projectId, [command.transferTo]);
 		if (forbidden !== undefined) {

@@ -279,8 +279,16 @@ export interface SuppressCommand {
 	noiseSuppression: NoiseSuppression;
 }
 
+/** Digits for the telephone of a call. */
+export interface DigitsCommand {
+	/** STR_…, like a transfer's */
+	transferId: string;
+	/** 0-9 * # A-D; w = 500 ms pause */
+	digits: string;
+}
+
 /** What a call's node is asked for by an item in the calls table: each is taken once and settled once. */
-export type CallCommand = TransferCommand | MoveCommand | HoldCommand | RecordingCommand | SuppressCommand;
+export type CallCommand = TransferCommand | MoveCommand | HoldCommand | RecordingCommand | SuppressCommand | DigitsCommand;
 
 export interface TransferOutcome {
 	status: "ongoing" | "failed" | "successful";

@@ -1,4 +1,5 @@
 import { getCall, hangUpCall, holdCall, listCalls, recordCall, suppressNoise } from "./calls.ts";
+import { pressDigits } from "./digits.ts";
 import { explain } from "./explain.ts";
 import { getProvider, listProviders } from "./providers.ts";
 import { getTrunkRegistration } from "./registration.ts";
@@ -21,6 +22,7 @@ export const V1_ROUTES: readonly V1Route[] = [
 	holdCall,
 	suppressNoise,
 	recordCall,
+	pressDigits,
 	placeTestCall,
 	getWebhooks,
 	putWebhooks,

@@ -200,6 +200,17 @@ export const holdRequestSchema = z
 	})
 	.meta({ id: "HoldRequest" });
 
+export const digitsRequestSchema = z
+	.strictObject({
+		digits: z
+			.string()
+			.regex(/^[0-9*#A-Da-dw]{1,64}$/, "must be 1 to 64 of 0-9 * # A-D and w")
+			.meta({ description: "w waits half a second", examples: ["12w3#"] }),
+	})
+	.meta({ id: "DigitsRequest" });
+
+export const digitsResultSchema = z.object({ pressed: z.int() }).meta({ id: "DigitsResult" });
+
 export const recordingRequestSchema = z
 	.strictObject({
 		action: z.enum(["start", "stop"]),

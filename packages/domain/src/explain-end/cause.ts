@@ -77,9 +77,10 @@ const BY_REASON: Readonly<Record<EndReason, (record: CallRecord, end: CallEnd) =
 	busy: (_, { by }) => (by === "peer" ? "busy" : "rejected-by-us"),
 	declined: (_, { by }) => (by === "peer" ? "declined" : "rejected-by-us"),
 	"not-found": () => "number-unknown",
-	"no-answer": ({ direction }, { by }) => {
+	"no-answer": ({ direction, timeline }, { by }) => {
 		if (by === "peer") return "not-available";
-		return direction === "inbound" ? "nobody-in-room" : "no-answer";
+		if (direction === "inbound") return "nobody-in-room";
+		return timeline.some(({ event }) => event === "ringing") ? "no-answer" : "no-response";
 	},
 	cancelled: ({ direction }, { by, sipStatus }) => {
 		if (by === "api" || by === "room") return "cancelled";

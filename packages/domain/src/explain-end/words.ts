@@ -170,7 +170,7 @@ export const ADVICE: Readonly<Record<Cause, (facts: Facts) => Advice>> = {
 	),
 	"no-answer": advice((facts) => `It rang, and nobody answered in time. ${said(facts)}`, "Try again later, or raise ringing_timeout."),
 	"no-response": advice(
-		(facts) => `${facts.address} did not answer the INVITE at all within 32 s. ${said(facts)}`,
+		(facts) => `${facts.address} neither rang nor answered: the INVITE may not arrive there, or the answers not here. ${said(facts)}`,
 		({ address, transport }) =>
 			`Check address and port of the trunk (${address}, ${transport}), that the provider allows this address, and that no firewall drops UDP or TCP there. npm run trunkline -- doctor asks it with OPTIONS.`,
 	),

@@ -1,0 +1,72 @@
+/** Where words go: results to standard output, everything else to standard error. */
+export interface Output {
+	json: boolean;
+	result(value: unknown, text: () => string): void;
+	note(line: string): void;
+	/** shows that something goes on, until the returned function is called */
+	progress(what: string): () => void;
+}
+
+export interface Streams {
+	out(text: string): void;
+	err(text: string): void;
+	/** a person looks at standard error */
+	isTerminal: boolean;
+}
+
+const PROGRESS_AFTER_MS = 1_000;
+const PROGRESS_EVERY_MS = 1_000;
+
+export function output(streams: Streams, json: boolean): Output {
+	return {
+		json,
+		result: (value, text) => streams.out(json ? `${JSON.stringify(value, undefined, 2)}\n` : ending(text())),
+		note: (line) => {
+			if (!json) streams.err(`${line}\n`);
+		},
+		progress: (what) => {
+			const began = Date.now();
+			let shown = false;
+			const show = (): void => {
+				const seconds = Math.round((Date.now() - began) / 1000);
+				if (streams.isTerminal) streams.err(`\r${what} … ${seconds} s `);
+				else if (!shown) streams.err(`${what} …\n`);
+				shown = true;
+			};
+			let timer = setTimeout(function again() {
+				show();
+				timer = setTimeout(again, PROGRESS_EVERY_MS);
+			}, PROGRESS_AFTER_MS);
+			return () => {
+				clearTimeout(timer);
+				if (shown && streams.isTerminal) streams.err(`\r${" ".repeat(what.length + 12)}\r`);
+			};
+		},
+	};
+}
+
+const ending = (text: string): string => (text === "" || text.endsWith("\n") ? text : `${text}\n`);
+
+/** Columns as wide as what is in them; `none` stands where there are no rows. */
+export function table(heads: readonly string[], rows: readonly (readonly string[])[], none: string): string {
+	if (rows.length === 0) return none;
+	const widths = heads.map((head, at) => Math.max(head.length, ...rows.map((row) => clean(row[at] ?? "").length)));
+	const line = (cells: readonly string[]): string =>
+		cells
+			.map((cell, at) => clean(cell).padEnd(widths[at] ?? 0))
+			.join("  ")
+			.trimEnd();
+	return [line(heads), ...rows.map(line)].join("\n");
+}
+
+/** What strangers sent must not drive the terminal. */
+export function clean(text: string): string {
+	return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+}
+
+/** Local time of day with its date. */
+export function when(ms: number): string {
+	const date = new Date(ms);
+	const two = (value: number): string => String(value).padStart(2, "0");
+	return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}
