@@ -90,28 +90,31 @@ export interface StageSettings extends Omit<Given, "regions" | "nodes" | "zones"
 
 /** Reads and checks the settings of a stage. A file without the stage, and no file, mean the defaults. Throws SettingsError. */
 export function readSettings(stage: string, root: string, environment: Readonly<Record<string, string | undefined>>): StageSettings {
-	if (!/^[a-z][a-z\d-]{0,19}$/.test(stage))
-		throw new SettingsError(`the stage ${JSON.stringify(stage)} must be up to 20 lower-case letters, digits and -, a letter first`);
 	const path = environment["TRUNKLINE_CONFIG"] ?? join(root, SETTINGS_FILE);
-	return settingsOf(stage, existsSync(path) ? parsed(path) : { stages: {} });
+	return settingsOf(stage, existsSync(path) ? contentOf(path) : { stages: {} }, path);
 }
 
-function parsed(path: string): z.infer<typeof fileSchema> {
-	let content: unknown;
+function contentOf(path: string): unknown {
 	try {
-		content = JSON.parse(readFileSync(path, "utf8"));
+		return JSON.parse(readFileSync(path, "utf8"));
 	} catch (error) {
 		throw new SettingsError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
 	}
-	const checked = fileSchema.safeParse(content);
-	if (checked.success) return checked.data;
-	const [issue] = checked.error.issues;
-	throw new SettingsError(`${path}: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "cannot be used"}`);
 }
 
-function settingsOf(stage: string, file: z.infer<typeof fileSchema>): StageSettings {
-	const production = stage === "production";
-	const given = file.stages[stage] ?? stageSchema.parse({});
+/** `content`: of the file at `path`, which only messages name. Throws SettingsError. */
+export function settingsOf(stage: string, content: unknown, path: string): StageSettings {
+	if (!/^[a-z][a-z\d-]{0,19}$/.test(stage))
+		throw new SettingsError(`the stage ${JSON.stringify(stage)} must be up to 20 lower-case letters, digits and -, a letter first`);
+	const file = fileSchema.safeParse(content);
+	if (!file.success) {
+		const [issue] = file.error.issues;
+		throw new SettingsError(`${path}: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "cannot be used"}`);
+	}
+	return checked(file.data.stages[stage] ?? stageSchema.parse({}), stage === "production");
+}
+
+function checked(given: Given, production: boolean): StageSettings {
 	const [home = DEFAULT_REGION, ...others] = given.regions ?? [];
 	const regions: [string, ...string[]] = [home, ...others];
 	if (given.domain !== undefined && (given.zones ?? (production ? 2 : 1)) < 2)
