@@ -25,8 +25,8 @@ export class VersionedItems {
 	}
 
 	/**
-	 * `change` gets the item and gives what shall be in it, or undefined to leave it; it is asked again when somebody was faster. Throws `aborted` when
-	 * that goes on and on.
+	 * `change` gets the item and gives what shall be in it, or undefined to leave it; it is asked again when somebody was faster. Attributes that it does
+	 * not name stay: they may be a newer version's (docs/skew.md). Throws `aborted` when that goes on and on.
 	 */
 	async change(
 		key: Key,
@@ -45,7 +45,7 @@ export class VersionedItems {
 		const stamp = randomUUID();
 		const put = new PutItemCommand({
 			TableName: this.#table,
-			Item: toItem({ ...next, ...key, stamp }),
+			Item: toItem({ ...before, ...next, ...key, stamp }),
 			...(before === undefined
 				? { ConditionExpression: "attribute_not_exists(pk)" }
 				: { ConditionExpression: "stamp = :stamp", ExpressionAttributeValues: toItem({ ":stamp": before["stamp"] }) }),

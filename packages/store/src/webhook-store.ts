@@ -1,5 +1,5 @@
 import { type DynamoDBClient, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
-import { type WebhookSettings, webhookSettingsSchema } from "@trunkline/contracts";
+import { callEventTypeSchema, type Webhook, type WebhookSettings } from "@trunkline/contracts";
 import type { WebhookStore } from "@trunkline/domain";
 import { reachable } from "./errors.ts";
 import { fromItem, keyItem, toItem } from "./items.ts";
@@ -18,11 +18,16 @@ export class DynamoWebhookStore implements WebhookStore {
 	async getWebhooks(projectId: string): Promise<WebhookSettings> {
 		const request = new GetItemCommand({ TableName: this.#table, Key: keyItem(keys.webhooks(projectId)), ConsistentRead: true });
 		const { Item } = await reachable(this.#table, () => this.#client.send(request));
-		return Item === undefined ? { webhooks: [] } : webhookSettingsSchema.parse({ webhooks: fromItem(Item)["webhooks"] });
+		return { webhooks: Item === undefined ? [] : ((fromItem(Item)["webhooks"] ?? []) as Webhook[]).map(known) };
 	}
 
 	async putWebhooks(projectId: string, { webhooks }: WebhookSettings): Promise<void> {
 		const item = toItem({ ...keys.webhooks(projectId), webhooks });
 		await reachable(this.#table, () => this.#client.send(new PutItemCommand({ TableName: this.#table, Item: item })));
 	}
+}
+
+/** As this version can use it: events and fields of a newer one are none of its business. */
+function known({ url, events }: Webhook): Webhook {
+	return events === undefined ? { url } : { url, events: events.filter((type) => callEventTypeSchema.safeParse(type).success) };
 }

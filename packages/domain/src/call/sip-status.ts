@@ -169,5 +169,7 @@ const WHO: Record<CallEnd["by"], string> = { peer: "telephone side", room: "room
 /** One line for people, like "the line was busy (SIP 486 Busy Here; ended by the telephone side)". */
 export function describeEnd(end: CallEnd): string {
 	const status = end.sipStatus === undefined ? "" : `SIP ${end.sipStatus}${end.sipReason ? ` ${end.sipReason}` : ""}; `;
-	return `${WORDS[end.reason]} (${status}ended by the ${WHO[end.by]})`;
+	// What a newer version calls it says more than nothing.
+	const words = (WORDS as Partial<typeof WORDS>)[end.reason] ?? end.reason;
+	return `${words} (${status}ended by the ${(WHO as Partial<typeof WHO>)[end.by] ?? end.by})`;
 }

@@ -61,11 +61,11 @@ export type Cause =
 	| "participant-removed"
 	| "room-closed";
 
-/** The cause of the end; the record must have one. */
-export function causeOf(record: CallRecord): Cause {
+/** The cause of the end; the record must have one. undefined: its reason is a newer version's. */
+export function causeOf(record: CallRecord): Cause | undefined {
 	const { end } = record;
 	if (end === undefined) throw new Error("a call that has not ended has no cause of its end");
-	return BY_REASON[end.reason](record, end);
+	return (BY_REASON as Partial<typeof BY_REASON>)[end.reason]?.(record, end);
 }
 
 const BY_REASON: Readonly<Record<EndReason, (record: CallRecord, end: CallEnd) => Cause>> = {

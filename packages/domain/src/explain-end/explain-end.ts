@@ -18,12 +18,13 @@ const FINE: ReadonlySet<Cause> = new Set([
 
 /**
  * The end of a call in words: what happened, why, and what to do. The API, the console and the command line show this text and no other. Undefined while
- * the call goes on.
+ * the call goes on, and of an end that only a newer version knows.
  */
 export function explainEnd(record: CallRecord): EndExplanation | undefined {
 	const { end } = record;
 	if (end === undefined) return undefined;
 	const cause = causeOf(record);
+	if (cause === undefined) return undefined;
 	const { why, todo } = ADVICE[cause](factsOf(record));
 	return { cause, failed: !FINE.has(cause), happened: happenedTo(record), why: why.trim(), todo: todo.trim() };
 }
