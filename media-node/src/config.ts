@@ -72,7 +72,7 @@ export interface NodeConfig {
 	nonceSecret?: Uint8Array;
 	logLevel: LogLevel;
 	/** of the deployment, a dimension of its metrics; unset: they are counted for /metrics alone */
-	stage?: string;
+	stage: string | undefined;
 	/** 0 = any free one */
 	healthPort: number;
 	/** how long calls may go on after SIGTERM, before they are hung up */
@@ -209,7 +209,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		unknownSources: settings.SIP_UNKNOWN_SOURCES,
 		...(settings.NONCE_SECRET === undefined ? {} : { nonceSecret: new TextEncoder().encode(settings.NONCE_SECRET) }),
 		logLevel: settings.LOG_LEVEL,
-		...(settings.STAGE === undefined ? {} : { stage: settings.STAGE }),
+		stage: settings.STAGE,
 		healthPort: settings.HEALTH_PORT,
 		drainMs: settings.DRAIN_SECONDS * 1_000,
 	};

@@ -5,7 +5,7 @@ import { EmfMetrics, type Log, loggedMetrics, type Metrics, Totals } from "@trun
  * they are counted for /metrics.
  */
 export function nodeMetrics(
-	{ stage, region, nodeId }: { stage?: string; region: string; nodeId: string },
+	{ stage, region, nodeId }: { stage: string | undefined; region: string; nodeId: string },
 	log: Pick<Log, "debug">,
 ): { metrics: Metrics; exposition(): string; flush(): void } {
 	const emf =

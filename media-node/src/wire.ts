@@ -1,10 +1,8 @@
-import { createHash, createHmac, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { JsonValue } from "@bufbuild/protobuf";
-import { RoomConfiguration } from "@livekit/protocol";
 import { newId } from "@trunkline/contracts";
 import { newCallId, type RegistrationRecord } from "@trunkline/domain";
-import { DEFAULT_SESSION_TIMER, type DefenceCounts, type Hashes, type Strike } from "@trunkline/sip";
+import { DEFAULT_SESSION_TIMER, type DefenceCounts } from "@trunkline/sip";
 import { decideWith } from "./call/decide.ts";
 import { mayCallWith } from "./call/fraud.ts";
 import { Identities } from "./call/identities.ts";
@@ -13,27 +11,25 @@ import { OutboundCall } from "./call/outbound-call.ts";
 import { outboundPlan } from "./call/outbound-plan.ts";
 import type { LiveCall } from "./call/ports.ts";
 import type { CallDeps } from "./call/runner.ts";
-import type { Decision } from "./call/state.ts";
 import { secondLegs } from "./call/second-leg.ts";
 import { TrunkLimits } from "./call/trunk-limits.ts";
 import { systemClock } from "./health/clock.ts";
-import { boundLog, noMetrics } from "@trunkline/observability";
-import { MediaEngine } from "./engine/engine.ts";
-import { Gauges, type NodeReading } from "./health/gauges.ts";
+import { boundLog, type Metrics, noMetrics } from "@trunkline/observability";
+import type { MediaEngine } from "./engine/engine.ts";
+import { Gauges } from "./health/gauges.ts";
 import { Lateness } from "./health/lateness.ts";
 import { RtpMediaPort } from "./media/media-port.ts";
 import { LiveKitRoomConnector } from "./room/livekit-room-connector.ts";
-import { joinToken } from "./room/token.ts";
 import { type NodeRelay, openRelay, type RelayedNode } from "./relay/node-relay.ts";
 import { RELAY_CONNECTION, type RelayCounts } from "./relay/relay.ts";
 import { NodeRegion } from "./region.ts";
 import type { LiveKitAccess, MediaNodeOptions, NodeStats } from "./node-options.ts";
+import { countsFor, hashes, inboundTrunksFor, pause, roomTokens, startEngine, strikeFor } from "./node-parts.ts";
 import { contactOf, familiesOf, openSip } from "./sip-options.ts";
 import { NodeTraces } from "./trace/node-traces.ts";
 import type { SipTransport } from "./transport/sip-transport.ts";
 import { AllowedSources } from "./ua/allowed-sources.ts";
 import { Guard } from "./ua/guard.ts";
-import { type InboundTrunks, inboundTrunksOf } from "./ua/inbound-trunks.ts";
 import { SipResolver } from "./ua/dns.ts";
 import { Registrations } from "./ua/registrations.ts";
 import { type Refusal, SipUserAgent } from "./ua/user-agent.ts";
@@ -109,7 +105,7 @@ export class MediaNode {
 		node.#intake.start();
 		relay?.start();
 		const { metrics } = options;
-		if (metrics !== undefined) node.#gauges = new Gauges({ metrics, read: () => node.#read() });
+		if (metrics !== undefined) node.#gauges = node.#measured(metrics);
 		node.#commands?.start();
 		node.#registrations?.start();
 		return node;
@@ -148,18 +144,7 @@ export class MediaNode {
 			calls: callStore,
 			projectId: options.projectId,
 			roomUrl: async (projectId) => (await livekitOf(projectId)).url,
-			token: async ({ roomName, roomConfig, ...identity }, projectId) => {
-				const { apiKey, apiSecret } = await livekitOf(projectId);
-				return joinToken({
-					apiKey,
-					apiSecret,
-					room: roomName,
-					...identity,
-					...(roomConfig === undefined
-						? {}
-						: { roomConfig: RoomConfiguration.fromJson(roomConfig as JsonValue, { ignoreUnknownFields: true }) }),
-				});
-			},
+			token: roomTokens(livekitOf),
 			nodeId: this.nodeId,
 			region: options.region,
 			recordsDigits: options.recordsDigits,
@@ -444,17 +429,11 @@ export class MediaNode {
 		return (this.#calls.size > 0 && this.#lateness.overloaded) || this.#engine?.overloaded === true;
 	}
 
-	#read(): NodeReading {
-		const calls = [...this.#calls.values()];
-		const inbound = calls.filter((call) => call instanceof InboundCall).length;
-		const { banned: bannedSources, ...counts } = this.defence();
-		const dropped = Object.entries(counts).reduce((sum, [name, count]) => (name.startsWith("dropped-") ? sum + count : sum), 0);
-		return {
-			...{ inbound, outbound: calls.length - inbound, dropped, bannedSources },
-			freeSlots: this.#draining || this.#overloaded() ? 0 : Math.max(0, this.#free()),
-			lateMs: this.#lateness.medianMs,
-			lateFrames: this.#engine?.stats().lateFrames ?? 0,
-		};
+	#measured(metrics: Metrics): Gauges {
+		const freeSlots = (): number => (this.#draining || this.#overloaded() ? 0 : Math.max(0, this.#free()));
+		const lateness = () => ({ lateMs: this.#lateness.medianMs, lateFrames: this.#engine?.stats().lateFrames ?? 0 });
+		const read = () => ({ ...countsFor([...this.#calls.values()], this.defence()), freeSlots: freeSlots(), ...lateness() });
+		return new Gauges({ metrics, read });
 	}
 
 	/** What a call has of the node's. */
@@ -471,32 +450,3 @@ export class MediaNode {
 		return undefined;
 	}
 }
-
-/** Fakes of rooms are objects of this thread. */
-async function startEngine({ mediaWorkers: workers = 0, rooms, rtp: media, log }: MediaNodeOptions): Promise<MediaEngine | undefined> {
-	return workers === 0 || rooms !== undefined ? undefined : MediaEngine.start({ workers, media, log });
-}
-
-/** Resolves after `ms`, or when it is told to stop. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-	await delay(ms, undefined, { signal }).catch(() => {});
-}
-
-function inboundTrunksFor({ projects, configStore, projectId }: MediaNodeOptions): InboundTrunks {
-	if (projects !== undefined) return projects.inboundTrunks ?? (async () => undefined);
-	return inboundTrunksOf(configStore, async () => [projectId]);
-}
-
-/** What a refused INVITE tells of its source. Only what no customer of ours does many times a minute counts. */
-function strikeFor(decision: Decision): Strike | undefined {
-	if (decision.kind !== "reject") return undefined;
-	if (decision.end.reason === "no-trunk") return "no-trunk";
-	return decision.end.reason === "unauthorized" ? "bad-credentials" : undefined;
-}
-
-const hashes: Hashes = {
-	md5: (bytes) => createHash("md5").update(bytes).digest(),
-	sha512t256: (bytes) => createHash("sha512-256").update(bytes).digest(),
-	sha256: (bytes) => createHash("sha256").update(bytes).digest(),
-	hmacSha256: (key, bytes) => createHmac("sha256", key).update(bytes).digest(),
-};

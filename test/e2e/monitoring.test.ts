@@ -54,7 +54,7 @@ async function runCalls(): Promise<void> {
 	await bed.sip.createSipParticipant(trunk, DIALLED, ROOM, { participantIdentity: "callee", waitUntilAnswered: true });
 
 	await (await phone.call(bed.uri("+15550199"), { from: CALLER })).ended();
-	await expect(bed.sip.createSipParticipant("ST_nobody", DIALLED, ROOM)).rejects.toThrow();
+	await expect(bed.sip.createSipParticipant("ST_nobody", DIALLED, ROOM)).rejects.toThrow("trunk");
 
 	await until(
 		() => {
