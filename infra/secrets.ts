@@ -1,5 +1,6 @@
 import type { RegionKey } from "./keys.ts";
 import { type Statement, usesKeyThrough } from "./permissions.ts";
+import { type SecretName, SECRETS } from "./secret-names.ts";
 import type { StageSettings } from "./settings.ts";
 import type { Place } from "./types.ts";
 
@@ -13,17 +14,6 @@ export interface Secrets {
 	/** of a region: ARN of each parameter by its name */
 	parameters: Map<string, Record<SecretName, $util.Output<string>>>;
 }
-
-/** Parameter → SST secret. scripts/deploy.mjs sets the same ones; test/infra compares. */
-export const SECRETS = {
-	LIVEKIT_URL: "LivekitUrl",
-	LIVEKIT_API_KEY: "LivekitApiKey",
-	LIVEKIT_API_SECRET: "LivekitApiSecret",
-	NONCE_SECRET: "NonceSecret",
-	ADMIN_SECRET: "AdminSecret",
-} as const;
-
-export type SecretName = keyof typeof SECRETS;
 
 export function secrets(places: readonly Place[], keyOf: (region: string) => RegionKey, settings: StageSettings): Secrets {
 	const prefix = `/${$app.name}/${$app.stage}/`;
