@@ -57,6 +57,14 @@ filter msg = "call refused"
 | sort calls desc
 | limit 100`,
 	},
+	refusedByPolicy: {
+		name: "calls out that a project's policy refused",
+		query: `
+filter msg = "call refused by the project's policy"
+| stats count(*) as calls, latest(callId) as example by projectId, \`limit\`, code
+| sort calls desc
+| limit 100`,
+	},
 	banned: {
 		name: "sources that were banned",
 		query: `

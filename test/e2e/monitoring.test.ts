@@ -10,8 +10,8 @@ import { Testbed, until } from "./testbed.ts";
 
 type Line = Record<string, unknown>;
 
-const SECRET_NUMBERS = ["+15550142", "+15550143", "+15550144"] as const;
-const [CALLED, CALLER, DIALLED] = SECRET_NUMBERS;
+const SECRET_NUMBERS = ["+15550142", "+15550143", "+15550144", "+881612345678"] as const;
+const [CALLED, CALLER, DIALLED, FORBIDDEN] = SECRET_NUMBERS;
 const ROOM = "a-room-with-a-name-of-its-own";
 const PASSWORD = "a-password-of-a-trunk";
 
@@ -55,6 +55,9 @@ async function runCalls(): Promise<void> {
 
 	await (await phone.call(bed.uri("+15550199"), { from: CALLER })).ended();
 	await expect(bed.sip.createSipParticipant("ST_nobody", DIALLED, ROOM)).rejects.toThrow("trunk");
+
+	// Satellite telephones are not called unless a project says so.
+	await expect(bed.sip.createSipParticipant(trunk, FORBIDDEN, ROOM)).rejects.toThrow("may not be called");
 
 	await until(
 		() => {
@@ -115,7 +118,7 @@ describe("measurements", () => {
 		expect([sum("CallAttempts", "Direction", "inbound"), sum("CallAnswers", "Direction", "inbound")]).toEqual([1, 1]);
 		expect([sum("CallAttempts", "Direction", "outbound"), sum("CallAnswers", "Direction", "outbound")]).toEqual([1, 1]);
 		expect([sum("CallFailures"), sum("CallFailures", "Reason", "no-trunk"), sum("DialClaims", "Outcome", "claimed")]).toEqual([1, 1, 1]);
-		expect([sum("ApiRequests", "Operation", "dial"), sum("ApiErrors", "Code", "404")]).toEqual([2, 1]);
+		expect([sum("ApiRequests", "Operation", "dial"), sum("ApiErrors", "Code", "404"), sum("ApiErrors", "Code", "403")]).toEqual([3, 1, 1]);
 	});
 });
 

@@ -9,7 +9,7 @@ export interface ReadQuery {
 }
 
 const FUNCTIONS = new Set(["count", "sum", "avg", "min", "max", "latest", "earliest", "pct", "bin", "ispresent", "isblank", "strcontains"]);
-const TOKEN = /\s+|"(?:[^"\\]|\\.)*"|\d+[smhd]\b|\d+(?:\.\d+)?|@?[A-Za-z_][\w.]*|!=|<=|>=|[=<>+\-*/%(),[\]]/y;
+const TOKEN = /\s+|"(?:[^"\\]|\\.)*"|\d+[smhd]\b|\d+(?:\.\d+)?|`[^`]+`|@?[A-Za-z_][\w.]*|!=|<=|>=|[=<>+\-*/%(),[\]]/y;
 const COMPARISONS = new Set(["=", "!=", "<", "<=", ">", ">=", "in", "like"]);
 const WORDS = new Set(["and", "or", "not", "in", "like", "as", "by", "asc", "desc"]);
 
@@ -102,6 +102,7 @@ class Reading {
 			return this.#expect("]");
 		}
 		if (/^["\d]/.test(token)) return;
+		if (token.startsWith("`")) return void this.fields.add(token.slice(1, -1));
 		if (!/^[@A-Za-z_]/.test(token) || WORDS.has(token)) throw new SyntaxError(`${token} is no value`);
 		if (this.#accept("(")) {
 			if (!FUNCTIONS.has(token)) throw new SyntaxError(`no function ${token}`);

@@ -41,7 +41,8 @@ function requestIdOf(context: Context): string {
 
 const TWIRP_METHOD = /^\/twirp\/livekit\.SIP\/(\w+)$/;
 const MOVE = /^\/twirp\/livekit\.RoomService\/MoveParticipant$/;
-const TRANSFERS = new Set(["hold", "recording", "noise-suppression", "hangup"]);
+/** What a node is asked to do to a live call, and is waited for. */
+const COMMANDS = new Set(["hold", "recording", "noise-suppression", "hangup", "dtmf"]);
 
 /** By what a request makes wait: dial and transfer wait for people, rooms for LiveKit's server. */
 function operationOf(context: Context): Operation {
@@ -53,8 +54,9 @@ function operationOf(context: Context): Operation {
 	if (path.startsWith("/twirp/livekit.") && !path.startsWith("/twirp/livekit.SIP/")) return "rooms";
 	const [, version, resource = "", , action = ""] = path.split("/");
 	if (version !== "v1") return "other";
-	if (resource === "calls") return TRANSFERS.has(action) ? "transfer" : "calls";
-	return ["trunks", "projects", "webhooks", "providers"].includes(resource) ? "configuration" : "other";
+	if (resource === "calls" && context.req.method === "POST" && action === "") return "dial";
+	if (resource === "calls") return COMMANDS.has(action) ? "transfer" : "calls";
+	return ["trunks", "dispatch-rules", "regions", "projects", "webhooks", "providers"].includes(resource) ? "configuration" : "other";
 }
 
 /** The pattern that took the request, with the method of a Twirp call that there is. */

@@ -1,6 +1,6 @@
 import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
 import { claimDeadline, DomainError, errorForCallEnd, queuedCall } from "@trunkline/domain";
-import { correlate, correlation, pii } from "@trunkline/observability";
+import { correlation, pii } from "@trunkline/observability";
 import { isOutOfTime } from "./deadline.ts";
 import type { ApiDeps } from "./deps.ts";
 
@@ -32,7 +32,6 @@ export interface NewCall {
  */
 export async function placeCall(deps: PlacingDeps, call: NewCall, signal?: AbortSignal): Promise<CallRecord> {
 	const { requestId } = correlation();
-	correlate({ callId: call.callId, trunkId: call.request.trunkId, region: call.region });
 	const record = queuedCall({ ...call, now: deps.clock(), ...(requestId === undefined ? {} : { requestId }) });
 	const created = await deps.callStore.createCall(record);
 	const current = created ? record : await firstAttempt(deps, record);

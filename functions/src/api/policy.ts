@@ -54,7 +54,10 @@ async function admitCall(deps: PolicyDeps, projectId: string, callId: string, di
 		return allowed;
 	} catch (error) {
 		if (error instanceof DomainError && error.meta["limit"] !== undefined)
-			deps.log.warn({ projectId, to: pii(dial.callTo), ...error.meta, code: error.code }, "call refused by the project's policy");
+			deps.log.warn(
+				{ callId, projectId, trunkId: dial.trunkId, to: pii(dial.callTo), ...error.meta, code: error.code },
+				"call refused by the project's policy",
+			);
 		throw error;
 	}
 }

@@ -64,7 +64,11 @@ function isSame(first: CallCommand, again: CallCommand): boolean {
 const sameSuppression = (a: NoiseSuppression, b: NoiseSuppression): boolean =>
 	a.uplink === b.uplink && a.downlink === b.downlink && a.mix === b.mix;
 
-async function tell({ commandQueue, clock }: TransferDeps, { callId, projectId, owner, region }: CallRecord, transferId: string): Promise<void> {
+async function tell(
+	{ commandQueue, clock }: TransferDeps,
+	{ callId, projectId, owner, region }: CallRecord,
+	transferId: string,
+): Promise<void> {
 	if (owner === undefined) throw new Error("a call that was answered has no owner");
 	const message = { version: 1, type: "transfer", commandId: transferId, projectId, callId, nodeId: owner, sentAt: clock() } as const;
 	await commandQueue(owner, region).send(message);
@@ -81,7 +85,7 @@ async function waitFor(
 		if (transfer?.outcome !== undefined) return transfer.outcome;
 		const now = deps.clock();
 		if (now >= Math.min(wait.takenBy, wait.until) && transfer?.state !== "ongoing") {
-			deps.log.warn({ transferId }, "no media node took a transfer");
+			deps.log.warn({ transferId, callId: transfer?.callId }, "no media node took a transfer");
 			if (await deps.transfers.settleTransfer(transferId, ["requested"], GONE)) return GONE;
 		} else if (now >= wait.until) {
 			return { status: "failed", reason: "ringing-timeout", message: "the call's node did not tell the outcome in time" };

@@ -1,6 +1,7 @@
 import type { CreateSIPParticipantRequest, SIPParticipantInfo } from "@livekit/protocol";
 import type { CallRecord, OutboundTrunk } from "@trunkline/contracts";
 import { buildDialRequest, inRegion, type ParticipantRequest, validateParticipantRequest } from "@trunkline/domain";
+import { correlate } from "@trunkline/observability";
 import { idFor } from "../call-id.ts";
 import type { RpcContext } from "../deps.ts";
 import { MAX_RINGING_WHILE_WAITING_MS, placeCall } from "../place-call.ts";
@@ -36,6 +37,7 @@ export async function placeParticipant(
 		...(pin === undefined ? {} : { regions: pin }),
 	};
 	const callId = inRegion(idFor("SCL_", projectId, idempotency, deps.random), region);
+	correlate({ callId, trunkId: dial.trunkId, region });
 	await checkCapacity(deps, choice, callId);
 	return withinPolicy(deps, { projectId, callId, dial }, (allowed) =>
 		placeCall(deps, { callId, projectId, region, request: allowed }, signal),
