@@ -30,9 +30,10 @@ export function callsCommands(program: Command, contextOf: MakeContext): void {
 		.option("--trunk <trunk>", "of the trunk with this id")
 		.addOption(new Option("--direction <direction>", "of one direction").choices(["inbound", "outbound"]))
 		.addHelpText("after", examples("calls list", "calls list --live --json"))
-		.action(async ({ live, ...filter }: ListOptions, command: Command) => {
+		.action(async ({ live, limit: most, room, trunk, direction }: ListOptions, command: Command) => {
 			const { server, output } = contextOf(command);
-			const query = new URLSearchParams({ ...filter, ...(live === true ? { state: "live" } : {}) });
+			const filter = Object.entries({ limit: most, room, trunk, direction, state: live === true ? "live" : undefined });
+			const query = new URLSearchParams(filter.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as [string, string]])));
 			const page = await server().get<CallPage>(`/v1/calls?${query.toString()}`);
 			const rows = page.calls.map((call) => [
 				call.id,
