@@ -431,7 +431,10 @@ export class MediaNode {
 
 	#measured(metrics: Metrics): Gauges {
 		const freeSlots = (): number => (this.#draining || this.#overloaded() ? 0 : Math.max(0, this.#free()));
-		const lateness = () => ({ lateMs: this.#lateness.medianMs, lateFrames: this.#engine?.stats().lateFrames ?? 0 });
+		const lateness = () => ({
+			lateMs: Math.max(this.#lateness.medianMs, this.#engine?.stats().lateMs ?? 0),
+			lateFrames: this.stats().lateFrames,
+		});
 		const read = () => ({ ...countsFor([...this.#calls.values()], this.defence()), freeSlots: freeSlots(), ...lateness() });
 		return new Gauges({ metrics, read });
 	}

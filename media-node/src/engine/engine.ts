@@ -37,6 +37,8 @@ export interface MediaEngineStats {
 	workersLost: number;
 	/** frames of audio that came 20 ms late or more, since the start */
 	lateFrames: number;
+	/** of the thread that is late the most, as it says itself */
+	lateMs: number;
 }
 
 const LATE_MS = 20;
@@ -115,7 +117,8 @@ export class MediaEngine implements MediaPort, RoomConnector {
 	stats(): MediaEngineStats {
 		const running = [...this.#slots.map(({ worker }) => worker).filter((worker) => worker.state !== "gone"), ...this.#retired];
 		const lateFrames = running.reduce((sum, worker) => sum + worker.lateFrames, this.#lateBefore);
-		return { workers: this.#taking().length, workersLost: this.#stopped, lateFrames };
+		const lateMs = Math.max(0, ...running.map((worker) => worker.lateMs));
+		return { workers: this.#taking().length, workersLost: this.#stopped, lateFrames, lateMs };
 	}
 
 	/** No worker can take another call without its calls hearing it. */

@@ -92,7 +92,7 @@ export const METRICS = {
 	NodeCpu: { unit: "Percent", kind: "mean", source: "node", dimensions: {}, description: "of the process, of all cores that it may use" },
 	ClockLateness: {
 		...{ unit: "Milliseconds", kind: "highest", source: "node", dimensions: {} },
-		description: "how late the node's thread was at worst, as the median of half a second",
+		description: "how late the latest of the node's threads was at worst, as the median of half a second; audio is due each 20 ms",
 	},
 	LateFrames: {
 		unit: "Count",
