@@ -3,18 +3,19 @@ import type { RegionKeys } from "./keys.ts";
 import { lambda } from "./lambda.ts";
 import { readsObjects } from "./buckets.ts";
 import { sendsTo, type Statement } from "./permissions.ts";
-import { commandQueuePrefix, commandQueues, commandQueueUrlPrefix } from "./queues.ts";
+import { commandQueues, commandQueueUrlPrefix } from "./queues.ts";
+import { regionsForApi } from "./region-list.ts";
 import { readsSecrets, type Secrets } from "./secrets.ts";
 import type { StageSettings } from "./settings.ts";
 import { usesCalls, usesConfig } from "./tables.ts";
-import type { Api, RegionStack } from "./types.ts";
+import type { Api, RegionData } from "./types.ts";
 
 /** A dial waits up to 80 s for an answer: docs/sip-api.md. That is also why it has no API Gateway, which ends requests after 30 s. */
 export const API_TIMEOUT_SECONDS = 90;
 
 export interface ApiInput {
 	/** home first */
-	regions: readonly RegionStack[];
+	regions: readonly RegionData[];
 	configTable: sst.aws.Dynamo;
 	keys: RegionKeys;
 	secrets: Secrets;
@@ -42,7 +43,7 @@ export function api(input: ApiInput): Api {
 			DIAL_QUEUE_URL: home.dial.queue.url,
 			COMMAND_QUEUE_URL_PREFIX: commandQueueUrlPrefix(home.dial.queue),
 			TRACES_BUCKET: home.traces.name,
-			REGIONS: regionsVariable(regions, settings),
+			REGIONS: regionsForApi(regions, settings),
 		},
 		statements: [
 			...usesConfig(configTable, home.place, keys.data, "write"),
@@ -57,26 +58,6 @@ export function api(input: ApiInput): Api {
 /** Who gets what no other project has; the built-in one, of LiveKit's own API key. */
 export const PROJECT = "default";
 
-function reaches({ callsTable, dial, traces }: RegionStack): Statement[] {
+function reaches({ callsTable, dial, traces }: RegionData): Statement[] {
 	return [...usesCalls(callsTable), sendsTo(dial.queue.arn), commandQueues(dial.queue, ["sqs:SendMessage"]), ...readsObjects(traces)];
-}
-
-function regionsVariable(regions: readonly RegionStack[], settings: StageSettings): $util.Output<string> {
-	return $jsonStringify(
-		regions.map(({ place, callsTable, dial, traces, loadBalancer }) => {
-			const livekitUrl = settings.livekitUrls[place.region];
-			const countries = settings.countries[place.region];
-			const [address] = loadBalancer.addresses;
-			return {
-				region: place.region,
-				callsTable: callsTable.name,
-				dialQueueUrl: dial.queue.url,
-				commandQueuePrefix: commandQueuePrefix(),
-				tracesBucket: traces.name,
-				...(address === undefined ? {} : { sipAddress: address.publicIp }),
-				...(countries === undefined ? {} : { countries }),
-				...(livekitUrl === undefined ? {} : { livekitUrl }),
-			};
-		}),
-	);
 }

@@ -8,6 +8,7 @@ import { monitoring } from "./monitoring/resources.ts";
 import { network } from "./network.ts";
 import { places } from "./place.ts";
 import { dialQueue } from "./queues.ts";
+import { regionsForNodes } from "./region-list.ts";
 import { secrets } from "./secrets.ts";
 import { stageSettings } from "./stage.ts";
 import { callsTable, configTable } from "./tables.ts";
@@ -21,12 +22,12 @@ export function deploy() {
 	const config = configTable(all, (region) => keysOf(region).data, settings);
 	const known = secrets(all, (region) => keysOf(region).data, settings);
 
-	const regions = all.map((place): RegionStack => {
-		const own = { keys: keysOf(place.region), configTable: config, secrets: known, settings };
-		const data = dataOf(place, own.keys);
-		const balancer = loadBalancer(place, data.network, settings);
-		const nodes = mediaNodes({ ...own, data, loadBalancer: balancer });
-		return { ...data, loadBalancer: balancer, nodes, consumers: consumers({ ...own, data, nodes }) };
+	const data = all.map((place) => dataOf(place, keysOf(place.region)));
+	const peers = regionsForNodes(data, settings);
+	const regions = data.map((one): RegionStack => {
+		const own = { data: one, keys: keysOf(one.place.region), configTable: config, secrets: known, settings };
+		const nodes = mediaNodes({ ...own, peers });
+		return { ...one, nodes, consumers: consumers({ ...own, nodes }) };
 	});
 	const made = api({ regions, configTable: config, keys: keysOf(settings.regions[0]), secrets: known, settings });
 	const { dashboard } = monitoring({ api: made, configTable: config, stacks: regions, settings });
@@ -42,15 +43,17 @@ export function deploy() {
 		}),
 	};
 
-	function dataOf(place: Place, { data }: RegionKeys): RegionData {
+	function dataOf(place: Place, { data: key }: RegionKeys): RegionData {
+		const ownNetwork = network(place, settings);
 		return {
 			place,
-			network: network(place, settings),
+			network: ownNetwork,
+			loadBalancer: loadBalancer(place, ownNetwork, settings),
 			callsTable: callsTable(place, settings),
 			dial: dialQueue(place),
 			bus: new sst.aws.Bus(`Bus${place.suffix}`, {}, place.opts),
-			recordings: bucket("Recordings", place, data, settings, settings.recordings.keepDays),
-			traces: bucket("Traces", place, data, settings, settings.traces.keepDays),
+			recordings: bucket("Recordings", place, key, settings, settings.recordings.keepDays),
+			traces: bucket("Traces", place, key, settings, settings.traces.keepDays),
 		};
 	}
 }

@@ -8,7 +8,7 @@ import type { SecretName } from "./secret-names.ts";
 import { parametersIn, type Secrets } from "./secrets.ts";
 import type { StageSettings } from "./settings.ts";
 import { usesCalls, usesConfig } from "./tables.ts";
-import type { LoadBalancer, LogGroup, MediaNodes, Place, RegionData } from "./types.ts";
+import type { LogGroup, MediaNodes, Place, RegionData } from "./types.ts";
 
 /** Fargate's longest, from SIGTERM to SIGKILL. */
 const STOP_SECONDS = 120;
@@ -19,7 +19,8 @@ const SECRETS: readonly SecretName[] = ["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEK
 
 export interface MediaNodesInput {
 	data: RegionData;
-	loadBalancer: LoadBalancer;
+	/** PEER_REGIONS */
+	peers: $util.Output<string>;
 	configTable: sst.aws.Dynamo;
 	keys: RegionKeys;
 	secrets: Secrets;
@@ -28,8 +29,8 @@ export interface MediaNodesInput {
 
 /** The region's media nodes: a Fargate service on ARM, in public subnets, behind the SIP load balancer. */
 export function mediaNodes(input: MediaNodesInput): MediaNodes {
-	const { data, loadBalancer, settings } = input;
-	const { network, place } = data;
+	const { data, settings } = input;
+	const { network, place, loadBalancer } = data;
 	const { opts, suffix } = place;
 	const name = `Media${suffix}`;
 	const cluster = new sst.aws.Cluster(
@@ -113,11 +114,12 @@ function logGroupOf({ region, opts }: Place): LogGroup {
 }
 
 /** As media-node reads it: test/infra compares the two lists. */
-function environmentOf({ data, configTable, keys, settings }: MediaNodesInput): Record<string, $util.Input<string>> {
+function environmentOf({ data, peers, configTable, keys, settings }: MediaNodesInput): Record<string, $util.Input<string>> {
 	const { place, callsTable, dial, recordings, traces } = data;
 	return {
 		STAGE: $app.stage,
 		REGION: place.region,
+		PEER_REGIONS: peers,
 		PROJECT_ID: PROJECT,
 		PROJECTS_KMS_KEY: keys.projects.arn,
 		CONFIG_TABLE: configTable.name,
@@ -201,6 +203,7 @@ function startStatements({ data, secrets, keys, settings }: MediaNodesInput, log
 const SCRATCH = "scratch";
 
 interface ContainerDefinition {
+	environment?: { name: string }[];
 	logConfiguration: { options: Record<string, string> };
 	linuxParameters?: Record<string, unknown>;
 	[name: string]: unknown;
@@ -221,6 +224,8 @@ function hardened(definition: ContainerDefinition): ContainerDefinition {
 	];
 	return {
 		...definition,
+		// SST tells its own run time of the app, which nobody here uses.
+		environment: definition.environment?.filter(({ name }) => !name.startsWith("SST_")),
 		stopTimeout: STOP_SECONDS,
 		// A terminal would put a carriage return into every line of the log.
 		pseudoTerminal: false,

@@ -83,10 +83,10 @@ export interface RegionData {
 	bus: sst.aws.Bus;
 	recordings: sst.aws.Bucket;
 	traces: sst.aws.Bucket;
+	loadBalancer: LoadBalancer;
 }
 
 export interface RegionStack extends RegionData {
-	loadBalancer: LoadBalancer;
 	nodes: MediaNodes;
 	consumers: Consumers;
 }
