@@ -137,7 +137,7 @@ export interface NegotiatedAudio {
 	opus?: OpusParameters;
 	remote: { address: string; port: number };
 	/** unset: at the port after RTP's */
-	rtcp?: { mux: boolean; address: string; port: number };
+	rtcp?: { mux: boolean; address: string; port: number; /** the telephone asks for them (RFC 3611 §5.1) */ voipMetrics?: true };
 	/** SRTP and its keys; unset: in the clear. The same key again means that its context goes on. */
 	srtp?: NegotiatedCrypto;
 	/** SRTP whose keys a DTLS handshake gives; until then nothing passes */

@@ -1,8 +1,9 @@
 import { isRtcp, type ReceptionStatistics, RtcpReports, type SentStream } from "@trunkline/rtp";
-import type { NegotiatedAudio } from "../call/ports.ts";
+import type { NegotiatedAudio, PhoneCodec } from "../call/ports.ts";
 import type { SecureAudio } from "./secure-audio.ts";
 import type { RtpSocket } from "./socket/rtp-socket.ts";
 import { SourceGuard } from "./source-guard.ts";
+import { voipMetrics } from "./voip-metrics.ts";
 
 /** Opens the port after RTP's. Rejects when it is taken. */
 export type OpenRtcp = (onPacket: (bytes: Uint8Array, address: string, port: number) => void) => Promise<RtpSocket>;
@@ -42,6 +43,8 @@ export class CallRtcp {
 	readonly #reports: RtcpReports;
 	readonly #guard = new SourceGuard();
 	#mux = false;
+	/** the peer asks for VoIP metrics (RFC 3611) of what it sends in this codec */
+	#rated: PhoneCodec | undefined;
 	#socket: RtpSocket | "opening" | "none" = "none";
 	#sentAny = false;
 	#closed = false;
@@ -59,8 +62,9 @@ export class CallRtcp {
 	}
 
 	/** After each offer/answer. */
-	negotiated({ rtcp, remote }: NegotiatedAudio, signallingAddress: string): void {
+	negotiated({ rtcp, remote, codec }: NegotiatedAudio, signallingAddress: string): void {
 		this.#mux = rtcp?.mux === true;
+		this.#rated = rtcp?.voipMetrics === true ? codec : undefined;
 		this.#guard.reset(rtcp?.address ?? remote.address, rtcp?.port ?? Math.min(65_535, remote.port + 1), signallingAddress);
 		if (!this.#mux && this.#socket === "none" && this.#options.open !== undefined) this.#open(this.#options.open);
 	}
@@ -72,7 +76,10 @@ export class CallRtcp {
 		if (now < this.#reports.dueAt) return;
 		const peer = peerSsrc();
 		const received = peer < 0 ? undefined : statistics().report();
-		this.#send(this.#reports.report(now, unixNow(), random(), sent(now), received, peer));
+		const report = this.#reports.report(now, unixNow(), random(), sent(now), received, peer);
+		if (this.#rated === undefined || received === undefined || received.expected === 0) return this.#send(report);
+		const { ssrc } = this.#options;
+		this.#send(joined(report, voipMetrics(ssrc, peer, this.#rated, received, statistics(), this.#reports.farEnd?.roundTripMs)));
 	}
 
 	/** One datagram of RTP's port. */
@@ -129,4 +136,11 @@ export class CallRtcp {
 		else if (typeof this.#socket === "string") send(bytes, this.#guard.port, this.#guard.address);
 		else this.#socket.send(bytes, this.#guard.port, this.#guard.address);
 	}
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+	const both = new Uint8Array(first.length + second.length);
+	both.set(first);
+	both.set(second, first.length);
+	return both;
 }

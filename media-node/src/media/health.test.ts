@@ -117,6 +117,33 @@ it("reports with CNAME every five seconds or so, by RTP's port where that was ag
 	).toEqual(["rr", "other", "bye"]);
 });
 
+it("who asks for VoIP metrics gets them behind the report, and nobody else (RFC 3611)", () => {
+	for (const asked of [true, false]) {
+		const rtcp = { mux: true, address: PEER, port: 4000 };
+		const call = opened({ ...AUDIO, rtcp: asked ? { ...rtcp, voipMetrics: true } : rtcp });
+		// a burst of ten in each hundred
+		call.speak(1000, { lost: (i) => i % 100 >= 40 && i % 100 < 50 });
+		const latest = call.rtcp().at(-1);
+		expect(latest?.packets.map((packet) => (packet.type === "other" ? packet.packetType : packet.type))).toEqual([
+			"sr",
+			202,
+			...(asked ? [207] : []),
+		]);
+		if (!asked) continue;
+		const xr = latest?.bytes.subarray(-44) ?? new Uint8Array();
+		const view = new DataView(xr.buffer, xr.byteOffset, xr.length);
+		expect([xr[1], view.getUint32(4), xr[8], view.getUint32(12)]).toEqual([207, OUR_SSRC, 7, PEER_SSRC]);
+		expect((xr[16] ?? 0) / 256, "loss rate").toBeCloseTo(0.1, 1);
+		expect(xr[18], "nothing of a burst came").toBe(255);
+		expect(view.getUint16(20) / 20, "ten packets are a burst").toBeCloseTo(10, -0.5);
+		expect(view.getUint16(22) / 20, "the gap between two").toBeGreaterThan(80);
+		const [rFactor = 0, , mos = 0] = xr.subarray(32, 35);
+		expect(rFactor).toBeLessThan(80);
+		expect(mos).toBeLessThan(40);
+		call.session.close();
+	}
+});
+
 it("one port further without rtcp-mux, and what comes there is the telephone's alone", async () => {
 	const { session, speak, rtcp, rtcpPort, closed } = opened(NOT_MUXED);
 	await Promise.resolve();

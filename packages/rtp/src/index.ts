@@ -19,6 +19,8 @@ export { CODEC_IMPAIRMENTS, meanOpinionScore, transmissionRating } from "./quali
 export type { CodecImpairment, RatedCodec, Transmission } from "./quality/e-model.ts";
 export { DirectionQuality } from "./quality/direction.ts";
 export type { QualityCounts, QualitySample, QualitySummary } from "./quality/direction.ts";
+export { LossBursts, writeVoipMetrics } from "./rtcp-xr.ts";
+export type { VoipMetrics } from "./rtcp-xr.ts";
 export { ntpFromUnixMs, parseRtcp, writeBye, writeReceiverReport, writeSenderReport } from "./rtcp.ts";
 export type { ReportBlock, RtcpPacket, SenderInfo } from "./rtcp.ts";
 export { dtmfCode, dtmfDigit, parseTelephoneEvent, writeTelephoneEvent } from "./dtmf.ts";

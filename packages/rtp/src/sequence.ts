@@ -1,3 +1,5 @@
+import { LossBursts } from "./rtcp-xr.ts";
+
 /** How far `to` is ahead of `from` on the 16-bit circle, -32768..32767. */
 export function sequenceDelta(from: number, to: number): number {
 	return ((to - from) << 16) >> 16;
@@ -86,6 +88,9 @@ export class ReceptionStatistics {
 	#jitter = 0;
 	#reordered = 0;
 	#duplicates = 0;
+	#bursts = new LossBursts();
+	/** when something was lost last: how many had come */
+	#receivedAtLoss = 0;
 	/** sequence numbers that were there, each at its place modulo REMEMBERED; -1 = none */
 	readonly #seen = new Int32Array(REMEMBERED).fill(-1);
 	/** of streams before this one */
@@ -145,6 +150,11 @@ export class ReceptionStatistics {
 		};
 	}
 
+	/** How losses cluster (RFC 3611 §4.7.2), since the stream began; of packets of `packetMs`. */
+	bursts(packetMs: number): ReturnType<LossBursts["summary"]> {
+		return this.#bursts.summary(packetMs, this.#received - this.#receivedAtLoss);
+	}
+
 	#lost(): number {
 		if (this.#base < 0) return 0;
 		return Math.max(0, this.#cycles + this.#highest - this.#base + 1 - this.#received + this.#duplicates);
@@ -169,6 +179,8 @@ export class ReceptionStatistics {
 		this.#expectedBefore = 0;
 		this.#arrivalTicks = -1;
 		this.#jitter = 0;
+		this.#bursts = new LossBursts();
+		this.#receivedAtLoss = 0;
 	}
 
 	#advance(sequence: number): boolean {
@@ -176,6 +188,7 @@ export class ReceptionStatistics {
 		if (ahead < MAX_DROPOUT) {
 			if (sequence < this.#highest) this.#cycles += SEQUENCE_MOD;
 			if (ahead === 0) this.#duplicates += 1;
+			else if (ahead > 1) this.#noteLoss(ahead - 1);
 			this.#highest = sequence;
 			this.#seen[sequence % REMEMBERED] = sequence;
 			this.#restartAt = -1;
@@ -194,6 +207,12 @@ export class ReceptionStatistics {
 		else this.#reordered += 1;
 		this.#seen[sequence % REMEMBERED] = sequence;
 		return true;
+	}
+
+	/** One that comes late counts as lost here: whoever plays the stream did without it. */
+	#noteLoss(count: number): void {
+		this.#bursts.lost(count, this.#received - this.#receivedAtLoss);
+		this.#receivedAtLoss = this.#received;
 	}
 
 	#updateJitter(timestamp: number, arrivalMs: number): void {

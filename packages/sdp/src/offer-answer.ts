@@ -238,11 +238,13 @@ function negotiatedIce(section: MediaSection, address: string, { ice }: LocalMed
 }
 
 /** RFC 5761 §5.1.1: both must say rtcp-mux; RFC 3605: a=rtcp tells another port than the next one. An odd port out at the end has no next one. */
-function rtcpOf({ rtcpMux, rtcp, port }: MediaSection, address: string, local: LocalMedia): Negotiated["rtcp"] {
-	if (rtcpMux && local.rtcpMux === true) return { mux: true, address, port };
+function rtcpOf(section: MediaSection, address: string, local: LocalMedia): Negotiated["rtcp"] {
+	const { rtcpMux, rtcp, port } = section;
+	const asked = section.wantsVoipMetrics ? ({ voipMetrics: true } as const) : {};
+	if (rtcpMux && local.rtcpMux === true) return { mux: true, address, port, ...asked };
 	const theirs = rtcp?.address;
 	const usable = theirs !== undefined && !isNowhere(theirs) && theirs.includes(":") === address.includes(":");
-	return { mux: false, address: usable ? theirs : address, port: rtcp?.port ?? Math.min(65_535, port + 1) };
+	return { mux: false, address: usable ? theirs : address, port: rtcp?.port ?? Math.min(65_535, port + 1), ...asked };
 }
 
 function packetTime(section: MediaSection): number {

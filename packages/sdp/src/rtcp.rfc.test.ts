@@ -38,3 +38,13 @@ it("an offer of ours says it when it is wanted, and both sides must", () => {
 	expect(read("a=rtcp-mux")).toMatchObject({ negotiated: { rtcp: { mux: true, port: 5004 } } });
 	expect(read()).toMatchObject({ negotiated: { rtcp: { mux: false, port: 5005 } } });
 });
+
+it.each([
+	["a=rtcp-xr:voip-metrics", true],
+	["a=rtcp-xr:pkt-loss-rle rcvr-rtt=all:10000 voip-metrics", true],
+	["a=rtcp-xr:stat-summary=loss,dup", false],
+	["a=rtcp-xr", false],
+])("%s (RFC 3611 §5.1): VoIP metrics are asked for: %s", (line, asked) => {
+	expect(answered(offer(line)).rtcp.voipMetrics === true).toBe(asked);
+	expect(answered(offer("a=rtcp-mux", line)).rtcp.voipMetrics === true).toBe(asked);
+});

@@ -1,5 +1,5 @@
 import { parse } from "sdp-transform";
-import { attributesOf, valuesOf } from "./attributes.ts";
+import { attributesOf, inherited, valuesOf } from "./attributes.ts";
 import { type OfferedDtls, readDtls } from "./dtls.ts";
 import { type OfferedIce, readIce } from "./ice.ts";
 import type { Direction } from "./types.ts";
@@ -48,6 +48,8 @@ export interface MediaSection {
 	rtcpMux: boolean;
 	/** a=rtcp (RFC 3605); without an address that we can use it is RTP's */
 	rtcp: { port: number; address: string | undefined } | undefined;
+	/** a=rtcp-xr (RFC 3611 §5.1) of the section or of the session: VoIP metrics are to be sent there */
+	wantsVoipMetrics: boolean;
 	/** what follows a=crypto: in each such line; those of the session part count for nothing (RFC 4568 §9.2) */
 	cryptoLines: readonly string[];
 	dtls: OfferedDtls | undefined;
@@ -98,6 +100,7 @@ export function readSession(text: string): SessionResult {
 			maxPtimeMs: milliseconds(section.maxptime),
 			rtcpMux: section.rtcpMux !== undefined,
 			rtcp: rtcp(section.rtcp),
+			wantsVoipMetrics: inherited(own, attributes.session, "rtcp-xr").some((formats) => formats.split(/\s+/).includes("voip-metrics")),
 			// Not the library's: it drops what it does not know at the end of a line, a parameter that turns encryption off.
 			cryptoLines: valuesOf(own, "crypto"),
 			dtls: readDtls(own, attributes.session),

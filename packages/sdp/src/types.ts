@@ -75,7 +75,7 @@ export interface Negotiated {
 	/** where we send RTP; `onHold` tells when there is no place to send to */
 	remote: { address: string; port: number };
 	/** where we send RTCP: the port of RTP where both want that, what a=rtcp says (RFC 3605), or the port after RTP's (RFC 3550 §11) */
-	rtcp: { mux: boolean; address: string; port: number };
+	rtcp: { mux: boolean; address: string; port: number /** VoIP metrics are asked for (RFC 3611 §5.1) */; voipMetrics?: true };
 	/** ours: what we may send and receive */
 	direction: Direction;
 	/** the peer does not want to receive now: a direction without "recv", or the address 0.0.0.0 (RFC 3264 §8.4) */
