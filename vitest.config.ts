@@ -5,17 +5,33 @@ const TESTS = "{packages,functions,media-node,test}/**/*.test.ts";
 const NOT_OURS = ["**/node_modules/**", "**/dist/**", "test/architecture/fixture/**"];
 
 /**
- * Suites with real sockets, rooms and processes run one file at a time, after the others, so that their delays mean something. Wherever it
- * is, a suite that joins a room with LiveKit's own client is one of them.
+ * Suites with real sockets, rooms and processes run after the others, two files at a time: they wait most of the time, and each has a process, ports
+ * and a data directory of its own. Wherever it is, a suite that joins a room with LiveKit's own client is one of them.
  */
 const joinsRooms = (file: string): boolean => readFileSync(file, "utf8").includes("@livekit/rtc-node");
 const END_TO_END = [
-	"test/{browser,e2e,interop,faults,load}/**/*.test.ts",
+	"test/{browser,e2e,interop,faults,fleet,load}/**/*.test.ts",
 	"**/*.e2e.test.ts",
 	...globSync(TESTS, { cwd: import.meta.dirname, exclude: NOT_OURS }).filter((file) => joinsRooms(`${import.meta.dirname}/${file}`)),
 ];
 
+/** Those that keep both cores busy, or measure what a busy machine spoils (how audio sounds, how late it is), run last, one at a time. */
+const ALONE = [
+	"test/{browser,faults,fleet,load}/**/*.test.ts",
+	"test/e2e/{bridge-media,noise,noise-module,quality}.test.ts",
+	"packages/room-server/src/room-server.test.ts",
+	"test/interop/{baresip,baresip-dtls,baresip-srtp,voice-agent}.test.ts",
+];
+
 const INFRA = "test/infra/**/*.test.ts";
+
+/** Native WebRTC libraries want a process of their own. */
+const endToEnd = {
+	pool: "forks",
+	setupFiles: ["test/quiet-rtc-node.ts"],
+	testTimeout: 60_000,
+	hookTimeout: 60_000,
+} as const;
 
 export default defineConfig({
 	test: {
@@ -50,16 +66,23 @@ export default defineConfig({
 			{
 				extends: true,
 				test: {
+					...endToEnd,
 					name: "e2e",
 					include: END_TO_END,
-					exclude: NOT_OURS,
-					// Native WebRTC libraries want a process of their own.
-					pool: "forks",
-					fileParallelism: false,
-					setupFiles: ["test/quiet-rtc-node.ts"],
-					testTimeout: 60_000,
-					hookTimeout: 60_000,
+					exclude: [...NOT_OURS, ...ALONE],
+					maxWorkers: 2,
 					sequence: { groupOrder: 2 },
+				},
+			},
+			{
+				extends: true,
+				test: {
+					...endToEnd,
+					name: "alone",
+					include: ALONE,
+					exclude: NOT_OURS,
+					fileParallelism: false,
+					sequence: { groupOrder: 3 },
 				},
 			},
 		],

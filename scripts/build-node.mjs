@@ -11,7 +11,7 @@ const WORKSPACE = "media-node";
 const NEVER_READ = /\.([cm]?ts|map|md|markdown|flow|tsbuildinfo)$|^(\.github|\.vscode|docs|dist-types|tests?|__tests__|benchmarks?)$/;
 /** Native code of systems that no container has. */
 const OTHER_SYSTEMS = /-(darwin|win32)\.node$/;
-const OF_TESTS = /\.(test|bench)\.ts$/;
+const OF_TESTS = /\.(test|testkit|bench)\.ts$/;
 
 /** Writes the set into a folder, which must be empty or absent. Gives { packages, files, bytes }. */
 export function buildNode(folder) {
