@@ -26,7 +26,7 @@ export function explainEnd(record: CallRecord): EndExplanation | undefined {
 	const cause = causeOf(record);
 	if (cause === undefined) return undefined;
 	const { why, todo } = ADVICE[cause](factsOf(record));
-	return { cause, failed: !FINE.has(cause), happened: happenedTo(record), why: why.trim(), todo: todo.trim() };
+	return { cause, failed: !FINE.has(cause), happened: happenedTo(record), why: sentence(why.trim()) || sentence(describeEnd(end)), todo: sentence(todo.trim()) };
 }
 
 function happenedTo(record: CallRecord): string {
@@ -44,7 +44,7 @@ function factsOf(record: CallRecord): Facts {
 		status: end?.sipStatus,
 		decision: record.direction === "inbound" ? summarizeDecision({ ...record, steps: decision }) : "",
 		steps: decision,
-		address: request?.address ?? "",
+		address: request?.address ?? "the trunk's address",
 		transport: request?.transport ?? "AUTO",
 		trunk: trunkId === "" ? "the trunk" : `trunk ${trunkId}`,
 		room: roomName,
@@ -63,6 +63,6 @@ const seconds = (ms: number): string => (ms < 10_000 ? `${Math.round(Math.max(0,
 /** With a capital and a full stop; "" for nothing. */
 function sentence(text: string | undefined): string {
 	if (text === undefined || text === "") return "";
-	const whole = text.charAt(0).toUpperCase() + text.slice(1);
+	const whole = (text.charAt(0).toUpperCase() + text.slice(1)).replace(/ {2,}/g, " ");
 	return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }
