@@ -33,7 +33,9 @@ export function callsCommands(program: Command, contextOf: MakeContext): void {
 		.action(async ({ live, limit: most, room, trunk, direction }: ListOptions, command: Command) => {
 			const { server, output } = contextOf(command);
 			const filter = Object.entries({ limit: most, room, trunk, direction, state: live === true ? "live" : undefined });
-			const query = new URLSearchParams(filter.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as [string, string]])));
+			const query = new URLSearchParams(
+				filter.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as [string, string]])),
+			);
 			const page = await server().get<CallPage>(`/v1/calls?${query.toString()}`);
 			const rows = page.calls.map((call) => [
 				call.id,
