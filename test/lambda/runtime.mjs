@@ -4,9 +4,10 @@ import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 const say = (line) => process.stdout.write(`${JSON.stringify({ runtime: true, ...line })}\n`);
-const began = performance.now();
+const [began, cpu] = [performance.now(), process.cpuUsage()];
 const { handler } = await import(pathToFileURL(process.argv[2]).href);
-say({ ready: typeof handler, initMs: performance.now() - began });
+const { user, system } = process.cpuUsage(cpu);
+say({ ready: typeof handler, initMs: performance.now() - began, cpuMs: (user + system) / 1_000 });
 
 for await (const line of createInterface({ input: process.stdin })) {
 	const { event, remainingMs } = JSON.parse(line);
