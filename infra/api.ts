@@ -1,5 +1,4 @@
 import { apiDomain } from "./domain.ts";
-import type { RegionKeys } from "./keys.ts";
 import { lambda } from "./lambda.ts";
 import { readsObjects } from "./buckets.ts";
 import { sendsTo, type Statement } from "./permissions.ts";
@@ -8,10 +7,10 @@ import { regionsForApi } from "./region-list.ts";
 import { readsSecrets, type Secrets } from "./secrets.ts";
 import type { StageSettings } from "./settings.ts";
 import { usesCalls, usesConfig } from "./tables.ts";
-import type { Api, RegionData } from "./types.ts";
+import type { Api, RegionData, RegionKeys } from "./types.ts";
 
 /** A dial waits up to 80 s for an answer: docs/sip-api.md. That is also why it has no API Gateway, which ends requests after 30 s. */
-export const API_TIMEOUT_SECONDS = 90;
+const TIMEOUT_SECONDS = 90;
 
 export interface ApiInput {
 	/** home first */
@@ -30,7 +29,7 @@ export function api(input: ApiInput): Api {
 	const made = lambda("api", home.place, settings, {
 		description: "LiveKit's SIP API, and /v1",
 		memoryMb: 1024,
-		timeoutSeconds: API_TIMEOUT_SECONDS,
+		timeoutSeconds: TIMEOUT_SECONDS,
 		publicUrl: settings.domain === undefined,
 		environment: {
 			STAGE: $app.stage,
@@ -52,7 +51,10 @@ export function api(input: ApiInput): Api {
 			...regions.flatMap(reaches),
 		],
 	});
-	return { ...made, url: settings.domain === undefined ? made.fn.url : apiDomain(home, made, settings.domain) };
+	return {
+		...made,
+		url: settings.domain === undefined ? made.fn.url : apiDomain(home, made, { ...settings.domain, timeoutSeconds: TIMEOUT_SECONDS }),
+	};
 }
 
 /** Who gets what no other project has; the built-in one, of LiveKit's own API key. */

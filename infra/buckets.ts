@@ -1,7 +1,6 @@
-import type { RegionKey } from "./keys.ts";
 import type { Statement } from "./permissions.ts";
 import type { StageSettings } from "./settings.ts";
-import type { Place } from "./types.ts";
+import type { Place, RegionKey } from "./types.ts";
 
 /** What calls leave behind stays in their region, and goes after so many days (0 = never). */
 export function bucket(

@@ -1,12 +1,11 @@
 import { PROJECT } from "./api.ts";
-import type { RegionKeys } from "./keys.ts";
 import { lambda } from "./lambda.ts";
 import { receivesFrom, sendsTo } from "./permissions.ts";
 import { commandQueuePrefix, commandQueues, deadLetterQueue } from "./queues.ts";
 import { readsSecrets, type Secrets } from "./secrets.ts";
 import type { StageSettings } from "./settings.ts";
 import { usesCalls, usesConfig } from "./tables.ts";
-import type { Consumers, Lambda, MediaNodes, RegionData } from "./types.ts";
+import type { Consumers, Lambda, MediaNodes, RegionData, RegionKeys } from "./types.ts";
 
 /** One delivery may take a minute: docs/calls.md. */
 const EVENTS_TIMEOUT_SECONDS = 180;

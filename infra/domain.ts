@@ -1,11 +1,14 @@
-import { API_TIMEOUT_SECONDS } from "./api.ts";
 import type { Lambda, RegionData } from "./types.ts";
 
 /**
  * The API under a name of one's own, by a load balancer: CloudFront ends a request after 60 s unless AWS raises its limit, API Gateway after 30 s, and a dial
  * waits for 80. The only way in then: the function has no URL.
  */
-export function apiDomain(home: RegionData, { fn }: Lambda, domain: { name: string; zone: string }): $util.Output<string> {
+export function apiDomain(
+	home: RegionData,
+	{ fn }: Lambda,
+	{ timeoutSeconds, ...domain }: { name: string; zone: string; timeoutSeconds: number },
+): $util.Output<string> {
 	const { place, network } = home;
 	const { opts } = place;
 	const { vpcId } = network;
@@ -27,7 +30,7 @@ export function apiDomain(home: RegionData, { fn }: Lambda, domain: { name: stri
 			internal: false,
 			securityGroups: [group.id],
 			subnets: network.publicSubnets.map(({ id }) => id),
-			idleTimeout: API_TIMEOUT_SECONDS + 10,
+			idleTimeout: timeoutSeconds + 10,
 			dropInvalidHeaderFields: true,
 			enableDeletionProtection: $app.protect,
 		},

@@ -1,18 +1,5 @@
 import { policyOf } from "./permissions.ts";
-import type { Place } from "./types.ts";
-
-/** A KMS key of a region. */
-export interface RegionKey {
-	arn: $util.Output<string>;
-}
-
-/** The two keys of a stage, in one of its regions. Ciphertext of one region is readable in all others: they are multi-Region keys. */
-export interface RegionKeys {
-	/** of the config table (trunks have SIP passwords), the secrets and the recordings; used by AWS services on behalf of callers */
-	data: RegionKey;
-	/** of the secrets of projects, which the API and the nodes seal and open themselves */
-	projects: RegionKey;
-}
+import type { Place, RegionKey, RegionKeys } from "./types.ts";
 
 const NAMES = { data: "DataKey", projects: "ProjectsKey" } as const;
 const DESCRIPTIONS = { data: "config table, secrets, recordings", projects: "secrets of projects" } as const;

@@ -1,7 +1,7 @@
 import { api } from "./api.ts";
 import { bucket } from "./buckets.ts";
 import { consumers } from "./consumers.ts";
-import { keys, type RegionKeys } from "./keys.ts";
+import { keys } from "./keys.ts";
 import { loadBalancer } from "./load-balancer.ts";
 import { mediaNodes } from "./media-nodes.ts";
 import { monitoring } from "./monitoring/resources.ts";
@@ -12,7 +12,7 @@ import { regionsForNodes } from "./region-list.ts";
 import { secrets } from "./secrets.ts";
 import { stageSettings } from "./stage.ts";
 import { callsTable, configTable } from "./tables.ts";
-import type { Place, RegionData, RegionStack } from "./types.ts";
+import type { Place, RegionData, RegionKeys, RegionStack } from "./types.ts";
 
 /** The whole stage: what is there once, and then every region by itself. The outputs are what `npm run deploy` says at its end. */
 export function deploy() {

@@ -1,6 +1,5 @@
 import { PROJECT } from "./api.ts";
 import { writesObjects } from "./buckets.ts";
-import type { RegionKeys } from "./keys.ts";
 import { PORTS, RTP_PORTS } from "./network.ts";
 import { policyOf, receivesFrom, sendsTo, type Statement, usesKeyThrough } from "./permissions.ts";
 import { commandQueuePrefix, commandQueues } from "./queues.ts";
@@ -8,7 +7,7 @@ import type { SecretName } from "./secret-names.ts";
 import { parametersIn, type Secrets } from "./secrets.ts";
 import type { StageSettings } from "./settings.ts";
 import { usesCalls, usesConfig } from "./tables.ts";
-import type { LogGroup, MediaNodes, Place, RegionData } from "./types.ts";
+import type { LogGroup, MediaNodes, Place, RegionData, RegionKeys } from "./types.ts";
 
 /** Fargate's longest, from SIGTERM to SIGKILL. */
 const STOP_SECONDS = 120;

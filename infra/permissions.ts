@@ -1,4 +1,4 @@
-import type { RegionKey } from "./keys.ts";
+import type { RegionKey } from "./types.ts";
 
 /** What a role may do with what, and on which conditions. */
 export interface Statement {

@@ -1,8 +1,7 @@
-import type { RegionKey } from "./keys.ts";
 import { type Statement, usesKeyThrough } from "./permissions.ts";
 import { type SecretName, SECRETS } from "./secret-names.ts";
 import type { StageSettings } from "./settings.ts";
-import type { Place } from "./types.ts";
+import type { Place, RegionKey } from "./types.ts";
 
 /**
  * What `npm run deploy` asks for or makes up, kept by SST: encrypted in its bucket and in the state. Programs get none of it in clear: every region has

@@ -15,7 +15,7 @@ const MOST_NETWORKS = 25;
 const CALLS_PER_VCPU = 100;
 
 /** A setting that cannot be used; the message is what whoever deploys sees. */
-export class SettingsError extends Error {
+class SettingsError extends Error {
 	override readonly name = "SettingsError";
 }
 
@@ -116,29 +116,36 @@ export function settingsOf(stage: string, content: unknown, path: string): Stage
 
 function checked(given: Given, production: boolean): StageSettings {
 	const [home = DEFAULT_REGION, ...others] = given.regions ?? [];
-	const regions: [string, ...string[]] = [home, ...others];
-	if (given.domain !== undefined && (given.zones ?? (production ? 2 : 1)) < 2)
-		throw new SettingsError("domain: the load balancer of the API needs zones to be 2 or more");
-	if (given.domain !== undefined && given.domain.name !== given.domain.zone && !given.domain.name.endsWith(`.${given.domain.zone}`))
-		throw new SettingsError(`domain: ${given.domain.name} is not in the zone ${given.domain.zone}`);
-	if (new Set(regions).size < regions.length) throw new SettingsError("a region is named twice");
-	const min = given.nodes.min ?? (production ? 2 : 1);
-	if (given.nodes.max < min) throw new SettingsError("nodes.max is less than nodes.min");
 	const { sip, nodes } = given;
-	for (const name of [...Object.keys(sip.tlsSecrets ?? {}), ...Object.keys(given.livekitUrls), ...Object.keys(given.countries)])
-		if (!regions.includes(name)) throw new SettingsError(`${name} has a setting but is no region of the stage`);
-	return {
+	const settings: StageSettings = {
 		...given,
 		production,
-		regions,
+		regions: [home, ...others],
 		zones: given.zones ?? (production ? 2 : 1),
-		nodes: { ...nodes, min, calls: nodes.calls ?? Math.floor(nodes.vcpu * CALLS_PER_VCPU) },
+		nodes: { ...nodes, min: nodes.min ?? (production ? 2 : 1), calls: nodes.calls ?? Math.floor(nodes.vcpu * CALLS_PER_VCPU) },
 		sip: {
 			networks: networksOf(sip),
 			fixedOutboundAddresses: sip.fixedOutboundAddresses,
 			...(sip.tlsSecrets === undefined ? {} : { tlsSecrets: sip.tlsSecrets }),
 		},
 	};
+	const wrong = faultOf(settings);
+	if (wrong !== undefined) throw new SettingsError(wrong);
+	return settings;
+}
+
+/** What each setting by itself does not say. */
+function faultOf({ regions, nodes, domain, zones, sip, livekitUrls, countries }: StageSettings): string | undefined {
+	if (new Set(regions).size < regions.length) return "a region is named twice";
+	if (nodes.max < nodes.min) return "nodes.max is less than nodes.min";
+	const named = [sip.tlsSecrets ?? {}, livekitUrls, countries].flatMap((setting) => Object.keys(setting));
+	const stranger = named.find((name) => !regions.includes(name));
+	if (stranger !== undefined) return `${stranger} has a setting but is no region of the stage`;
+	if (domain === undefined) return undefined;
+	if (zones < 2) return "domain: the load balancer of the API needs zones to be 2 or more";
+	return domain.name === domain.zone || domain.name.endsWith(`.${domain.zone}`)
+		? undefined
+		: `domain: ${domain.name} is not in the zone ${domain.zone}`;
 }
 
 function networksOf({ providers, networks, fixedOutboundAddresses }: Given["sip"]): string[] {

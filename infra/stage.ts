@@ -1,6 +1,6 @@
 import { readSettings, type StageSettings } from "./settings.ts";
 
-export const APP = "trunkline";
+const APP = "trunkline";
 /** What SST 4.17.1 is built for: another one would be another set of defaults. */
 const AWS_PROVIDER = "7.20.0";
 

@@ -1,8 +1,7 @@
 import { CALLS_TABLE, CALLS_TTL_ATTRIBUTE, CONFIG_TABLE } from "@trunkline/store/keys";
-import type { RegionKey } from "./keys.ts";
 import { readsTable, type Statement, usesKeyThrough, writesTable } from "./permissions.ts";
 import type { StageSettings } from "./settings.ts";
-import type { Place } from "./types.ts";
+import type { Place, RegionKey } from "./types.ts";
 
 /** The store's own definition of a table, as DynamoDB takes it: the one truth about keys and indexes. */
 type Definition = typeof CALLS_TABLE;
@@ -52,7 +51,7 @@ export function callsTable({ suffix, opts }: Place, settings: StageSettings): ss
 }
 
 /** The config table or its copy in the region. */
-export function configTableArn(table: sst.aws.Dynamo, place: Place): $util.Output<string> {
+function configTableArn(table: sst.aws.Dynamo, place: Place): $util.Output<string> {
 	if (place.home) return table.arn;
 	return table.arn.apply((arn) => arn.split(":").with(3, place.region).join(":"));
 }

@@ -15,6 +15,19 @@ export interface Place {
 	opts: { provider: aws.Provider };
 }
 
+/** A KMS key of a region. */
+export interface RegionKey {
+	arn: $util.Output<string>;
+}
+
+/** The two keys of a stage, in one of its regions. Ciphertext of one region is readable in all others: they are multi-Region keys. */
+export interface RegionKeys {
+	/** of the config table (trunks have SIP passwords), the secrets and the recordings; used by AWS services on behalf of callers */
+	data: RegionKey;
+	/** of the secrets of projects, which the API and the nodes seal and open themselves */
+	projects: RegionKey;
+}
+
 export interface Network {
 	vpcId: $util.Output<string>;
 	/** in two zones, with a way to the internet */

@@ -99,11 +99,6 @@ function nodeAlarms(stage: string, { region, callsPerNode }: RegionNames): Alarm
 			metrics: { late: own(at, "ClockLateness", "Maximum") },
 			...{ comparison: "above", threshold: 60, periodSeconds: minutes(1), datapoints: 4, of: 5, missing: "notBreaching" },
 		},
-		{
-			...{ name: "node-died", region, summary: "A media node went without a word; its calls were ended for it." },
-			metrics: { dead: own(at, "DeadNodesBuried", "Sum") },
-			...{ comparison: "above", threshold: 0, periodSeconds: minutes(5), datapoints: 1, of: 1, missing: "notBreaching" },
-		},
 	];
 }
 

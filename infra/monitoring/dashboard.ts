@@ -225,11 +225,8 @@ function nodeGraphs(
 			],
 		},
 		{
-			title: "Late frames, dead nodes",
-			lines: [
-				{ ...own(at, "LateFrames", "Sum"), label: "frames 20 ms late" },
-				{ ...own(at, "DeadNodesBuried", "Sum"), label: "dead nodes", axis: "right" },
-			],
+			title: "Late frames",
+			lines: [{ ...own(at, "LateFrames", "Sum"), label: "frames 20 ms late" }],
 		},
 	];
 }

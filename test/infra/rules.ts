@@ -14,7 +14,7 @@ export const RULES: Record<string, (graph: Graph) => string[]> = {
 };
 
 /** us-east-1 → UsEast1 */
-export const suffixOf = (region: string): string =>
+const suffixOf = (region: string): string =>
 	region
 		.split("-")
 		.map((part) => part.charAt(0).toUpperCase() + part.slice(1))
@@ -123,7 +123,7 @@ function nothingPublic(graph: Graph): string[] {
 }
 
 /** `udp 5060-5060` of each rule that lets everybody in. */
-export function openPorts(inputs: Record<string, unknown>): string[] {
+function openPorts(inputs: Record<string, unknown>): string[] {
 	return ((inputs["ingress"] ?? []) as Rule[])
 		.filter(({ cidrBlocks = [] }) => cidrBlocks.includes("0.0.0.0/0"))
 		.map(({ protocol, fromPort, toPort }) => `${protocol} ${fromPort}-${toPort}`);
@@ -136,13 +136,13 @@ function isBlocked(graph: Graph, { name }: Resource): boolean {
 	return ["blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"].every((key) => block?.inputs[key] === true);
 }
 
-export interface Statement {
+interface Statement {
 	actions: string[];
 	resources: string[];
 }
 
 /** Of a role; the pieces that SST gives by itself are not there, as every role has our own policy alone. */
-export function statementsOf({ inputs }: Resource): Statement[] {
+function statementsOf({ inputs }: Resource): Statement[] {
 	const policies = (inputs["inlinePolicies"] ?? []) as { policy: string }[];
 	return policies.flatMap(({ policy }) => (JSON.parse(policy) as { Statement: Statement[] }).Statement);
 }
