@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type OutgoingCall, Phone } from "@trunkline/phone";
-import { cpuMs } from "./processes.ts";
+import { cpuMs, threadsCpuMs } from "./processes.ts";
 import type { System } from "./systems.ts";
 
 /** Two calls each: 50 set-ups a second. */
@@ -12,6 +12,8 @@ const STAY_MS = 300;
 const AFTER_MS = 500;
 /** Callers of one room come so far apart. */
 const CROWD_EVERY_MS = 70;
+/** as the engine names its threads */
+const MEDIA_THREADS = "media-";
 
 export interface JoinsResult {
 	setUps: number;
@@ -23,6 +25,8 @@ export interface JoinsResult {
 	answered: number[];
 	/** of the system under test: CPU during the set-ups, without what idling and the running calls cost, ms; undefined where there is no /proc */
 	cpuMsPerSetUp: number | undefined;
+	/** the part of the media threads: rooms and audio; undefined also where rooms are joined in the main thread */
+	mediaMsPerSetUp: number | undefined;
 	/** the same of the room server, where it is a process of its own and ours */
 	roomsMsPerSetUp: number | undefined;
 	/** the longest time between two packets that a running call's telephone received, ms */
@@ -54,6 +58,7 @@ export async function measureJoins(system: System, numbers: readonly string[], c
 		return {
 			...{ setUps: count, running, failed, answered },
 			cpuMsPerSetUp: perSetUp(before.system, during.system, during.ms, count),
+			mediaMsPerSetUp: perSetUp(before.media, during.media, during.ms, count),
 			roomsMsPerSetUp: perSetUp(before.rooms, during.rooms, during.ms, count),
 			worstGapMs: running === 0 ? undefined : gaps.worst(),
 		};
@@ -80,6 +85,7 @@ export async function measureCrowd(system: System, number: string, count: number
 		return {
 			...{ setUps: count, running: 0, failed, answered, worstGapMs: undefined },
 			cpuMsPerSetUp: perSetUp(before.system, during.system, during.ms, count),
+			mediaMsPerSetUp: perSetUp(before.media, during.media, during.ms, count),
 			roomsMsPerSetUp: perSetUp(before.rooms, during.rooms, during.ms, count),
 		};
 	} finally {
@@ -136,20 +142,24 @@ interface Cost {
 	ms: number;
 	/** CPU ms */
 	system: number | undefined;
+	media: number | undefined;
 	rooms: number | undefined;
 }
 
 /** What processes spend while `work` goes on, or in each `per` ms of it. */
 async function costOf(system: System, per: number | undefined, work: () => Promise<unknown>): Promise<Cost> {
 	const rooms = system.rooms.program;
-	const read = () => ({ at: performance.now(), system: cpuMs(system.program.pid), rooms: rooms && cpuMs(rooms.pid) });
+	const { pid } = system.program;
+	const read = () => ({
+		...{ at: performance.now(), system: cpuMs(pid), media: threadsCpuMs(pid, MEDIA_THREADS), rooms: rooms && cpuMs(rooms.pid) },
+	});
 	const from = read();
 	await work();
 	const until = read();
 	const ms = until.at - from.at;
 	const spent = (a: number | undefined, b: number | undefined): number | undefined =>
 		a === undefined || b === undefined ? undefined : ((b - a) * (per ?? ms)) / ms;
-	return { ms, system: spent(from.system, until.system), rooms: spent(from.rooms, until.rooms) };
+	return { ms, system: spent(from.system, until.system), media: spent(from.media, until.media), rooms: spent(from.rooms, until.rooms) };
 }
 
 /** `before` of each second. */

@@ -122,6 +122,18 @@ export function cpuMs(pid: number): number | undefined {
 	return fields === undefined ? undefined : ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
 }
 
+/** CPU time of those of a process' threads whose name begins so, ms. Threads that have ended are not in it. */
+export function threadsCpuMs(pid: number, name: string): number | undefined {
+	let total: number | undefined;
+	for (const thread of threadsOf(pid)) {
+		if (read(`/proc/${pid}/task/${thread}/comm`)?.startsWith(name) !== true) continue;
+		const stat = read(`/proc/${pid}/task/${thread}/stat`);
+		const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+		if (fields !== undefined) total = (total ?? 0) + ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
+	}
+	return total;
+}
+
 /** Memory of a process that is in RAM, MB; undefined where there is no /proc. */
 export function residentMb(pid: number): number | undefined {
 	const kb = /^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`) ?? "")?.[1];
@@ -174,6 +186,14 @@ export function freePort(protocol: "TCP" | "UDP"): Promise<number> {
 			server.close(() => resolve(address !== null && typeof address === "object" ? address.port : 0));
 		});
 	});
+}
+
+function threadsOf(pid: number): string[] {
+	try {
+		return readdirSync(`/proc/${pid}/task`);
+	} catch {
+		return [];
+	}
 }
 
 function read(path: string): string | undefined {

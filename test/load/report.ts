@@ -101,11 +101,20 @@ function sentences({ name, idlePercent, pairs, joins, outbound, opusCalls, opus 
 	return lines;
 }
 
-function joinsSentence({ setUps, running, failed, answered, cpuMsPerSetUp, roomsMsPerSetUp, worstGapMs }: JoinsResult): string {
+function joinsSentence({
+	setUps,
+	running,
+	failed,
+	answered,
+	cpuMsPerSetUp,
+	mediaMsPerSetUp,
+	roomsMsPerSetUp,
+	worstGapMs,
+}: JoinsResult): string {
 	const gap = worstGapMs === undefined ? "" : `; longest gap in the audio of the ${running} running calls ${fixed(worstGapMs, 0)} ms`;
 	return (
 		`${setUps} set-ups${running === 0 ? "" : ` beside ${running} calls`}: ${failed} not answered, INVITE → 200 p50 / p95 / max ${three(answered)} ms, ` +
-		`${fixed(cpuMsPerSetUp, 1)} ms of CPU each (room server ${fixed(roomsMsPerSetUp, 1)} ms)${gap}.`
+		`${fixed(cpuMsPerSetUp, 1)} ms of CPU each (${fixed(mediaMsPerSetUp, 1)} of it media threads; room server ${fixed(roomsMsPerSetUp, 1)} ms)${gap}.`
 	);
 }
 

@@ -9,7 +9,6 @@ import type { MediaSection } from "./sdp-sections.ts";
 import type { SignalRequestMessage } from "./signalling.ts";
 
 export const RELIABLE_CHANNEL = "_reliable";
-export const LOSSY_CHANNEL = "_lossy";
 
 /** What a media connection asks of the session that owns it. */
 export interface MediaHost {
@@ -37,7 +36,7 @@ export interface MediaConnection {
 	onOffer(description: SessionDescription): void;
 	onTrickle(trickle: TrickleRequest): void;
 	onMediaSections(requirement: MediaSectionsRequirement): void;
-	sendData(label: typeof RELIABLE_CHANNEL | typeof LOSSY_CHANNEL, bytes: Uint8Array): void;
+	sendData(label: typeof RELIABLE_CHANNEL, bytes: Uint8Array): void;
 	close(): Promise<void>;
 }
 
@@ -57,8 +56,8 @@ export function audioTrackRequest(cid: string, name: string): AddTrackRequest {
 }
 
 export function openChannels(peer: RoomPeer): void {
+	// the server's own `_lossy` is taken, but a telephone has nothing to send there
 	peer.openChannel(RELIABLE_CHANNEL, { ordered: true });
-	peer.openChannel(LOSSY_CHANNEL, { ordered: false, maxRetransmits: 0 });
 }
 
 export function description(type: "offer" | "answer", sdp: string, id: number): SessionDescription {

@@ -110,8 +110,9 @@ export class RoomPeer {
 	async answer(offer: string): Promise<string> {
 		const transport = await this.#opened(false);
 		const remote = this.#read(offer);
-		// RFC 5763 §5 wants the answerer active; passive is the one that loses no time: the server's ClientHello comes with its way to us
-		if (remote !== undefined) transport.start(remote, remote.setup === "passive" ? "client" : "server");
+		// RFC 5763 §5 wants the answerer active. Passive loses no time where the server checks first, as its ClientHello comes with its way to us; a lite
+		// server waits for us anyway.
+		if (remote !== undefined) transport.start(remote, remote.setup === "passive" || remote.isLite ? "client" : "server");
 		this.#takeEarly(transport);
 		const setup = transport.dtlsRole === "client" ? "active" : "passive";
 		return this.#describe(transport, setup, this.#answerSections(offer));

@@ -28,8 +28,8 @@ export interface DtlsCrypto {
 	keyExchange(group: Group): KeyExchange;
 	/** SHA-256 */
 	hash(data: Buffer): Buffer;
-	/** HMAC-SHA256 */
-	hmac(key: Buffer, data: Buffer): Buffer;
+	/** HMAC-SHA256 under one key */
+	hmac(key: Buffer): (data: Buffer) => Buffer;
 	aead(key: Buffer): Aead;
 	/** SignatureAndHashAlgorithms (RFC 5246 §7.4.1.4.1) that the certificate's key can make */
 	schemesOf(certificate: DtlsCertificate): readonly number[];

@@ -24,11 +24,12 @@ export interface Randoms {
 /** P_SHA256 (RFC 5246 §5). */
 export function prf(crypto: DtlsCrypto, secret: Buffer, label: string, seed: Buffer, length: number): Buffer {
 	const labelled = Buffer.concat([Buffer.from(label, "latin1"), seed]);
+	const hmac = crypto.hmac(secret);
 	const blocks: Buffer[] = [];
 	let a: Buffer = labelled;
 	for (let made = 0; made < length; made += 32) {
-		a = crypto.hmac(secret, a);
-		blocks.push(crypto.hmac(secret, Buffer.concat([a, labelled])));
+		a = hmac(a);
+		blocks.push(hmac(Buffer.concat([a, labelled])));
 	}
 	return Buffer.concat(blocks).subarray(0, length);
 }

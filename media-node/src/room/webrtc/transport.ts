@@ -1,5 +1,5 @@
 /** One WebRTC transport without SDP: ICE over one UDP socket, DTLS, SRTP. The 20 ms path is at the bottom of it. */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { DtlsAssociation, type DtlsCertificate, type DtlsSrtpKeys } from "@trunkline/dtls";
 import { IceAgent, isStun } from "@trunkline/ice";
 import { emptyRtpPacket, isRtcp, parseRtp, type RtpPacket } from "@trunkline/rtp";
@@ -22,8 +22,14 @@ export interface TransportEvents {
 
 /** The one candidate that there is: a host candidate. A relay or TCP would be another one, with its own way to send. */
 const HOST = 0;
+const SHA1_BLOCK_BYTES = 64;
 /** As many tracks as the largest room has that a telephone can be in. */
 const MAX_SOURCES = 512;
+
+/** SRTP's has keys of a block at most; a password may be longer (RFC 8839 §5.4), and is hashed first then (RFC 2104 §2). */
+function hmacSha1(key: Uint8Array): (message: Uint8Array, tail: Uint8Array) => Uint8Array {
+	return nodeCrypto.hmacSha1(key.length > SHA1_BLOCK_BYTES ? createHash("sha1").update(key).digest() : key);
+}
 
 export class PeerTransport {
 	readonly #certificate: DtlsCertificate;
@@ -51,7 +57,7 @@ export class PeerTransport {
 		this.#events = events;
 		this.#ice = new IceAgent({
 			...{ ufrag: this.#ufrag, password: this.#password, controlling, tieBreaker: randomBytes(8) },
-			...{ random: (length) => randomBytes(length), hmacSha1: nodeCrypto.hmacSha1 },
+			...{ random: (length) => randomBytes(length), hmacSha1 },
 		});
 	}
 
