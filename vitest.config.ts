@@ -25,6 +25,9 @@ const ALONE = [
 
 const INFRA = "test/infra/**/*.test.ts";
 
+/** The graphs of infra keep a core busy while end-to-end suites wait. */
+const BESIDE_EACH_OTHER = { maxWorkers: 2, sequence: { groupOrder: 1 } };
+
 /** Native WebRTC libraries want a process of their own. */
 const endToEnd = {
 	pool: "forks",
@@ -57,10 +60,9 @@ export default defineConfig({
 					include: [INFRA],
 					// Brings SST's sources, once; each graph is a process of its own.
 					globalSetup: "test/infra/setup.ts",
-					fileParallelism: false,
 					testTimeout: 120_000,
 					hookTimeout: 120_000,
-					sequence: { groupOrder: 1 },
+					...BESIDE_EACH_OTHER,
 				},
 			},
 			{
@@ -70,8 +72,7 @@ export default defineConfig({
 					name: "e2e",
 					include: END_TO_END,
 					exclude: [...NOT_OURS, ...ALONE],
-					maxWorkers: 2,
-					sequence: { groupOrder: 2 },
+					...BESIDE_EACH_OTHER,
 				},
 			},
 			{
@@ -82,7 +83,7 @@ export default defineConfig({
 					include: ALONE,
 					exclude: NOT_OURS,
 					fileParallelism: false,
-					sequence: { groupOrder: 3 },
+					sequence: { groupOrder: 2 },
 				},
 			},
 		],
