@@ -16,6 +16,7 @@ export * from "./explain/explain.ts";
 export * from "./explain/inbound.ts";
 export * from "./explain/summary.ts";
 export { explainEnd } from "./explain-end/explain-end.ts";
+export * from "./fleet/limits.ts";
 export { checkHeaders } from "./headers.ts";
 export { DEFAULT_RINGING_TIMEOUT_MS, MAX_CALL_DURATION_MS } from "./limits.ts";
 export type { ListUpdate } from "./list-update.ts";

@@ -371,3 +371,61 @@ export interface RegistrationStore {
 	/** Gives the lease up; nothing happens when another node has it. */
 	releaseRegistration(projectId: string, trunkId: string, nodeId: string): Promise<void>;
 }
+
+/** A media node, as it says of itself every few seconds. Times in ms since the epoch. */
+export interface NodeRecord {
+	nodeId: string;
+	region: string;
+	/** of its code and settings: nodes of one deployment have the same */
+	build: string;
+	/** since when the region has nodes of this build: a greater one is newer */
+	deployedAt: number;
+	/** draining: its calls go on, it takes no more */
+	state: "ready" | "draining";
+	/** what its Contact and SDP say */
+	advertised: { address: string; sipPort: number };
+	/** where peers send SIP that they pass on, UDP; unset: it takes none */
+	relay?: { address: string; port: number };
+	commandQueueUrl?: string;
+	/** the ECS task that it is, by its ARN */
+	task?: string;
+	calls: number;
+	maxCalls: number;
+	/** how late its clock is */
+	lateMs: number;
+	/** of all its cores, 0..1 */
+	cpuShare: number;
+	heartbeatAt: number;
+	/** seconds since the epoch: DynamoDB TTL */
+	expiresAtSeconds: number;
+}
+
+/**
+ * The nodes of one region. A node that has said nothing for `NODE_DEAD_AFTER_MS` is dead: exactly one peer, or the sweeper, claims it and buries it, and from
+ * the claim on it is told so should it come back.
+ */
+export interface NodeRegistry {
+	/** Writes the node's record. False, and nothing is written: it was taken for dead and claimed; its calls are not its own any more. */
+	beat(node: NodeRecord): Promise<boolean>;
+	/** Those that have said something lately. */
+	liveNodes(region: string, now: number): Promise<NodeRecord[]>;
+	/** Also a dead one, as long as it is known. */
+	getNode(nodeId: string): Promise<NodeRecord | undefined>;
+	/** For a node that stops and has no calls any more. One that was claimed stays known as dead. */
+	removeNode(nodeId: string): Promise<void>;
+	/** Dead ones that nobody has buried, or began to bury just now. */
+	deadNodes(region: string, now: number): Promise<NodeRecord[]>;
+	/**
+	 * Takes a dead node to bury it, for `NODE_BURIAL_MS`: true for exactly one of those who ask. `certain`: it is known to be dead although its last word is
+	 * not old.
+	 */
+	claimDead(nodeId: string, by: string, now: number, certain?: boolean): Promise<boolean>;
+	/** Nothing of it is left. Nothing happens when somebody else has it by now. */
+	buried(nodeId: string, by: string, now: number): Promise<void>;
+}
+
+/** Calls that have not ended, by the node that runs them. */
+export interface OwnedCalls {
+	/** At most `limit`; undefined = of calls that no node has taken yet. A call that was written a moment ago may be missing. */
+	liveCallsOf(nodeId: string | undefined, limit: number): Promise<CallRecord[]>;
+}

@@ -92,7 +92,7 @@ async function start(config: LocalConfig, log: Logger, metrics: Metrics, closing
 		sqsClient.destroy();
 	});
 	// The number changes with the indexes of a table: those of a table that is there already cannot be changed here.
-	const tables = { config: "trunkline-config", calls: "trunkline-calls-2" };
+	const tables = { config: "trunkline-config", calls: "trunkline-calls-3" };
 	await createTables(dynamoClient, tables);
 	const queues = await ensureQueues(sqsClient, { name: "trunkline-dial" });
 	const configStore = new DynamoConfigStore({ client: dynamoClient, table: tables.config });

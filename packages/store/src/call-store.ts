@@ -17,7 +17,9 @@ import {
 	type FoundCalls,
 	isInRoom,
 	isLive,
+	isOwnedBy,
 	isWanted,
+	type OwnedCalls,
 } from "@trunkline/domain";
 import { reachable } from "./errors.ts";
 import { type Attributes, fromItem, getItems, type Item, keyItem, toItem } from "./items.ts";
@@ -40,6 +42,7 @@ interface CallItem extends Omit<CallRecord, "request">, keys.Key {
 	onTrunk?: string;
 	inRoom?: string;
 	liveRoom?: string;
+	liveOwner?: string;
 	outbox: string;
 	outboxDue: string;
 	/** of the last write: tells a write that was repeated after its answer was lost from somebody else's */
@@ -57,7 +60,7 @@ interface Change {
 }
 
 /** Call records of one region in DynamoDB; keys.ts says where each is. Throws DomainError only. */
-export class DynamoCallStore implements CallStore {
+export class DynamoCallStore implements CallStore, OwnedCalls {
 	readonly #client: DynamoDBClient;
 	readonly #table: string;
 	readonly #now: () => number;
@@ -138,6 +141,21 @@ export class DynamoCallStore implements CallStore {
 		return found.filter((call) => call.roomName === roomName && isInRoom(call));
 	}
 
+	async liveCallsOf(nodeId: string | undefined, limit: number): Promise<CallRecord[]> {
+		const query = new QueryCommand({
+			TableName: this.#table,
+			IndexName: keys.CALLS_LIVE_OF_OWNER,
+			KeyConditionExpression: "liveOwner = :owner",
+			ExpressionAttributeValues: toItem({ ":owner": keys.ownerOf(nodeId) }),
+			Limit: limit,
+		});
+		return reachable(this.#table, async () => {
+			const { Items = [] } = await this.#client.send(query);
+			// The index lags behind the item.
+			return (await this.#records(Items)).filter((call) => isOwnedBy(call, nodeId));
+		});
+	}
+
 	async findCalls(projectId: string, search: CallSearch): Promise<FoundCalls> {
 		const query = listQuery(projectId, search);
 		if (query === undefined) return { calls: [] };
@@ -175,7 +193,9 @@ export class DynamoCallStore implements CallStore {
 		const set: Record<string, unknown> = { ...patch, state: to, writeId, ...outbox };
 		const remove: string[] = [];
 		// Nobody dials a call that is over: its password need not stay.
-		if (!isLive(to)) remove.push("authPassword", "liveOf", "liveRoom");
+		if (!isLive(to)) remove.push("authPassword", "liveOf", "liveRoom", "liveOwner");
+		else if (to === "queued") set["liveOwner"] = keys.ownerOf(undefined);
+		else if (patch.owner !== undefined) set["liveOwner"] = keys.ownerOf(patch.owner);
 		if (patch.trunkId) set["onTrunk"] = keys.indexed(patch.trunkId);
 		else if (patch.trunkId === "") remove.push("onTrunk");
 		if (patch.roomName) {
@@ -311,7 +331,7 @@ function callItem(call: CallRecord, now: number): CallItem {
 		...keys.callKey(call.callId),
 		callsOf: keys.callsOf(call.projectId),
 		byTime: keys.byTime(call),
-		...(isLive(call.state) ? { liveOf: keys.callsOf(call.projectId) } : {}),
+		...(isLive(call.state) ? { liveOf: keys.callsOf(call.projectId), liveOwner: keys.ownerOf(call.owner) } : {}),
 		...(trunk === undefined ? {} : { onTrunk: trunk }),
 		...(room === undefined ? {} : { inRoom: room }),
 		...(room !== undefined && isLive(call.state) ? { liveRoom: room } : {}),
@@ -329,7 +349,7 @@ function callItem(call: CallRecord, now: number): CallItem {
 }
 
 const BESIDE_THE_RECORD = new Set([
-	..."pk sk callsOf byTime liveOf onTrunk inRoom liveRoom writeId authPassword request".split(" "),
+	..."pk sk callsOf byTime liveOf onTrunk inRoom liveRoom liveOwner writeId authPassword request".split(" "),
 	..."outbox outboxDue eventsClaim eventsClaimedUntil settledClaim deliveries".split(" "),
 ]);
 

@@ -2,6 +2,7 @@ import { startEmbeddedDynamo } from "@trunkline/emulators";
 import { callStoreContract } from "@trunkline/testkit/contract/call-store";
 import { configStoreContract } from "@trunkline/testkit/contract/config-store";
 import { eventOutboxContract } from "@trunkline/testkit/contract/event-outbox";
+import { nodeRegistryContract } from "@trunkline/testkit/contract/node-registry";
 import { registrationStoreContract } from "@trunkline/testkit/contract/registration-store";
 import { ministackMissing, startMinistack } from "@trunkline/testkit/ministack";
 import { describe } from "vitest";
@@ -9,6 +10,7 @@ import { DynamoCallStore } from "./call-store.ts";
 import { createDynamoClient } from "./client.ts";
 import { DynamoConfigStore } from "./config-store.ts";
 import { DynamoEventOutbox } from "./event-outbox.ts";
+import { DynamoNodeRegistry } from "./node-registry.ts";
 import { DynamoRegistrationStore } from "./registration-store.ts";
 import { createTables } from "./tables.ts";
 
@@ -34,6 +36,10 @@ function storeContracts(name: string, start: () => Promise<{ endpoint: string; c
 	registrationStoreContract(name, async () => {
 		const { client, close } = await tables();
 		return { store: new DynamoRegistrationStore({ client, table: names.calls }), close };
+	});
+	nodeRegistryContract(name, async () => {
+		const { client, close } = await tables();
+		return { registry: new DynamoNodeRegistry({ client, table: names.calls }), close };
 	});
 	callStoreContract(name, async (now) => {
 		const { client, close } = await tables();

@@ -4,6 +4,7 @@ export * from "./config-store.ts";
 export * from "./event-outbox.ts";
 export { callIdOfKey, CALLS_TABLE, CALLS_TTL_ATTRIBUTE, CONFIG_TABLE } from "./keys.ts";
 export * from "./call-limit-store.ts";
+export * from "./node-registry.ts";
 export * from "./number-owner-store.ts";
 export * from "./project-store.ts";
 export * from "./recording-store.ts";

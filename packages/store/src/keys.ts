@@ -44,15 +44,17 @@ import type { CreateTableCommandInput } from "@aws-sdk/client-dynamodb";
  * | … of a trunk                        | Query byTrunk, descending + BatchGet     | onTrunk = <trunk>, byTime (from, to)       |
  * | … in a room                         | Query byRoom, descending + BatchGet      | inRoom = <room>, byTime (from, to)         |
  * | calls in a room that have not ended | Query liveInRoom, descending + BatchGet  | liveRoom = <room>, byTime (begins_with)    |
+ * | calls of a node that have not ended | Query liveOfOwner, ascending + BatchGet  | liveOwner = <node id or "nobody">, byTime  |
  * | calls with undelivered events       | Query outbox, ascending, on each shard   | outbox = <shard>, outboxDue                |
  * | transfer by id                      | GetItem, conditional PutItem             | pk = transfer#<transfer id>, sk = transfer |
  * | who registers a trunk, and how it is | GetItem, conditional PutItem, DeleteItem | pk = registration#<project>#<trunk>, sk = registration |
+ * | nodes of the region, all or one        | Query pk, GetItem, conditional writes    | pk = nodes, sk = <node id>                 |
  * | a project's call slots and minutes  | GetItem, conditional PutItem             | pk = usage#<project>, sk = usage           |
  *
  * Lists are for a range of byTime; what else they ask (state, direction, a second key) is tested on the calls that were read, a bounded number a page.
  *
  * byTime = <project>#<createdAt, 15 digits>#<call id>. The indexes have keys only and but for the outbox the keys hardly change, so the many writes in a
- * call's life do not reach them. liveOf is set while a call has not ended, liveRoom while it has a room as well; the project is in the sort key
+ * call's life do not reach them. liveOf and liveOwner are set while a call has not ended, liveRoom while it has a room as well; the project is in the sort key
  * because a transition that sets room or trunk does not know it. outboxDue is the time of the next delivery in ms, 15 digits; every write to a call
  * sets it, and it goes when all is delivered (event-outbox.ts).
  */
@@ -63,6 +65,7 @@ export const CALLS_LIVE = "live";
 export const CALLS_BY_TRUNK = "byTrunk";
 export const CALLS_BY_ROOM = "byRoom";
 export const CALLS_OUTBOX = "outbox";
+export const CALLS_LIVE_OF_OWNER = "liveOfOwner";
 
 export interface Key {
 	pk: string;
@@ -175,6 +178,18 @@ export function transferKey(transferId: string): Key {
 	return { pk: `transfer#${segment(transferId)}`, sk: "transfer" };
 }
 
+/** Partition of the nodes of the table's region. */
+export const NODES = "nodes";
+
+export function nodeKey(nodeId: string): Key {
+	return { pk: NODES, sk: segment(nodeId) };
+}
+
+/** Of a call: whose it is; ids of nodes are never "nobody". */
+export function ownerOf(nodeId: string | undefined): string {
+	return nodeId === undefined || nodeId === "" ? "nobody" : segment(nodeId);
+}
+
 export function callKey(callId: string): Key {
 	return { pk: `call#${callId}`, sk: "call" };
 }
@@ -254,7 +269,19 @@ const PRIMARY_KEY: TableDefinition = {
 export const CONFIG_TABLE: TableDefinition = PRIMARY_KEY;
 
 export const CALLS_TABLE: TableDefinition = {
-	AttributeDefinitions: strings("pk", "sk", "callsOf", "liveOf", "onTrunk", "inRoom", "liveRoom", "byTime", "outbox", "outboxDue"),
+	AttributeDefinitions: strings(
+		"pk",
+		"sk",
+		"callsOf",
+		"liveOf",
+		"onTrunk",
+		"inRoom",
+		"liveRoom",
+		"liveOwner",
+		"byTime",
+		"outbox",
+		"outboxDue",
+	),
 	KeySchema: PRIMARY_KEY.KeySchema,
 	GlobalSecondaryIndexes: [
 		keysOnlyIndex(CALLS_BY_PROJECT, "callsOf", "byTime"),
@@ -262,6 +289,7 @@ export const CALLS_TABLE: TableDefinition = {
 		keysOnlyIndex(CALLS_BY_TRUNK, "onTrunk", "byTime"),
 		keysOnlyIndex(CALLS_BY_ROOM, "inRoom", "byTime"),
 		keysOnlyIndex(CALLS_LIVE_IN_ROOM, "liveRoom", "byTime"),
+		keysOnlyIndex(CALLS_LIVE_OF_OWNER, "liveOwner", "byTime"),
 		keysOnlyIndex(CALLS_OUTBOX, "outbox", "outboxDue"),
 	],
 };

@@ -9,7 +9,9 @@ import {
 	type FoundCalls,
 	isInRoom,
 	isLive,
+	isOwnedBy,
 	isWanted,
+	type OwnedCalls,
 } from "@trunkline/domain";
 
 /** What the outbox knows of a call that is in it. */
@@ -20,7 +22,7 @@ interface Undelivered {
 }
 
 /** Call records in memory, and their outbox; `now` (ms since the epoch) decides what has expired. */
-export class MemoryCallStore implements CallStore, EventOutbox {
+export class MemoryCallStore implements CallStore, EventOutbox, OwnedCalls {
 	readonly #now: () => number;
 	readonly #calls = new Map<string, CallRecord>();
 	readonly #outbox = new Map<string, Undelivered>();
@@ -70,6 +72,10 @@ export class MemoryCallStore implements CallStore, EventOutbox {
 		// A call that has no room yet is in none.
 		if (roomName === "") return [];
 		return this.#newestFirst((call) => call.projectId === projectId && call.roomName === roomName && isInRoom(call));
+	}
+
+	async liveCallsOf(nodeId: string | undefined, limit: number): Promise<CallRecord[]> {
+		return this.#newestFirst((call) => isOwnedBy(call, nodeId)).slice(0, limit);
 	}
 
 	async findCalls(projectId: string, search: CallSearch): Promise<FoundCalls> {

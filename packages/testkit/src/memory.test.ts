@@ -4,12 +4,15 @@ import { callStoreContract } from "./contract/call-store.ts";
 import { configStoreContract } from "./contract/config-store.ts";
 import { dialQueueContract } from "./contract/dial-queue.ts";
 import { eventOutboxContract } from "./contract/event-outbox.ts";
+import { nodeRegistryContract } from "./contract/node-registry.ts";
 import { MemoryCallStore } from "./memory-call-store.ts";
 import { MemoryConfigStore } from "./memory-config-store.ts";
 import { MemoryDialQueue } from "./memory-dial-queue.ts";
+import { MemoryNodeRegistry } from "./memory-node-registry.ts";
 import { inboundTrunk } from "./records.ts";
 
 configStoreContract("memory", async () => ({ store: new MemoryConfigStore() }));
+nodeRegistryContract("memory", async () => ({ registry: new MemoryNodeRegistry() }));
 callStoreContract("memory", async (now) => ({ store: new MemoryCallStore({ now }) }));
 eventOutboxContract("memory", async (now) => {
 	const store = new MemoryCallStore({ now });

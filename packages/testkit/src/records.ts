@@ -1,4 +1,5 @@
 import type { CallRecord, DialRequest, DispatchRule, InboundTrunk, OutboundTrunk } from "@trunkline/contracts";
+import type { NodeRecord } from "@trunkline/domain";
 
 /** Whole records with plain values; `changes` are what a test is about. */
 export function inboundTrunk(changes: Partial<InboundTrunk> = {}): InboundTrunk {
@@ -123,6 +124,22 @@ export function callRecord(changes: Partial<CallRecord> & Pick<CallRecord, "call
 		request: dialRequest(),
 		timeline: [{ at: changes.createdAt, event: "queued" }],
 		expiresAtSeconds: Math.floor(changes.createdAt / 1000) + 86_400,
+		...changes,
+	};
+}
+
+export function nodeRecord(changes: Partial<NodeRecord> & Pick<NodeRecord, "nodeId" | "heartbeatAt">): NodeRecord {
+	return {
+		region: "local",
+		build: "1",
+		deployedAt: 1_700_000_000_000,
+		state: "ready",
+		advertised: { address: "192.0.2.1", sipPort: 5060 },
+		calls: 0,
+		maxCalls: 100,
+		lateMs: 0,
+		cpuShare: 0,
+		expiresAtSeconds: 4_000_000_000,
 		...changes,
 	};
 }

@@ -27,6 +27,12 @@ export function isInRoom({ state, leftRoomAt }: Pick<CallRecord, "state" | "left
 	return isLive(state) && leftRoomAt === undefined;
 }
 
+/** Is it a live call of this node, or (undefined) one that no node has taken yet? Whoever gives a call back leaves his name on it. */
+export function isOwnedBy({ state, owner }: Pick<CallRecord, "state" | "owner">, nodeId: string | undefined): boolean {
+	if (!isLive(state)) return false;
+	return state === "queued" ? nodeId === undefined : owner === nodeId;
+}
+
 /** Does a call of the right project belong on the list, its place (`after`, `limit`) apart? */
 export function isWanted(call: CallRecord, search: CallSearch): boolean {
 	return (

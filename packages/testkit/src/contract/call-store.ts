@@ -1,10 +1,10 @@
 import type { CallRecord } from "@trunkline/contracts";
-import type { CallSearch, CallStore } from "@trunkline/domain";
+import type { CallSearch, CallStore, OwnedCalls } from "@trunkline/domain";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { callRecord, dialRequest } from "../records.ts";
 
 export interface CallStoreUnderTest {
-	store: CallStore;
+	store: CallStore & OwnedCalls;
 	close?: () => Promise<void>;
 }
 
@@ -14,7 +14,7 @@ export function callStoreContract(name: string, factory: (now: () => number) => 
 	const start = Math.floor(Date.now() / 1000) * 1000 + 3_600_000;
 	let now = start;
 	let tested: CallStoreUnderTest;
-	let store: CallStore;
+	let store: CallStore & OwnedCalls;
 	let tests = 0;
 	let projectId = "";
 	let callId = "";
@@ -358,6 +358,31 @@ export function callStoreContract(name: string, factory: (now: () => number) => 
 				expect(await pages({}, between)).toEqual(expected);
 				expect(added).toBeGreaterThan(2);
 			});
+		});
+
+		it("finds a node's live calls, and those that no node has taken", async () => {
+			const owned = async (nodeId?: string): Promise<string[]> =>
+				(await store.liveCallsOf(nodeId, 100))
+					.map((call) => call.callId)
+					.filter((id) => id.startsWith(callId))
+					.sort();
+			const node = `ND_${callId}`;
+			await create({ callId: `${callId}a`, createdAt: start });
+			await create({ callId: `${callId}b`, createdAt: start + 1 });
+			await create({ callId: `${callId}c`, createdAt: start + 2, state: "received", direction: "inbound", owner: node });
+			expect(await owned()).toEqual([`${callId}a`, `${callId}b`]);
+			expect(await owned(node)).toEqual([`${callId}c`]);
+			await store.claimCall(`${callId}a`, node, now, now + 1_000);
+			expect(await owned()).toEqual([`${callId}b`]);
+			expect(await owned(node)).toEqual([`${callId}a`, `${callId}c`]);
+			expect(await store.liveCallsOf(node, 1)).toHaveLength(1);
+			await store.claimCall(`${callId}a`, `${node}2`, now + 1_000, now + 2_000);
+			expect([await owned(node), await owned(`${node}2`)]).toEqual([[`${callId}c`], [`${callId}a`]]);
+			await store.transitionCall(`${callId}a`, { from: ["claimed"], to: "queued", at: now, event: "given-back" });
+			expect([await owned(), await owned(`${node}2`)]).toEqual([[`${callId}a`, `${callId}b`], []]);
+			await store.transitionCall(`${callId}b`, { from: ["queued"], to: "cancelled", at: now, event: "cancelled" });
+			await store.endCall(`${callId}c`, now, { by: "node", reason: "internal-error" });
+			expect([await owned(), await owned(node)]).toEqual([[`${callId}a`], []]);
 		});
 
 		it("takes an expired call for absent", async () => {
