@@ -182,27 +182,29 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 	if (sip.wrong !== undefined || wrong !== undefined) throw new SettingError(sip.wrong ?? wrong ?? "");
 	return {
 		region: settings.REGION ?? awsRegion,
-		...(settings.PEER_REGIONS === undefined ? {} : { peerRegions: settings.PEER_REGIONS }),
 		awsRegion,
 		projectId: settings.PROJECT_ID,
 		builtInProjects: [...new Set([settings.PROJECT_ID, ...settings.BUILT_IN_PROJECTS.filter((id) => id !== "")])],
-		...(settings.PROJECTS_KMS_KEY === undefined ? {} : { projectsKmsKey: settings.PROJECTS_KMS_KEY }),
 		configTable: settings.CONFIG_TABLE,
 		callsTable: settings.CALLS_TABLE,
 		dialQueueUrl: settings.DIAL_QUEUE_URL,
-		...(settings.DIAL_DEAD_LETTER_URL === undefined ? {} : { dialDeadLetterUrl: settings.DIAL_DEAD_LETTER_URL }),
-		...(settings.COMMAND_QUEUE_PREFIX === undefined ? {} : { commandQueuePrefix: settings.COMMAND_QUEUE_PREFIX }),
 		livekit: { url: settings.LIVEKIT_URL, apiKey: settings.LIVEKIT_API_KEY, apiSecret: settings.LIVEKIT_API_SECRET },
 		sipHost: settings.SIP_HOST,
 		sipPort: settings.SIP_PORT,
 		advertisedAddress: settings.ADVERTISED_ADDRESS ?? advertisedFor(settings.SIP_HOST),
 		sip: fleetSip,
 		rtpPortRange: settings.RTP_PORT_RANGE,
-		...(settings.PROMPTS_DIR === undefined ? {} : { promptsDirectory: settings.PROMPTS_DIR }),
+		...defined({
+			peerRegions: settings.PEER_REGIONS,
+			projectsKmsKey: settings.PROJECTS_KMS_KEY,
+			dialDeadLetterUrl: settings.DIAL_DEAD_LETTER_URL,
+			commandQueuePrefix: settings.COMMAND_QUEUE_PREFIX,
+			promptsDirectory: settings.PROMPTS_DIR,
+			holdMusic: settings.HOLD_MUSIC,
+			noiseSuppressorModule: settings.NOISE_SUPPRESSOR_MODULE,
+		}),
 		...recordingsOf(settings),
 		...tracesOf(settings),
-		...(settings.HOLD_MUSIC === undefined ? {} : { holdMusic: settings.HOLD_MUSIC }),
-		...(settings.NOISE_SUPPRESSOR_MODULE === undefined ? {} : { noiseSuppressorModule: settings.NOISE_SUPPRESSOR_MODULE }),
 		...engineOptions(settings),
 		maxCalls: settings.MAX_CALLS,
 		strictDispatch: settings.STRICT_DISPATCH === "true",
@@ -212,6 +214,13 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		stage: settings.STAGE,
 		healthPort: settings.HEALTH_PORT,
 		drainMs: settings.DRAIN_SECONDS * 1_000,
+	};
+}
+
+/** Without those that are not set. */
+function defined<T extends object>(settings: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+	return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as {
+		[K in keyof T]?: Exclude<T[K], undefined>;
 	};
 }
 
