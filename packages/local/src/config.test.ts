@@ -32,6 +32,7 @@ describe("settings", () => {
 			strictDispatch: true,
 			mediaWorkers: 1,
 			maxCalls: 500,
+			traces: { retentionMs: 7 * 86_400_000, numbersMasked: false },
 		});
 	});
 
@@ -50,6 +51,9 @@ describe("settings", () => {
 				STRICT_DISPATCH: "false",
 				MEDIA_WORKERS: "0",
 				MAX_CALLS: "1000",
+				TRACES_RETENTION: "3",
+				TRACE_NUMBERS: "masked",
+				TRACES_DIR: "seen",
 			}),
 		).toEqual({
 			host: "0.0.0.0",
@@ -65,6 +69,8 @@ describe("settings", () => {
 			logLevel: "silent",
 			strictDispatch: false,
 			mediaWorkers: 0,
+			traces: { retentionMs: 3 * 86_400_000, numbersMasked: true },
+			tracesDir: "/srv/me/seen",
 			maxCalls: 1000,
 		});
 	});

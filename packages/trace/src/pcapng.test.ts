@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { parseIpv6 } from "./ip.ts";
 import { checksum } from "./packet.ts";
 import { writePcapng } from "./pcapng.ts";
-import { readPcapng } from "./pcapng.testkit.ts";
+import { readPcapng } from "@trunkline/testkit";
 
 const AT = 1_700_000_000_123.456;
 const message = (over: Partial<TraceMessage> = {}): TraceMessage => {
