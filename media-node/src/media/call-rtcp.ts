@@ -72,7 +72,8 @@ export class CallRtcp {
 	/** Every 20 ms once something may be sent. */
 	tick(now: number): void {
 		const { random, unixNow, statistics, sent, peerSsrc } = this.#options;
-		this.#reports.begin(now, random());
+		// Random bytes are not free, and this is each call's every 20 ms.
+		if (this.#reports.dueAt === Number.POSITIVE_INFINITY) this.#reports.begin(now, random());
 		if (now < this.#reports.dueAt) return;
 		const peer = peerSsrc();
 		const received = peer < 0 ? undefined : statistics().report();
