@@ -25,7 +25,7 @@ const network = z.string().refine((text) => blockOf(text) !== undefined, "is no 
 
 const stageSchema = z.strictObject({
 	/** the first is home: the API and the table that the others have copies of */
-	regions: z.array(region).min(1).max(10).optional(),
+	regions: z.array(region).min(1).max(8).optional(),
 	sip: z
 		.strictObject({
 			/** SIP is taken from these providers' published addresses */
