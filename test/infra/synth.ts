@@ -134,7 +134,7 @@ class Synthesis {
 				return { json: JSON.stringify({ Version: "2012-10-17", Statement: statements }), statements };
 			}
 			case "aws:ecr/getAuthorizationToken:getAuthorizationToken":
-				return { proxyEndpoint: "https://registry.invalid", password: "password", userName: "AWS" };
+				return { proxyEndpoint: "https://images.invalid", password: "password", userName: "AWS" };
 			case "aws:route53/getZone:getZone":
 				return { ...inputs, zoneId: "Z0ZONE", id: "Z0ZONE" };
 			default:
