@@ -24,6 +24,7 @@ import fc from "fast-check";
 import { parseBindingRequest } from "@trunkline/ice";
 import { HEADERS } from "./headers.ts";
 import { bytesLike, textLike, utf8 } from "./mutations.ts";
+import { DTLS_FLIGHTS, feedDtls, feedIce, feedRoomSdp, ICE_PACKETS, ROOM_SDP } from "./webrtc.ts";
 
 /** One parser of the shipped code and what is fed to it. `run` throws when something is wrong. */
 export interface Driver {
@@ -247,6 +248,9 @@ export const DRIVERS: readonly Driver[] = [
 		},
 	),
 	driver("STUN", bytesLike(STUN), (bytes) => void parseBindingRequest(bytes)),
+	driver("ICE", bytesLike(...ICE_PACKETS), feedIce),
+	...DTLS_FLIGHTS.map((flight, index) => driver(`DTLS, flight ${index + 1}`, bytesLike(flight), (bytes) => feedDtls(index, bytes))),
+	driver("SDP of a room", textLike(ROOM_SDP), feedRoomSdp),
 ];
 
 /** Right in form, for a nonce of ours; the password is not the account's. */

@@ -25,6 +25,9 @@ export class SingleConnection implements MediaConnection {
 	readonly #cid: string;
 	#offerId = 0;
 	#receivingSections = 0;
+	/** asked for, and not in an offer yet */
+	#missingSections = 0;
+	#isOfferDue = false;
 	/** set while an offer of ours is unanswered */
 	#answered: ((answer: SessionDescription) => void) | undefined;
 	#closed = false;
@@ -66,9 +69,16 @@ export class SingleConnection implements MediaConnection {
 		addCandidate(this.publisher, trickle);
 	}
 
+	/** In a room that fills up these come faster than offers are answered: what has come meanwhile goes into one offer. */
 	onMediaSections({ numAudios }: MediaSectionsRequirement): void {
+		this.#missingSections += numAudios;
+		if (this.#isOfferDue) return;
+		this.#isOfferDue = true;
 		this.#exchanges.run(async () => {
-			this.#addReceiving(numAudios);
+			this.#isOfferDue = false;
+			if (this.#closed) return;
+			this.#addReceiving(this.#missingSections);
+			this.#missingSections = 0;
 			const offer = await this.publisher.offer();
 			this.#host.send({ case: "offer", value: description("offer", offer, ++this.#offerId) });
 			await this.#applyAnswer(await this.#nextAnswer());
