@@ -222,7 +222,7 @@ describe("a node from the file set", () => {
 			const probe = await fetch(`http://127.0.0.1:${String(ready["healthPort"])}/ready`);
 			expect(probe.status).toBe(503);
 			expect([anna.state, bert.state]).toEqual(["answered", "answered"]);
-			await Promise.all([anna.hangup(), bert.hangup()]);
+			for (const call of [anna, bert]) call.hangup();
 			await until(
 				() => output.exitCode !== undefined,
 				() => "the exit",

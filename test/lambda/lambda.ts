@@ -42,7 +42,7 @@ export class Lambda {
 	async invoke(event: unknown, remainingMs = 90_000): Promise<unknown> {
 		this.#child.stdin?.write(`${JSON.stringify({ event, remainingMs })}\n`);
 		const { answer, error } = await this.#next();
-		if (error !== undefined) throw new Error(String(error));
+		if (error !== undefined) throw new Error(JSON.stringify(error));
 		return answer;
 	}
 

@@ -1,6 +1,6 @@
 // What a version leaves in tables and queues and says to the world: recorded once for each version, read by those after it.
 import type { CallRecord } from "@trunkline/contracts";
-import { callEvents } from "@trunkline/domain";
+import { callEvents, type NodeRecord } from "@trunkline/domain";
 import { callRecord, dialRequest } from "@trunkline/testkit";
 import { createApp } from "@trunkline/functions";
 import { AccessToken } from "livekit-server-sdk";
@@ -97,6 +97,7 @@ function sip(name: string, body: object): Exchange["request"] {
 /** Runs all of it against empty tables and queues. `now` of the cloud is RECORDED_AT. */
 export async function record(cloud: Cloud): Promise<Recording> {
 	const calls = await writeCalls(cloud);
+	await writeNodes(cloud);
 	const exchanges = await speak(cloud, REQUESTS);
 	const items = await storedItems(cloud.client);
 	const messages = await sendMessages(cloud);
@@ -132,7 +133,8 @@ async function writeCalls(cloud: Cloud): Promise<CallRecord[]> {
 	});
 
 	const inbound = callRecord({ ...base, callId: "SCL_ended", direction: "inbound", state: "received", ruleId: "SDR_1" });
-	const { request: _, ...received } = { ...inbound, timeline: [{ at: RECORDED_AT, event: "received" }] };
+	const received = { ...inbound, timeline: [{ at: RECORDED_AT, event: "received" }] };
+	delete received.request;
 	await cloud.calls.createCall({ ...received, decision: [{ kind: "trunk", id: "ST_1", outcome: "selected" }] });
 	const one = {
 		packets: 500,
@@ -182,6 +184,28 @@ async function writeCalls(cloud: Cloud): Promise<CallRecord[]> {
 	return all.filter((call) => call !== undefined);
 }
 
+async function writeNodes({ nodes }: Cloud): Promise<void> {
+	const node: NodeRecord = {
+		nodeId: "ND_1",
+		region: REGION,
+		build: "v1",
+		deployedAt: RECORDED_AT,
+		state: "ready",
+		advertised: { address: "192.0.2.1", sipPort: 5060 },
+		relay: { address: "10.0.0.1", port: 5070 },
+		commandQueueUrl: "https://sqs.example/commands-ND_1",
+		calls: 1,
+		maxCalls: 100,
+		lateMs: 1,
+		cpuShare: 0.5,
+		heartbeatAt: RECORDED_AT,
+		expiresAtSeconds: EXPIRES,
+	};
+	await nodes.beat(node);
+	await nodes.beat({ ...node, nodeId: "ND_2", state: "draining" });
+	await nodes.beat({ ...node, nodeId: "ND_3", heartbeatAt: RECORDED_AT - 60_000 });
+}
+
 async function sendMessages(cloud: Cloud): Promise<Recording["messages"]> {
 	const about = { projectId: PROJECT, callId: "SCL_queued" };
 	await cloud.dialQueue.send({ version: 1, type: "dial", ...about, region: REGION, enqueuedAt: RECORDED_AT });
@@ -209,6 +233,8 @@ export async function readAll(cloud: Cloud, items: Items): Promise<unknown> {
 		calls: await each(ids("SCL_", items.calls), (id) => cloud.calls.getCall(id)),
 		live: (await cloud.calls.liveCallsInRoom(PROJECT, "lobby")).map(({ callId }) => callId).sort(),
 		transfers: await each(ids("STR_", items.calls), (id) => cloud.transfers.getTransfer(id)),
+		nodes: (await cloud.nodes.liveNodes(REGION, RECORDED_AT + 1_000)).sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1)),
+		deadNodes: await cloud.nodes.deadNodes(REGION, RECORDED_AT + 1_000),
 		due: (await cloud.outbox.dueCalls(RECORDED_AT + 60_000, 100)).sort(),
 	};
 	return JSON.parse(JSON.stringify(read)) as unknown;

@@ -51,6 +51,7 @@ describe.each(VERSIONS)("what %s left", (version) => {
 			command: { transferTo: "tel:+15550199" },
 		});
 		expect(await cloud.transfers.settleTransfer("STR_requested", ["ongoing"], { status: "successful", reason: "unspecified" })).toBe(true);
+		expect(await cloud.nodes.claimDead("ND_3", "ND_1", now)).toBe(true);
 		const claimed = await cloud.outbox.claimEvents("SCL_active", now, now + 1_000);
 		expect(claimed).toMatchObject({ deliveries: { "event-bus": { delivered: 1, attempts: 2 } } });
 	});
@@ -104,11 +105,12 @@ describe.each(VERSIONS)("what %s left", (version) => {
 			await cloud.calls.claimCall("SCL_waiting", "ND_2", now, now + 30_000);
 			await cloud.calls.endCall("SCL_active", now, { by: "room", reason: "hangup" });
 			await cloud.transfers.takeTransfer("STR_requested");
+			await cloud.nodes.claimDead("ND_3", "ND_1", now);
 			await cloud.owners.change("+15550100", async (owners) => [...owners]);
 			const claimed = await cloud.outbox.claimEvents("SCL_ended", now, now + 1_000);
 			if (claimed === undefined) throw new Error("nothing to deliver");
 			await cloud.outbox.settleEvents(claimed, {}, undefined);
-			for (const key of [/^call#SCL_waiting /, /^call#SCL_active /, /^call#SCL_ended /, /^transfer#STR_requested /])
+			for (const key of [/^call#SCL_waiting /, /^call#SCL_active /, /^call#SCL_ended /, /^transfer#STR_requested /, / ND_3$/])
 				expect((await stored("calls", key))["futureField"], key.source).toEqual(FUTURE);
 			expect((await stored("config", /^number-owners#/))["futureField"]).toEqual(FUTURE);
 
