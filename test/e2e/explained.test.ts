@@ -57,13 +57,13 @@ async function expectExplained(number: string, cause: string, words: RegExp, of:
 	const { id, explanation } = await ended(number, of);
 	expect(explanation).toMatchObject({ cause });
 	if (explanation === undefined) return;
-	expect(`${explanation.why} ${explanation.todo}`).toMatch(words);
-	expect(explanation.todo).not.toBe("");
+	expect(`${explanation.why} ${explanation.whatToDo}`).toMatch(words);
+	expect(explanation.whatToDo).not.toBe("");
 	const json = await trunkline(of.local.url, "explain", id, "--json");
 	expect(JSON.parse(json.out)).toEqual(explanation);
 	const { code, out } = await trunkline(of.local.url, "explain", id);
 	expect(code).toBe(0);
-	expect(out).toBe(`${explanation.happened}\nWhy: ${explanation.why}\nWhat to do: ${explanation.todo}\n`);
+	expect(out).toBe(`${explanation.what}\nWhy: ${explanation.why}\nWhat to do: ${explanation.whatToDo}\n`);
 }
 
 let last = 15_559_000;
@@ -185,7 +185,7 @@ describe("an inbound call", () => {
 		}, "the call that was one too many");
 		const { explanation } = await get<CallDetails>(`/v1/calls/${id}`);
 		expect(explanation).toMatchObject({ cause });
-		expect(`${explanation?.why} ${explanation?.todo}`).toMatch(words);
+		expect(`${explanation?.why} ${explanation?.whatToDo}`).toMatch(words);
 		expect(JSON.parse((await trunkline(bed.local.url, "explain", id, "--json")).out)).toEqual(explanation);
 	}
 
@@ -326,7 +326,7 @@ describe("the room's side", () => {
 			await call.answered().catch(() => {});
 			const { explanation } = await ended(number, other);
 			expect(explanation).toMatchObject({ cause });
-			expect(`${explanation?.why} ${explanation?.todo}`).toMatch(words);
+			expect(`${explanation?.why} ${explanation?.whatToDo}`).toMatch(words);
 		} finally {
 			await other.close();
 		}

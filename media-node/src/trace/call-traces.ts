@@ -74,19 +74,20 @@ export class CallTraces {
 
 	/** A message as it came in or goes out. Cheap, and never throws. */
 	observe(direction: TraceMessage["direction"], bytes: Uint8Array, remote: Address): void {
-		const sipCallId = callIdOf(bytes);
+		const text = decodeBytes(bytes.subarray(0, MAX_MESSAGE_BYTES));
+		const sipCallId = callIdOf(text);
 		if (sipCallId === undefined) return;
 		const callId = this.#bySip.get(sipCallId);
 		const call = callId === undefined ? undefined : this.#calls.get(callId);
 		// REGISTER and OPTIONS belong to no call.
-		if (call === undefined && !this.#waiting.has(sipCallId) && !isInvite(bytes)) return;
+		if (call === undefined && !this.#waiting.has(sipCallId) && !isInvite(text)) return;
 		const message: TraceMessage = {
 			at: this.#options.now(),
 			direction,
 			transport: remote.transport,
 			local: this.#options.localOf(remote),
 			remote: { host: remote.host, port: remote.port },
-			text: decodeBytes(bytes.subarray(0, MAX_MESSAGE_BYTES)),
+			text,
 			bytes: bytes.length,
 		};
 		if (call === undefined) this.#wait(sipCallId, message);

@@ -15,8 +15,8 @@ export async function callIdOf(server: Server, given: string): Promise<string> {
 export const pathOf = (callId: string): string => `/v1/calls/${encodeURIComponent(callId)}`;
 
 /** The explanation as all commands show it. */
-export function explained({ happened, why, todo }: EndExplanation): string {
-	return [happened, `Why: ${why}`, `What to do: ${todo}`].map(clean).join("\n");
+export function explained({ what, why, whatToDo }: EndExplanation): string {
+	return [what, `Why: ${why}`, `What to do: ${whatToDo}`].map(clean).join("\n");
 }
 
 export function describeCall(call: CallDetails): string {

@@ -28,7 +28,7 @@ export interface S3TraceStoreOptions {
 	now?: () => number;
 }
 
-/** Traces in S3, encrypted at rest. A lifecycle rule of the bucket deletes them; what is over is not shown meanwhile. */
+/** Traces in S3, encrypted as the bucket says (SSE-S3 where it says nothing). A lifecycle rule of the bucket deletes them; what is over is not shown meanwhile. */
 export class S3TraceStore implements TraceStore {
 	readonly #options: S3TraceStoreOptions;
 
@@ -38,7 +38,7 @@ export class S3TraceStore implements TraceStore {
 
 	async putTrace(trace: CallTrace): Promise<void> {
 		const Body = await compressed(JSON.stringify(trace));
-		const kind = { ContentType: "application/json", ContentEncoding: "gzip", ServerSideEncryption: "AES256" } as const;
+		const kind = { ContentType: "application/json", ContentEncoding: "gzip" } as const;
 		await this.#options.client.send(new PutObjectCommand({ ...this.#target(trace.projectId, trace.callId), ...kind, Body }));
 	}
 

@@ -4,7 +4,8 @@ const CHUNK = 8192;
 /** One character for each byte (ISO 8859-1). */
 export function decodeBytes(bytes: Uint8Array): string {
 	let text = "";
-	for (let at = 0; at < bytes.length; at += CHUNK) text += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
+	for (let at = 0; at < bytes.length; at += CHUNK)
+		text += String.fromCharCode.apply(undefined, bytes.subarray(at, at + CHUNK) as unknown as number[]);
 	return text;
 }
 

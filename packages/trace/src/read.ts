@@ -1,23 +1,19 @@
-import { decodeBytes } from "./bytes.ts";
-
 /*
  * What a trace needs to know of a message. The SIP parser would refuse some of what a trace is to show, so lines are looked at, no more.
  */
 
 /** Call-ID is near the beginning; further than this only a message that is made to hide it has it. */
-const SEARCHED_BYTES = 8192;
+const SEARCHED = 8192;
 
-/** The Call-ID of a message, compact form included (RFC 3261 §7.3.3); undefined when there is none to be found. */
-export function callIdOf(bytes: Uint8Array): string | undefined {
-	const found = /\r?\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]{1,256}?)[ \t]*\r?\n/i.exec(decodeBytes(bytes.subarray(0, SEARCHED_BYTES)));
+/** The Call-ID of a message, as `decodeBytes` gives its text, compact form included (RFC 3261 §7.3.3); undefined when there is none to be found. */
+export function callIdOf(text: string): string | undefined {
+	const found = /\r?\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]{1,256}?)[ \t]*\r?\n/i.exec(text.slice(0, SEARCHED));
 	return found?.[1];
 }
 
-const INVITE = [73, 78, 86, 73, 84, 69, 32];
-
 /** A request that may begin a call? */
-export function isInvite(bytes: Uint8Array): boolean {
-	return INVITE.every((code, at) => bytes[at] === code);
+export function isInvite(text: string): boolean {
+	return text.startsWith("INVITE ");
 }
 
 export interface ReadMessage {

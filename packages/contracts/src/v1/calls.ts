@@ -121,9 +121,9 @@ export const endExplanationSchema = z
 			.string()
 			.meta({ description: "in a word that programs can switch on", examples: ["source-not-allowed", "provider-credentials"] }),
 		failed: z.boolean().meta({ description: "false: the call ended as calls do" }),
-		happened: z.string().meta({ description: "what happened" }),
+		what: z.string().meta({ description: "what happened" }),
 		why: z.string(),
-		todo: z.string().meta({ description: "what to do" }),
+		whatToDo: z.string().meta({ description: "what to do" }),
 	})
 	.meta({ id: "EndExplanation", description: "the end of a call in words" });
 export type EndExplanation = z.infer<typeof endExplanationSchema>;

@@ -115,10 +115,8 @@ describe("explainEnd", () => {
 	it.each(TABLE)("%s: %j", (cause, end, over = {}) => {
 		const explained = explainEnd(record(end, over));
 		expect(explained?.cause).toBe(cause);
-		expect(explained?.happened).toMatch(
-			/^The (?:in|out)bound call from "\+15551111" to "[^"]+" was not answered, and ended after 3 s: .+\.$/,
-		);
-		for (const text of [explained?.why, explained?.todo]) {
+		expect(explained?.what).toMatch(/^The (?:in|out)bound call from "\+15551111" to "[^"]+" was not answered, and ended after 3 s: .+\.$/);
+		for (const text of [explained?.why, explained?.whatToDo]) {
 			expect(text).toMatch(/^[A-Z$"][^]*[.)]$/);
 			// Facts that are missing must not show as such.
 			expect(text).not.toMatch(/undefined|null|\[object| {2}|\.\./);
@@ -133,8 +131,8 @@ describe("explainEnd", () => {
 
 	it("says how long an answered call lasted, and that nothing has to be mended when nothing failed", () => {
 		const explained = explainEnd(record(peer("hangup"), { answeredAt: 1_500, endedAt: 61_500 }));
-		expect(explained).toMatchObject({ failed: false, todo: "Nothing has to be mended." });
-		expect(explained?.happened).toContain("was answered and ended after 60 s: hung up");
+		expect(explained).toMatchObject({ failed: false, whatToDo: "Nothing has to be mended." });
+		expect(explained?.what).toContain("was answered and ended after 60 s: hung up");
 	});
 
 	it("tells of packets that came and were not let in", () => {

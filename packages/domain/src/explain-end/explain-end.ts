@@ -26,10 +26,16 @@ export function explainEnd(record: CallRecord): EndExplanation | undefined {
 	const cause = causeOf(record);
 	if (cause === undefined) return undefined;
 	const { why, todo } = ADVICE[cause](factsOf(record));
-	return { cause, failed: !FINE.has(cause), happened: happenedTo(record), why: sentence(why.trim()) || sentence(describeEnd(end)), todo: sentence(todo.trim()) };
+	return {
+		cause,
+		failed: !FINE.has(cause),
+		what: whatHappened(record),
+		why: sentence(why.trim()) || sentence(describeEnd(end)),
+		whatToDo: sentence(todo.trim()),
+	};
 }
 
-function happenedTo(record: CallRecord): string {
+function whatHappened(record: CallRecord): string {
 	const { direction, from, to, end, answeredAt, endedAt, createdAt } = record;
 	const what = `The ${direction} call from ${quoted(from)} to ${quoted(to)}`;
 	const text = end === undefined ? "" : describeEnd(end);
