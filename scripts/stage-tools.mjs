@@ -80,7 +80,8 @@ export function run(command, args, { environment, input, quiet = false } = {}) {
 
 /** SST of this repository. No credential of anybody is sent with what it reports, as it reports nothing. */
 export function sst(args, environment, more = {}) {
-	const own = { ...environment, SST_TELEMETRY_DISABLED: "1", AWS_EC2_METADATA_DISABLED: "true" };
+	// NODE_ENV is what the terminal of this repository runs with: npm would leave out a part of what SST installs.
+	const own = { ...environment, NODE_ENV: "development", SST_TELEMETRY_DISABLED: "1", AWS_EC2_METADATA_DISABLED: "true" };
 	return run(join(root, "node_modules/.bin/sst"), args, { environment: own, ...more });
 }
 

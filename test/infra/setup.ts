@@ -33,7 +33,8 @@ async function install(): Promise<string> {
 		SST_SKIP_DEPENDENCY_CHECK: "1",
 		SST_NO_BUN: "1",
 		SST_TELEMETRY_DISABLED: "1",
-		NODE_ENV: "production",
+		// With "production" npm leaves out the types that SST's sources need.
+		NODE_ENV: "development",
 	};
 	const child = spawn(join(ROOT, "node_modules/.bin/sst"), ["install", "--stage", "ci"], {
 		cwd: ROOT,
