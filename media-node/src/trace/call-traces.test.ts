@@ -92,6 +92,18 @@ describe("CallTraces", () => {
 		expect(puts).toEqual([]);
 	});
 
+	it("an INVITE that no call comes of is forgotten within a minute", async () => {
+		traces.observe("received", invite("pinned"), peer);
+		await pass(20_000);
+		traces.observe("received", invite("later"), peer);
+		await pass(15_000);
+		const calls = store();
+		await calls.createCall(inbound("SCL_p", "pinned"));
+		await calls.createCall(inbound("SCL_l", "later"));
+		await pass(1_000);
+		expect(puts.map(({ callId }) => callId)).toEqual(["SCL_l"]);
+	});
+
 	it("a call keeps so much, and counts the rest", async () => {
 		traces.observe("received", invite("one"), peer);
 		await store().createCall(inbound("SCL_1", "one"));

@@ -25,6 +25,8 @@ const MAX_MESSAGE_BYTES = 16 * 1024;
 const MAX_CALL_BYTES = 512 * 1024;
 /** INVITEs whose calls are still being decided on, which is a matter of milliseconds. */
 const MAX_WAITING = 512;
+/** After it nobody asks any more, as of a call that is pinned to another region and is to leave nothing here. */
+const WAITING_MS = 30_000;
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 /** Calls that are over and may still see the last retransmissions (RFC 3261 Timers H and J: 32 s). */
 const LINGER_MS = 33_000;
@@ -65,6 +67,7 @@ export class CallTraces {
 	readonly #strangers: Bucket;
 	readonly #timers = new Set<() => void>();
 	#flushPlanned = false;
+	#sweepPlanned = false;
 	#puts: Promise<void> = Promise.resolve();
 
 	constructor(options: CallTracesOptions) {
@@ -133,11 +136,23 @@ export class CallTraces {
 		waiting.bytes += message.text.length;
 		this.#waitingBytes += message.text.length;
 		this.#waiting.set(sipCallId, waiting);
+		this.#planSweep();
 		// The oldest are those whose calls never came to be.
 		for (const [oldest] of this.#waiting) {
 			if (this.#waiting.size <= MAX_WAITING && this.#waitingBytes <= MAX_WAITING_BYTES) return;
 			this.#unwait(oldest);
 		}
+	}
+
+	#planSweep(): void {
+		if (this.#sweepPlanned) return;
+		this.#sweepPlanned = true;
+		this.#after(WAITING_MS, () => {
+			this.#sweepPlanned = false;
+			const before = this.#options.now() - WAITING_MS;
+			for (const [sipCallId, { messages }] of this.#waiting) if ((messages[0]?.at ?? 0) <= before) this.#unwait(sipCallId);
+			if (this.#waiting.size > 0) this.#planSweep();
+		});
 	}
 
 	#unwait(sipCallId: string): TraceMessage[] {
