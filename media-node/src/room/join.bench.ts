@@ -68,5 +68,5 @@ async function measure(count: number, perSecond: number, path: "single" | "dual"
 }
 
 const [count = "200", perSecond = "50"] = process.argv.slice(2);
-for (const path of ["single", "dual"] as const) console.log(await measure(Number(count), Number(perSecond), path));
+for (const path of ["single", "dual"] as const) process.stdout.write(`${await measure(Number(count), Number(perSecond), path)}\n`);
 process.exit(0);

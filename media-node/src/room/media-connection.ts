@@ -9,6 +9,7 @@ import type { MediaSection } from "./sdp-sections.ts";
 import type { SignalRequestMessage } from "./signalling.ts";
 
 export const RELIABLE_CHANNEL = "_reliable";
+const LOSSY_CHANNEL = "_lossy";
 
 /** What a media connection asks of the session that owns it. */
 export interface MediaHost {
@@ -56,8 +57,9 @@ export function audioTrackRequest(cid: string, name: string): AddTrackRequest {
 }
 
 export function openChannels(peer: RoomPeer): void {
-	// the server's own `_lossy` is taken, but a telephone has nothing to send there
 	peer.openChannel(RELIABLE_CHANNEL, { ordered: true });
+	// never written to, but a LiveKit server sends data to nobody who has not opened both
+	peer.openChannel(LOSSY_CHANNEL, { ordered: false, maxRetransmits: 0 });
 }
 
 export function description(type: "offer" | "answer", sdp: string, id: number): SessionDescription {

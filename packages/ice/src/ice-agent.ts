@@ -293,7 +293,8 @@ export class IceAgent {
 
 	#repeat(pair: Pair, now: number): void {
 		const transaction = this.#pending.get(pair);
-		if (transaction === undefined || pair.attempt >= MAX_ATTEMPTS) {
+		// Until there is a way none is given up, but slowly: where much is lost, all of nine may be, and the peer does not check what works for it.
+		if (transaction === undefined || (pair.attempt >= MAX_ATTEMPTS && this.#selected !== undefined)) {
 			pair.state = "failed";
 			return;
 		}
