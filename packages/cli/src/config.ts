@@ -17,7 +17,7 @@ const DEFAULT_URL = "http://127.0.0.1:7880";
  * of them. Those of `npm start` are used on this machine alone: another server must not be sent tokens of a key that everybody knows.
  */
 export function serverAccess(option: string | undefined, env: Readonly<Record<string, string | undefined>>): ServerAccess {
-	const url = (option ?? (env["TRUNKLINE_URL"] || DEFAULT_URL)).replace(/^ws/, "http").replace(/\/+$/, "");
+	const url = serverUrl(option, env);
 	if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new CliError(`${JSON.stringify(url)} is no URL of a server`, EXIT.usage);
 	const apiKey = env["TRUNKLINE_API_KEY"] || env["LIVEKIT_API_KEY"];
 	const apiSecret = env["TRUNKLINE_API_SECRET"] || env["LIVEKIT_API_SECRET"];
@@ -27,6 +27,11 @@ export function serverAccess(option: string | undefined, env: Readonly<Record<st
 	if (!isLoopback(new URL(url).hostname))
 		throw new CliError(`for ${url} the variables TRUNKLINE_API_KEY and TRUNKLINE_API_SECRET must be set`, EXIT.usage);
 	return { url, apiKey: "devkey", apiSecret: "secret" };
+}
+
+/** Without what it needs to be used. */
+export function serverUrl(option: string | undefined, env: Readonly<Record<string, string | undefined>>): string {
+	return (option ?? (env["TRUNKLINE_URL"] || DEFAULT_URL)).replace(/^ws/, "http").replace(/\/+$/, "");
 }
 
 function isLoopback(host: string): boolean {

@@ -7,6 +7,7 @@ import { programCommands } from "./commands/programs.ts";
 import { regionsCommand } from "./commands/regions.ts";
 import { ruleCommands } from "./commands/rule.ts";
 import { trunkCommands } from "./commands/trunk.ts";
+import { environment, serverUrl } from "./config.ts";
 import { contextOf } from "./context.ts";
 import { EXIT } from "./errors.ts";
 import { COMMAND, examples } from "./options.ts";
@@ -21,7 +22,7 @@ export async function run(argv: readonly string[], streams: Streams): Promise<nu
 		return EXIT.done;
 	} catch (error) {
 		if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-		const failure = asCliError(error, program.opts<{ url?: string }>().url ?? "the server");
+		const failure = asCliError(error, serverUrl(program.opts<{ url?: string }>().url, environment()));
 		if (failure.message !== "") streams.err(`trunkline: ${failure.message}\n`);
 		return failure.exitCode;
 	}
