@@ -216,7 +216,7 @@ export class MediaNode {
 			},
 			clock,
 			resolve: (destination, signal) => this.#resolver.resolve(destination, signal),
-			send: (bytes, to) => (to.connection === RELAY_CONNECTION ? relay?.send(bytes, to) : transport.send(bytes, to)),
+			send: (bytes, to) => (to.connection?.startsWith(RELAY_CONNECTION) === true ? relay?.send(bytes, to) : transport.send(bytes, to)),
 			onInvite: (invite, request, leg) => {
 				const call = new InboundCall(newCallId(options.region, randomBytes), deps, invite, leg, async (given, callId) => {
 					const outcome = await decide(given, request, callId);
@@ -272,7 +272,7 @@ export class MediaNode {
 			nodeId: this.nodeId,
 			region: options.region,
 			refuses: (record) => this.#region.refuses(record),
-			room: () => (this.#draining || this.#overloaded() ? 0 : this.#free()),
+			room: () => (this.#draining || this.#overloaded() || options.busy?.() === true ? 0 : this.#free()),
 			run: (record, dialled) => this.#run(new OutboundCall(deps, record, outboundPlan(record, log), this.#userAgent, dialled)),
 			now: clock.now,
 			sleep: pause,
@@ -342,6 +342,12 @@ export class MediaNode {
 	/** What the defence has dropped and banned since the start. */
 	defence(): DefenceCounts {
 		return this.#guard.counts();
+	}
+
+	/** As its peers and the API are told. */
+	load(): { calls: number; maxCalls: number; lateMs: number } {
+		const lateMs = Math.max(this.#lateness.medianMs, this.#engine?.stats().lateMs ?? 0);
+		return { calls: this.#calls.size + this.#secondLegs, maxCalls: this.#options.maxCalls, lateMs };
 	}
 
 	get draining(): boolean {

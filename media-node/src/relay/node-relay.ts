@@ -90,7 +90,7 @@ export class NodeRelay {
 
 	/** A response to what a peer had passed on goes back through it. */
 	send(bytes: Uint8Array, to: Address): void {
-		this.#socket.send(bytes, to);
+		this.#relay.respond(bytes, to);
 	}
 
 	received(bytes: Uint8Array, from: Address): void {

@@ -49,8 +49,8 @@ const MAX_LOOKUPS = 20;
 /** Below the most that one datagram carries, with room for what we add. */
 const MAX_BYTES = 60_000;
 
-/** By what `passedOnBy` and the transport know the way back through a peer. */
-export const RELAY_CONNECTION = "relay";
+/** By what the way back through a peer is known: the name of its "connection", with the peer's Via after it. */
+export const RELAY_CONNECTION = "relay ";
 
 /**
  * Passes requests on between the nodes of one region: new calls of a node that has more than its share, and requests of dialogs that another node has. A stateless
@@ -87,10 +87,7 @@ export class Relay {
 		if (bytes.length > LIMITS.message + 4_096) return;
 		const marked = readMarked(bytes, this.#options.now(), this.#options.mac);
 		if (marked !== undefined) {
-			const { host, port, transport, silent } = marked.origin;
-			const passedOnBy: Address = { host: from.host, port: from.port, transport: "UDP", connection: RELAY_CONNECTION };
-			this.counts.relayedHere += 1;
-			this.#options.deliver({ bytes: marked.request, remote: { host, port, transport }, passedOnBy, last: silent ? "silent" : "answer" });
+			this.#fromPeer(marked, from);
 			return;
 		}
 		const parsed = parseMessage(bytes);
@@ -100,6 +97,33 @@ export class Relay {
 			return;
 		}
 		this.#options.toSource(writeMessage(back.response), back.to);
+	}
+
+	/** A response to what a peer had passed on goes back through it, with its Via on top again. `to` is as `deliver` gave it. */
+	respond(bytes: Uint8Array, to: Address): void {
+		const parsed = parseMessage(bytes);
+		const via = to.connection?.slice(RELAY_CONNECTION.length) ?? "";
+		if (!parsed.ok || parsed.message.kind !== "response" || via === "") return;
+		const headers = [{ name: "Via", key: "via", value: via }, ...parsed.message.headers];
+		this.#options.toPeer(writeMessage({ ...parsed.message, headers }), { address: to.host, port: to.port });
+	}
+
+	/** The peer's Via is taken off: here the request is what it would be had it come by itself, so that a CANCEL finds its INVITE whichever way each of them took. */
+	#fromPeer({ request, origin }: NonNullable<ReturnType<typeof readMarked>>, from: { host: string; port: number }): void {
+		const parsed = parseMessage(request);
+		const [via, ...headers] = parsed.ok ? parsed.message.headers : [];
+		if (!parsed.ok || parsed.message.kind !== "request" || via?.key !== "via") {
+			this.counts.relayRefused += 1;
+			return;
+		}
+		const { host, port, transport, silent } = origin;
+		this.counts.relayedHere += 1;
+		this.#options.deliver({
+			bytes: writeMessage({ ...parsed.message, headers }),
+			remote: { host, port, transport },
+			passedOnBy: { ...from, transport: "UDP", connection: RELAY_CONNECTION + via.value },
+			last: silent ? "silent" : "answer",
+		});
 	}
 
 	#newCall(request: SipRequest, arrival: Arrival): boolean {

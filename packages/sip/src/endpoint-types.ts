@@ -119,7 +119,7 @@ export type SipInput =
 			/** where it came from, or first came from when somebody of ours has passed it on */
 			remote: Address;
 			local?: Address;
-			/** whoever passed it on: takes the responses, and has put a Via of its own on top */
+			/** whoever passed it on: takes the responses, and has said in its topmost Via where it came from */
 			passedOnBy?: Address;
 			/** nobody else is asked any more (`handOver`); "silent": what is nobody's here is dropped, as others were asked too */
 			last?: "answer" | "silent";

@@ -19,7 +19,8 @@ export interface Elsewhere {
 /** By its trunk, and its rule once that is known, the call must not be here; undefined = it may. */
 export function elsewhere(here: ArrivalRegion, trunk: InboundTrunk | undefined, rule?: DispatchRule): Elsewhere | undefined {
 	const pin = inboundPin(trunk, rule);
-	const answer = turnedAway({ ...here, settings: trunk?.settings, pin });
+	const sipAddress = (region: string): string | undefined => here.sipAddress(region);
+	const answer = turnedAway({ region: here.region, sipAddress, settings: trunk?.settings, pin });
 	return pin === undefined || answer === undefined ? undefined : { pin, answer };
 }
 
