@@ -1,9 +1,16 @@
 import type { ServedRegion } from "@trunkline/domain";
 import type { Log } from "@trunkline/observability";
 import { commandQueueUrl, createSqsClient, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
-import { createDynamoClient, DynamoCallLimitStore, DynamoCallStore, DynamoRegistrationStore, DynamoTransferStore } from "@trunkline/store";
+import {
+	createDynamoClient,
+	DynamoCallLimitStore,
+	DynamoCallStore,
+	DynamoNodeRegistry,
+	DynamoRegistrationStore,
+	DynamoTransferStore,
+} from "@trunkline/store";
 import * as z from "zod";
-import type { ApiDeps, RegionView } from "./api/deps.ts";
+import type { ApiDeps, RegionNode, RegionView } from "./api/deps.ts";
 import type { PerRegion } from "./api/regions/by-call-id.ts";
 import { RegionalCallStore } from "./api/regions/call-store.ts";
 import { RegionalCallLimitStore, RegionalRegistrationStore, RegionalTransferStore } from "./api/regions/stores.ts";
@@ -71,12 +78,11 @@ export interface Regional {
 	commandQueue(nodeId: string, region: string): SqsCommandQueue;
 }
 
-/** Stores and queues of all regions; undefined without REGIONS. `nodesOf`: live nodes, where there is a registry. */
-export function regionalFromEnvironment(
-	environment: Environment,
-	log: Log,
-	nodesOf?: NonNullable<NonNullable<ApiDeps["regional"]>["nodesOf"]>,
-): Regional | undefined {
+/** Each request to call asks; what nodes say is seconds old anyway. */
+const NODES_KEPT_MS = 1_000;
+
+/** Stores and queues of all regions; undefined without REGIONS. */
+export function regionalFromEnvironment(environment: Environment, log: Log): Regional | undefined {
 	const regions = readRegions(environment);
 	if (regions === undefined) return undefined;
 	const clients = new Map(regions.map(({ region }) => [region, createDynamoClient({ region })]));
@@ -97,6 +103,18 @@ export function regionalFromEnvironment(
 	);
 	const callStore = new RegionalCallStore(per(({ callsTable: table }, client) => new DynamoCallStore({ client, table })));
 	const [home, ...others] = regions;
+	const registries = new Map(regions.map((one) => [one.region, new DynamoNodeRegistry({ client: dynamoOf(one), table: one.callsTable })]));
+	const seen = new Map<string, { at: number; nodes: Promise<readonly RegionNode[]> }>();
+	const nodesOf = (region: string): Promise<readonly RegionNode[]> => {
+		const now = Date.now();
+		const before = seen.get(region);
+		if (before !== undefined && now - before.at < NODES_KEPT_MS) return before.nodes;
+		const nodes = registries.get(region)?.liveNodes(region, now) ?? Promise.resolve([]);
+		seen.set(region, { at: now, nodes });
+		// What failed is asked again by the next one.
+		nodes.catch(() => seen.delete(region));
+		return nodes;
+	};
 	return {
 		deps: {
 			callStore,
@@ -106,7 +124,7 @@ export function regionalFromEnvironment(
 				return queue;
 			},
 			regions: [home.region, ...others.map(({ region }) => region)],
-			regional: { served: [viewOf(home), ...others.map(viewOf)], ...(nodesOf === undefined ? {} : { nodesOf }) },
+			regional: { served: [viewOf(home), ...others.map(viewOf)], nodesOf },
 		},
 		transfers: new RegionalTransferStore(
 			per(({ callsTable: table }, client) => new DynamoTransferStore({ client, table })),
