@@ -60,8 +60,9 @@ export default defineConfig({
 					include: [INFRA],
 					// Brings SST's sources, once; each graph is a process of its own.
 					globalSetup: "test/infra/setup.ts",
-					testTimeout: 120_000,
-					hookTimeout: 120_000,
+					// A graph takes two seconds, and many times that where others use the machine.
+					testTimeout: 240_000,
+					hookTimeout: 400_000,
 					...BESIDE_EACH_OTHER,
 				},
 			},

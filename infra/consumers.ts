@@ -88,17 +88,17 @@ function sweep({ data, nodes, configTable, keys, secrets, settings }: ConsumersI
 		memoryMb: 512,
 		timeoutSeconds: SWEEP_TIMEOUT_SECONDS,
 		environment: {
-			STAGE: $app.stage,
 			SECRETS_PREFIX: secrets.prefix,
+			PROJECTS_KMS_KEY: keys.projects.arn,
 			CONFIG_TABLE: configTable.name,
 			CALLS_TABLE: callsTable.name,
-			DIAL_QUEUE_URL: dial.queue.url,
 			COMMAND_QUEUE_PREFIX: commandQueuePrefix(),
 		},
 		statements: [
 			...usesCalls(callsTable),
 			...usesConfig(configTable, place, keys.data, "read"),
 			...readsSecrets(secrets, place, keys.data, ["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"]),
+			{ actions: ["kms:Decrypt"], resources: [keys.projects.arn] },
 			commandQueues(dial.queue, ["sqs:DeleteQueue", "sqs:GetQueueAttributes"]),
 			// SQS knows no resources for this action; the request asks for the stage's own prefix.
 			{ actions: ["sqs:ListQueues"], resources: ["*"] },
@@ -116,14 +116,14 @@ function sweep({ data, nodes, configTable, keys, secrets, settings }: ConsumersI
 	return made;
 }
 
-function deadLetters({ data, configTable, keys, settings }: ConsumersInput): Lambda {
+function deadLetters({ data, settings }: ConsumersInput): Lambda {
 	const { place, callsTable, dial } = data;
 	const made = lambda("deadLetters", place, settings, {
 		description: "ends calls whose dial nobody could take",
 		memoryMb: 512,
 		timeoutSeconds: DEAD_LETTERS_TIMEOUT_SECONDS,
-		environment: { STAGE: $app.stage, CONFIG_TABLE: configTable.name, CALLS_TABLE: callsTable.name },
-		statements: [...usesCalls(callsTable), ...usesConfig(configTable, place, keys.data, "read"), receivesFrom(dial.deadLetters.arn)],
+		environment: { CALLS_TABLE: callsTable.name },
+		statements: [...usesCalls(callsTable), receivesFrom(dial.deadLetters.arn)],
 	});
 	new aws.lambda.EventSourceMapping(
 		`DeadLettersOfDial${place.suffix}`,

@@ -14,6 +14,8 @@ const STOP_SECONDS = 120;
 /** Less than that by what hanging up and closing takes: the node says so itself. */
 const DRAIN_SECONDS = 100;
 const GRACE_SECONDS = 60;
+/** AWS retires tasks some days after it has told, whatever runs on them: a node goes by itself before, when it has no calls. */
+const MAX_AGE_HOURS = 72;
 const SECRETS: readonly SecretName[] = ["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "NONCE_SECRET"];
 
 export interface MediaNodesInput {
@@ -133,6 +135,8 @@ function environmentOf({ data, peers, configTable, keys, settings }: MediaNodesI
 		MAX_CALLS: String(settings.nodes.calls),
 		DRAIN_SECONDS: String(DRAIN_SECONDS),
 		SIP_PORT: String(PORTS.sip),
+		RELAY_PORT: String(PORTS.relay),
+		NODE_MAX_AGE_HOURS: String(MAX_AGE_HOURS),
 		SIP_BALANCED_TCP_PORT: String(PORTS.balancedTcp),
 		HEALTH_PORT: String(PORTS.health),
 		RTP_PORT_RANGE: `${RTP_PORTS.first}-${RTP_PORTS.last}`,
@@ -159,6 +163,7 @@ function nodeStatements({ data, configTable, keys }: MediaNodesInput, cluster: s
 		sendsTo(dial.deadLetters.arn),
 		commandQueues(dial.queue, [
 			"sqs:CreateQueue",
+			"sqs:TagQueue",
 			"sqs:DeleteQueue",
 			"sqs:ReceiveMessage",
 			"sqs:DeleteMessage",

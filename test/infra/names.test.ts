@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { CALLS_TABLE, CALLS_TTL_ATTRIBUTE, CONFIG_TABLE } from "@trunkline/store";
 import { beforeAll, describe, expect, inject, it } from "vitest";
 import { readRegions } from "../../functions/src/wire-regions.ts";
+import { deadLettersFromEnvironment, sweepFromEnvironment } from "../../functions/src/wire-fleet.ts";
 import { apiFromEnvironment, eventsFromEnvironment } from "../../functions/src/wire.ts";
 import { readConfig } from "../../media-node/src/config.ts";
 import { all, type Graph, graphOf, one, ROOT, SECRET_VALUES } from "./graph.ts";
@@ -19,6 +20,10 @@ const SOURCES = {
 const LEFT_OUT: Record<"node" | "functions", Record<string, string>> = {
 	node: {
 		AWS_REGION: "set by Fargate",
+		ECS_AGENT_URI: "set by ECS",
+		ECS_CONTAINER_METADATA_URI_V4: "set by ECS",
+		BUILD: "the revision of the task's definition, which ECS tells",
+		STUN_SERVER: "EC2 knows the node's address",
 		ADVERTISED_ADDRESS: "a node on Fargate finds its own",
 		ADVERTISED_ADDRESS_6: "the load balancer's UDP has IPv4 alone",
 		BUILT_IN_PROJECTS: "the one of PROJECT_ID is all there is",
@@ -131,6 +136,14 @@ describe.skipIf(missing !== "")(`names (${missing || "of the graph and of the co
 		});
 	});
 
+	it("the API's environment has room for eight regions", () => {
+		const environment = functionEnvironment(graph, "ApiEuWest1");
+		const bytes = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+		const { REGIONS = "", ...others } = environment;
+		// Lambda's limit of all variables together.
+		expect(bytes(others) + 8 * (bytes(REGIONS) / 2 + 64)).toBeLessThan(4096);
+	});
+
 	it("the consumer of events starts with its environment", () => {
 		const environment = functionEnvironment(graph, "EventsUsEast1");
 		const given = {
@@ -139,6 +152,13 @@ describe.skipIf(missing !== "")(`names (${missing || "of the graph and of the co
 			API_KEYS: JSON.stringify({ key: { secret: "secret", projectId: "default" } }),
 		};
 		expect(() => eventsFromEnvironment(given)).not.toThrow();
+	});
+
+	it("the sweeper and the reader of dead letters start with theirs", () => {
+		const livekit = { LIVEKIT_URL: "wss://rooms.example", LIVEKIT_API_KEY: "key", LIVEKIT_API_SECRET: "secret" };
+		const environment = (name: string) => ({ AWS_REGION: "us-east-1", ...functionEnvironment(graph, `${name}UsEast1`) });
+		expect(sweepFromEnvironment({ ...environment("Sweep"), ...livekit }).region).toBe("us-east-1");
+		expect(() => deadLettersFromEnvironment(environment("DeadLetters"))).not.toThrow();
 	});
 
 	it("nodes, and the API for them, mean the same queues, and may use them", () => {

@@ -15,7 +15,7 @@ import type { Graph, Resource } from "./graph.ts";
 const ACCOUNT = "123456789012";
 /** Of Pulumi's wire format: how a value says that it is a secret. */
 const SECRET = "4dabf18193072939515e22adb298388d";
-const TIMEOUT_MS = 90_000;
+const TIMEOUT_MS = 180_000;
 const root = process.env["TRUNKLINE_ROOT"] ?? process.cwd();
 const platform = join(root, ".sst/platform");
 const required = createRequire(join(platform, "package.json"));
