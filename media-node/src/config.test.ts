@@ -39,6 +39,7 @@ describe("the environment", () => {
 			sipPort: 5060,
 			sip: { tlsPort: 5061, tls: {}, connections: {} },
 			advertisedAddress: "192.0.2.10",
+			fleet: { heartbeatMs: 5_000, protectedDrainMs: 7_200_000 },
 			rtpPortRange: [10_000, 20_000],
 			mediaWorkers: availableParallelism(),
 			maxCalls: 500,

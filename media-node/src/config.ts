@@ -1,8 +1,9 @@
-import { networkInterfaces, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { LOG_LEVELS, type LogLevel } from "@trunkline/observability";
 import * as z from "zod";
 import { ENGINE_FIELDS, engineOptions } from "./engine/settings.ts";
+import { FLEET_FIELDS, type FleetConfig, fleetOptions } from "./fleet/settings.ts";
 import type { PeerRegion } from "./region.ts";
 import { REGION_FIELDS } from "./region-config.ts";
 import { SIP_FIELDS, sipOptions } from "./sip-config.ts";
@@ -39,8 +40,9 @@ export interface NodeConfig {
 	sipHost: string;
 	/** 0 = any free one */
 	sipPort: number;
-	/** what Via, Contact and SDP say */
-	advertisedAddress: string;
+	/** what Via, Contact and SDP say; unset: the node finds it out when it starts (docs/fleet.md) */
+	advertisedAddress?: string;
+	fleet: FleetConfig;
 	/** TLS, limits of connections, IPv6 beside IPv4 */
 	sip: Partial<SipOptions>;
 	rtpPortRange: readonly [first: number, last: number];
@@ -148,6 +150,7 @@ const schema = z.object({
 	...SIP_FIELDS,
 	...SIP_FLEET_FIELDS,
 	...REGION_FIELDS,
+	...FLEET_FIELDS,
 	...ENGINE_FIELDS,
 	...TRACE_FIELDS,
 	...TRACE_BUCKET_FIELDS,
@@ -191,7 +194,8 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 		livekit: { url: settings.LIVEKIT_URL, apiKey: settings.LIVEKIT_API_KEY, apiSecret: settings.LIVEKIT_API_SECRET },
 		sipHost: settings.SIP_HOST,
 		sipPort: settings.SIP_PORT,
-		advertisedAddress: settings.ADVERTISED_ADDRESS ?? advertisedFor(settings.SIP_HOST),
+		...advertisedOf(settings),
+		fleet: fleetOptions(settings),
 		sip: fleetSip,
 		rtpPortRange: settings.RTP_PORT_RANGE,
 		...defined({
@@ -239,12 +243,8 @@ function recordingsOf(settings: z.infer<typeof schema>): Pick<NodeConfig, "recor
 	};
 }
 
-/** A wildcard address cannot be advertised: the first address of this machine that is not loopback stands for it. */
-function advertisedFor(host: string): string {
-	if (host !== "0.0.0.0" && host !== "::") return host;
-	const family = host === "::" ? "IPv6" : "IPv4";
-	const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-	const found = addresses.find((one) => one.family === family && !one.internal && !one.address.startsWith("fe80"));
-	if (found === undefined) throw new SettingError("ADVERTISED_ADDRESS must be set: this machine has no address but loopback");
-	return found.address;
+/** A wildcard address cannot be advertised. */
+function advertisedOf({ ADVERTISED_ADDRESS: advertised, SIP_HOST: host }: z.infer<typeof schema>): Pick<NodeConfig, "advertisedAddress"> {
+	if (advertised !== undefined) return { advertisedAddress: advertised };
+	return host === "0.0.0.0" || host === "::" ? {} : { advertisedAddress: host };
 }

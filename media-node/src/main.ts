@@ -27,6 +27,7 @@ import { TlsFileError } from "./transport/tls-files.ts";
 import { ipv6Of } from "./sip-config.ts";
 import { readHoldMusic } from "./media/hold-file.ts";
 import { KeptRecordings } from "./recordings/kept-recordings.ts";
+import { fleetOf, identityOf, type Joined } from "./wire-fleet.ts";
 import { MediaNode, type MediaNodeOptions } from "./wire.ts";
 
 /** After the grace period: for BYEs, the last records and the rooms. */
@@ -34,20 +35,41 @@ const HANG_UP_MS = 5_000;
 /** Longer than every step of closing together: a process that hangs then is of no use to anybody. */
 const EXIT_AFTER_MS = 8_000;
 
-type Stop = (why: string, exitCode: number) => void;
+interface Ending {
+	why: string;
+	exitCode: number;
+	/** how long calls may go on; unset: DRAIN_SECONDS */
+	graceMs?: number;
+}
+type Stop = (ending: Ending) => void;
 
 /** A media node in a container: settings from the environment, calls until SIGTERM, then a drain. */
 async function main(): Promise<void> {
 	const config = readConfig(environment());
 	const log = createLogger({ name: "media-node", level: config.logLevel });
-	const stopping = Promise.withResolvers<{ why: string; exitCode: number }>();
+	const stopping = Promise.withResolvers<Ending>();
+	const superseded = Promise.withResolvers<string>();
 	const hurry = new AbortController();
-	watchProcess(log, hurry, (why, exitCode) => stopping.resolve({ why, exitCode }));
+	watchProcess(log, hurry, stopping.resolve);
 
-	const { node, close } = await start(config, log);
-	const { why, exitCode } = await stopping.promise;
-	log.info({ why, calls: node.stats().calls, graceMs: config.drainMs }, "draining");
-	const empty = await Promise.race([node.drain(config.drainMs), aborted(hurry.signal)]);
+	const { node, fleet, close } = await start(config, log, stopping.resolve, superseded.resolve);
+	const drain = async (why: string, graceMs: number): Promise<boolean> => {
+		log.info({ why, calls: node.stats().calls, graceMs }, "draining");
+		const empty = node.drain(graceMs);
+		void fleet.tell();
+		return Promise.race([empty, aborted(hurry.signal)]);
+	};
+	let ending: Ending | undefined = await Promise.race([stopping.promise, superseded.promise.then(() => undefined)]);
+	let empty = false;
+	if (ending === undefined) {
+		// While it is protected nobody stops it; somebody may all the same.
+		const drained = drain(await superseded.promise, config.fleet.protectedDrainMs).then((done) => {
+			empty = done;
+			return { why: "superseded", exitCode: 0, graceMs: 0 };
+		});
+		ending = await Promise.race([drained, stopping.promise]);
+	}
+	if (!empty) empty = await drain(ending.why, ending.graceMs ?? config.drainMs);
 	if (!empty) log.info({ calls: node.stats().calls }, "hanging up");
 	setTimeout(() => {
 		log.error("closing took too long");
@@ -55,10 +77,17 @@ async function main(): Promise<void> {
 	}, EXIT_AFTER_MS).unref();
 	await close();
 	log.info("stopped");
-	process.exit(exitCode);
+	process.exit(ending.exitCode);
 }
 
-async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode; close(): Promise<void> }> {
+async function start(
+	config: NodeConfig,
+	log: Logger,
+	stop: Stop,
+	superseded: (why: string) => void,
+): Promise<{ node: MediaNode; fleet: Joined; close(): Promise<void> }> {
+	const identity = await identityOf(config, log);
+	const { advertisedAddress } = identity;
 	const dynamo = createDynamoClient({ region: config.awsRegion });
 	const sqs = createSqsClient({ region: config.awsRegion });
 	const { dialQueueUrl: url, dialDeadLetterUrl, commandQueuePrefix } = config;
@@ -69,14 +98,17 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 	};
 	const nodeId = newId("ND_", randomBytes);
 	const commandQueueName = commandQueuePrefix === undefined ? undefined : `${commandQueuePrefix}${nodeId}`;
-	if (commandQueueName !== undefined) await createCommandQueue(sqs, commandQueueName);
+	if (commandQueueName !== undefined) await createCommandQueue(sqs, commandQueueName, queueTags(config, nodeId));
 	// Of the same account and region, so it is where the dial queue is.
 	const commandUrl = commandQueueName === undefined ? undefined : url.replace(/[^/]+$/, commandQueueName);
 	const { metrics, exposition, flush } = nodeMetrics({ ...config, nodeId }, log);
 	const recordings = recordingsFor(config, log);
 	await recordings?.keepLeftovers();
+	const fleetParts = fleetOf(config, identity, { dynamo, commandUrl, deleteQueue: (queue) => deleteCommandQueue(sqs, queue), log });
+	const projects = withProjects(config, dynamo, stores, log);
 	const node = await named("SIP_PORT", async () =>
 		MediaNode.start({
+			...fleetParts.options,
 			nodeId,
 			region: config.region,
 			...(config.peerRegions === undefined ? {} : { peerRegions: config.peerRegions }),
@@ -84,12 +116,12 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			sip: {
 				bindHost: config.sipHost,
 				port: config.sipPort,
-				advertisedHost: config.advertisedAddress,
+				advertisedHost: advertisedAddress,
 				...config.sip,
 			},
 			rtp: {
 				bindHost: config.sipHost,
-				advertisedAddress: config.advertisedAddress,
+				advertisedAddress,
 				...ipv6Of(config.sip),
 				portRange: config.rtpPortRange,
 				...(await holdMusicIn(config.holdMusic)),
@@ -98,7 +130,7 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			},
 			livekit: config.livekit,
 			configStore: stores.configStore,
-			...withProjects(config, dynamo, stores, log),
+			...projects,
 			transferStore: new DynamoTransferStore({ client: dynamo, table: config.callsTable }),
 			registrationStore: new DynamoRegistrationStore({ client: dynamo, table: config.callsTable }),
 			dialQueue: new SqsDialQueue(sqs, { url, log, ...(dialDeadLetterUrl === undefined ? {} : { deadLetterUrl: dialDeadLetterUrl }) }),
@@ -125,10 +157,19 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 			exposition,
 		}),
 	);
-	const { advertisedAddress, region } = config;
+	const fleet = await fleetParts.join(node, {
+		...projects,
+		onSuperseded: superseded,
+		onBuried: () => {
+			log.error("peers took this node for dead and have ended its calls: it was stopped for too long, or its table was out of reach");
+			stop({ why: "buried", exitCode: 1, graceMs: 0 });
+		},
+	});
+	const { region } = config;
 	log.info({ nodeId: node.nodeId, region, advertisedAddress, sipPort: node.sipPort, healthPort: health.port }, "ready");
 	const close = async (): Promise<void> => {
 		await node.close(HANG_UP_MS);
+		await fleet.leave();
 		flush();
 		await health.close();
 		// A node that dies without it leaves a queue behind, which costs nothing and is found by its name.
@@ -139,7 +180,12 @@ async function start(config: NodeConfig, log: Logger): Promise<{ node: MediaNode
 		dynamo.destroy();
 		sqs.destroy();
 	};
-	return { node, close };
+	return { node, fleet, close };
+}
+
+/** So that people see whose a queue is. */
+function queueTags({ region, stage }: NodeConfig, nodeId: string): Record<string, string> {
+	return { "trunkline:node": nodeId, "trunkline:region": region, ...(stage === undefined ? {} : { "trunkline:stage": stage }) };
 }
 
 function recordingsFor({ recordings, awsRegion: region }: NodeConfig, log: Logger): KeptRecordings | undefined {
@@ -207,12 +253,12 @@ function watchProcess(log: Logger, hurry: AbortController, stop: Stop): void {
 		process.on(signal, () => {
 			signals += 1;
 			if (signals > 1) hurry.abort();
-			stop(signal, 0);
+			stop({ why: signal, exitCode: 0 });
 		});
 	}
 	process.on("uncaughtException", (error, origin) => {
 		log.error({ err: error, origin }, "a fault that nobody caught");
-		stop(origin, 1);
+		stop({ why: origin, exitCode: 1 });
 	});
 }
 

@@ -66,6 +66,8 @@ export interface MediaNodeOptions {
 	strictDispatch: boolean;
 	/** calls at a time; above it new ones get 503 */
 	maxCalls: number;
+	/** no dial requests are taken while it says so: another node has more to spare */
+	busy?(): boolean;
 	/** new calls get 503 while half of the event loop's turns are later than this; default 100 */
 	overloadMs?: number;
 	/** threads that calls' audio is in; 0 or unset: in this one. With `rooms` there are none. */

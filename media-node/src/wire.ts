@@ -21,7 +21,7 @@ import { Lateness } from "./health/lateness.ts";
 import { RtpMediaPort } from "./media/media-port.ts";
 import { LiveKitRoomConnector } from "./room/livekit-room-connector.ts";
 import { type NodeRelay, openRelay, type RelayedNode } from "./relay/node-relay.ts";
-import { RELAY_CONNECTION, type RelayCounts } from "./relay/relay.ts";
+import { RELAY_CONNECTION } from "./relay/relay.ts";
 import { NodeRegion } from "./region.ts";
 import type { LiveKitAccess, MediaNodeOptions, NodeStats } from "./node-options.ts";
 import { countsFor, hashes, inboundTrunksFor, pause, roomTokens, startEngine, strikeFor } from "./node-parts.ts";
@@ -47,7 +47,8 @@ export class MediaNode {
 	readonly nodeId: string;
 	readonly #options: MediaNodeOptions;
 	readonly #region: NodeRegion;
-	readonly #relay: NodeRelay | undefined;
+	/** passes requests on to peers; undefined: without a registry or the fleet's secret */
+	readonly relay: NodeRelay | undefined;
 	/** the node as its relay sees it */
 	readonly #relayed: RelayedNode = {
 		load: () => ({
@@ -119,7 +120,7 @@ export class MediaNode {
 	) {
 		this.nodeId = options.nodeId;
 		this.#options = options;
-		this.#relay = relay;
+		this.relay = relay;
 		this.#region = new NodeRegion(options.region, options.peerRegions);
 		this.#lateness = new Lateness(options.overloadMs ?? OVERLOAD_MS);
 		this.#transport = transport;
@@ -324,16 +325,6 @@ export class MediaNode {
 		return this.#registrations?.list() ?? [];
 	}
 
-	/** Where peers send what they pass on; undefined: nobody passes anything on. */
-	get relayAddress(): { address: string; port: number } | undefined {
-		return this.#relay?.address;
-	}
-
-	/** What was passed on to peers and by them since the start. */
-	relayCounts(): RelayCounts | undefined {
-		return this.#relay?.counts;
-	}
-
 	/** INVITEs since the start whose calls must not be in this region. */
 	get turnedAway(): number {
 		return this.#region.turnedAway;
@@ -385,7 +376,7 @@ export class MediaNode {
 		this.#gauges?.stop();
 		this.#userAgent.close();
 		this.#resolver.close();
-		await Promise.all([this.#transport.close(), this.#engine?.close(), this.#relay?.close(), this.#traces.close()]);
+		await Promise.all([this.#transport.close(), this.#engine?.close(), this.relay?.close(), this.#traces.close()]);
 	}
 
 	#stopTaking(): Promise<void> {

@@ -1,4 +1,11 @@
-import { CreateQueueCommand, DeleteQueueCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import {
+	CreateQueueCommand,
+	DeleteQueueCommand,
+	GetQueueAttributesCommand,
+	ListQueuesCommand,
+	QueueDoesNotExist,
+	type SQSClient,
+} from "@aws-sdk/client-sqs";
 import { type CommandMessage, commandMessageSchema } from "@trunkline/contracts";
 import { type CommandQueue, DomainError } from "@trunkline/domain";
 import { SqsMessageQueue, type SqsQueueOptions } from "./message-queue.ts";
@@ -21,18 +28,46 @@ export function commandQueueUrl(prefix: string, nodeId: string): string {
 }
 
 /** Makes the queue of a node that starts, unless it is there; gives its URL. */
-export async function createCommandQueue(client: SQSClient, name: string): Promise<string> {
+export async function createCommandQueue(client: SQSClient, name: string, tags: Record<string, string> = {}): Promise<string> {
 	const Attributes = {
 		MessageRetentionPeriod: String(COMMAND_QUEUE_SECONDS.retention),
 		ReceiveMessageWaitTimeSeconds: String(COMMAND_QUEUE_SECONDS.longPoll),
 		VisibilityTimeout: String(COMMAND_QUEUE_SECONDS.visibility),
 	};
-	const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: name, Attributes }));
+	const { QueueUrl } = await client.send(new CreateQueueCommand({ QueueName: name, Attributes, tags }));
 	if (QueueUrl === undefined) throw new Error(`SQS gave no URL for the queue ${name}`);
 	return QueueUrl;
 }
 
-/** For a node that stops. */
+/** For a node that stops, and for who buries one: a queue that is gone already is no error. */
 export async function deleteCommandQueue(client: SQSClient, url: string): Promise<void> {
-	await client.send(new DeleteQueueCommand({ QueueUrl: url }));
+	try {
+		await client.send(new DeleteQueueCommand({ QueueUrl: url }));
+	} catch (error) {
+		if (!(error instanceof QueueDoesNotExist)) throw error;
+	}
+}
+
+/** The queues of a stage's nodes: `prefix` begins their names. */
+export async function listCommandQueues(client: SQSClient, prefix: string): Promise<{ url: string; nodeId: string; createdAt: number }[]> {
+	const found: { url: string; nodeId: string; createdAt: number }[] = [];
+	let next: string | undefined;
+	do {
+		const page = await client.send(
+			new ListQueuesCommand({ QueueNamePrefix: prefix, MaxResults: 1_000, ...(next === undefined ? {} : { NextToken: next }) }),
+		);
+		for (const url of page.QueueUrls ?? []) {
+			const nodeId = (url.split("/").at(-1) ?? "").slice(prefix.length);
+			try {
+				const asked = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ["CreatedTimestamp"] });
+				const { Attributes } = await client.send(asked);
+				found.push({ url, nodeId, createdAt: Number(Attributes?.CreatedTimestamp) * 1_000 });
+			} catch (error) {
+				// A list may be a minute behind.
+				if (!(error instanceof QueueDoesNotExist)) throw error;
+			}
+		}
+		next = page.NextToken;
+	} while (next !== undefined);
+	return found;
 }

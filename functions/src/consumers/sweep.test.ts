@@ -1,0 +1,66 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { callRecord, captureLogs, MemoryCallStore, MemoryNodeRegistry, nodeRecord } from "@trunkline/testkit";
+import { decodeJwt } from "jose";
+import { describe, expect, it } from "vitest";
+import { removalFrom, sweeper } from "./sweep.ts";
+
+const NOW = 1_700_000_000_000;
+
+describe("the sweep", () => {
+	it("buries the node of a stopped task, ends what nobody claims, deletes queues of nobody", async () => {
+		const calls = new MemoryCallStore({ now: () => NOW });
+		const registry = new MemoryNodeRegistry();
+		await registry.beat(nodeRecord({ nodeId: "ND_1", heartbeatAt: NOW, task: "arn:task/1" }));
+		await calls.createCall(callRecord({ callId: "SCL_1", createdAt: NOW, state: "active", owner: "ND_1" }));
+		await calls.createCall(callRecord({ callId: "SCL_2", createdAt: NOW - 600_000 }));
+		const deleted: string[] = [];
+		const queue = (nodeId: string, createdAt: number) => ({ url: nodeId, nodeId, createdAt });
+		const sweep = sweeper({
+			...{
+				region: "local",
+				by: "sweep",
+				registry,
+				owned: calls,
+				calls,
+				removeFromRoom: async () => {},
+				now: () => NOW,
+				log: captureLogs(),
+			},
+			deleteCommandQueue: async (url) => void deleted.push(url),
+			commandQueues: async () => [queue("ND_1", 0), queue("ND_gone", NOW - 600_000), queue("ND_new", NOW - 599_999)],
+		});
+		expect(await sweep({})).toEqual({ nodes: 0, calls: 0, unclaimed: 1, queues: 1 });
+		expect(await sweep({ detail: { lastStatus: "STOPPED", taskArn: "arn:task/1" } })).toMatchObject({ nodes: 1, calls: 1 });
+		expect(deleted).toEqual(["ND_gone", "ND_gone"]);
+		expect((await calls.getCall("SCL_1"))?.state).toBe("ended");
+	});
+
+	it("asks LiveKit with a token for that room alone; who is not there is no error", async () => {
+		const asked: unknown[] = [];
+		let status = 200;
+		const server = createServer((request, response) => {
+			let body = "";
+			request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+			request.on("end", () => {
+				const { video, iss } = decodeJwt((request.headers.authorization ?? "").replace("Bearer ", ""));
+				asked.push([request.url, JSON.parse(body), video, iss]);
+				response.writeHead(status).end("{}");
+			});
+		}).listen(0, "127.0.0.1");
+		await once(server, "listening");
+		const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+		const remove = removalFrom(async () => ({ url, apiKey: "key", apiSecret: "secret" }));
+		const call = { projectId: "p", roomName: "lobby", participantIdentity: "sip_1" };
+		await remove(call);
+		const admin = { roomAdmin: true, room: "lobby" };
+		expect(asked).toEqual([["/twirp/livekit.RoomService/RemoveParticipant", { room: "lobby", identity: "sip_1" }, admin, "key"]]);
+		status = 404;
+		await remove(call);
+		status = 500;
+		await expect(remove(call)).rejects.toThrow("500");
+		server.closeAllConnections();
+		server.close();
+	});
+});

@@ -1,0 +1,182 @@
+import { networkInterfaces } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
+import { DescribeNetworkInterfacesCommand, EC2Client } from "@aws-sdk/client-ec2";
+import { type BurialDeps, buryDead, type CallStore, endUnclaimed, NODE_DEAD_AFTER_MS, NODE_HEARTBEAT_MS } from "@trunkline/domain";
+import type { Logger } from "@trunkline/observability";
+import { DynamoCallStore, DynamoNodeRegistry } from "@trunkline/store";
+import type { NodeConfig } from "./config.ts";
+import { SettingError } from "./config.ts";
+import { CpuShare } from "./fleet/cpu.ts";
+import { Membership } from "./fleet/membership.ts";
+import { type AddressSource, type EcsTask, ecsTask, publicAddress } from "./fleet/public-address.ts";
+import { removalFrom } from "./fleet/room-removal.ts";
+import { TaskProtection } from "./fleet/task-protection.ts";
+import { reachesItself } from "./transport/hairpin.ts";
+import { stunAddress } from "./transport/stun-client.ts";
+import type { MediaNode, MediaNodeOptions } from "./wire.ts";
+
+/** Who a node is, known before it opens anything. */
+export interface Identity {
+	advertisedAddress: string;
+	source: AddressSource;
+	build: string;
+	task?: EcsTask;
+}
+
+/** Without ECS and BUILD all nodes are of one build. */
+const NO_BUILD = "unknown";
+const STUN_PORT = 3478;
+
+/** Finds the node's public address and what it is a part of. Rejects with a SettingError when the address cannot be known: better no node than calls without audio. */
+export async function identityOf(config: NodeConfig, log: Logger): Promise<Identity> {
+	const { metadataUri, build, stunServer } = config.fleet;
+	const task = metadataUri === undefined ? undefined : await ecsTask(metadataUri);
+	const ec2 = task === undefined ? undefined : new EC2Client({ region: config.awsRegion, maxAttempts: 3 });
+	try {
+		const { address, source } = await publicAddress({
+			configured: config.advertisedAddress,
+			task,
+			publicAddressOf: async (privateAddress) => (ec2 === undefined ? undefined : publicAddressOf(ec2, privateAddress)),
+			askStun: stunServer === undefined ? undefined : () => stunAddress(hostAndPort(stunServer)),
+			interfaceAddress: () => interfaceAddress(config.sipHost),
+			sleep: (ms) => delay(ms),
+			log,
+		});
+		await tellAddress(address, source, config.sipHost, log);
+		return { advertisedAddress: address, source, build: build ?? task?.build ?? NO_BUILD, ...(task === undefined ? {} : { task }) };
+	} catch (error) {
+		throw new SettingError(error instanceof Error ? error.message : String(error), { cause: error });
+	} finally {
+		ec2?.destroy();
+	}
+}
+
+/** EC2's answer for the interface with this private address; of one network alone, as others may have the same. */
+export async function publicAddressOf(ec2: Pick<EC2Client, "send">, privateAddress: string): Promise<string | undefined> {
+	const { NetworkInterfaces = [] } = await ec2.send(
+		new DescribeNetworkInterfacesCommand({ Filters: [{ Name: "addresses.private-ip-address", Values: [privateAddress] }] }),
+	);
+	const found = NetworkInterfaces.map(({ Association }) => Association?.PublicIp).filter((ip) => ip !== undefined);
+	if (found.length > 1) throw new Error(`EC2 has several interfaces with the address ${privateAddress}: set ADVERTISED_ADDRESS`);
+	return found[0];
+}
+
+async function tellAddress(advertisedAddress: string, source: AddressSource, sipHost: string, log: Logger): Promise<void> {
+	const reached = await reachesItself(advertisedAddress, sipHost);
+	const fields = { advertisedAddress, source };
+	if (reached) log.info({ ...fields, tested: true }, "telephones are told this address; a packet to it came back");
+	else log.warn({ ...fields, tested: false }, "telephones are told this address; a packet to it did not come back, as is usual behind NAT");
+}
+
+/** The first address of this machine that is not loopback. */
+function interfaceAddress(host: string): string | undefined {
+	const family = host === "::" ? "IPv6" : "IPv4";
+	const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+	return addresses.find((one) => one.family === family && !one.internal && !one.address.startsWith("fe80"))?.address;
+}
+
+function hostAndPort(text: string): { host: string; port: number } {
+	const { hostname, port } = new URL(`stun://${text}`);
+	return { host: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? STUN_PORT : Number(port) };
+}
+
+/** What a node needs of the fleet before it opens, and how it joins afterwards. */
+export function fleetOf(config: NodeConfig, identity: Identity, parts: FleetParts) {
+	const { dynamo, log } = parts;
+	const table = { client: dynamo, table: config.callsTable };
+	const { heartbeatMs, relayPort } = config.fleet;
+	const deadAfterMs = (heartbeatMs * NODE_DEAD_AFTER_MS) / NODE_HEARTBEAT_MS;
+	const registry = new DynamoNodeRegistry({ ...table, deadAfterMs });
+	const cpu = new CpuShare();
+	const peers = { liveNodes: async (region: string, now: number) => (await registry.liveNodes(region, now)).flatMap(withRelay) };
+	const relay =
+		relayPort === undefined
+			? {}
+			: {
+					relay: {
+						registry: peers,
+						bindHost: config.sipHost,
+						port: relayPort,
+						address: identity.task?.privateAddress ?? ownAddress(config),
+					},
+				};
+	const join = async (node: MediaNode, told: Told): Promise<Joined> => {
+		const burial: BurialDeps = {
+			region: config.region,
+			by: node.nodeId,
+			registry,
+			owned: new DynamoCallStore(table),
+			calls: told.callStore,
+			removeFromRoom: removalFrom(async (projectId) => (await told.projects?.livekit(projectId)) ?? config.livekit),
+			deleteCommandQueue: parts.deleteQueue,
+			now: Date.now,
+			log,
+		};
+		const { agentUri, maxAgeMs } = config.fleet;
+		const protection = agentUri === undefined ? undefined : new TaskProtection({ agentUri, now: Date.now, log });
+		const membership = new Membership({
+			registry,
+			own: {
+				nodeId: node.nodeId,
+				region: config.region,
+				build: identity.build,
+				advertised: { address: identity.advertisedAddress, sipPort: node.sipPort },
+				...(node.relayAddress === undefined ? {} : { relay: node.relayAddress }),
+				...(parts.commandUrl === undefined ? {} : { commandQueueUrl: parts.commandUrl }),
+				...(identity.task === undefined ? {} : { task: identity.task.arn }),
+			},
+			read: () => ({ ...node.load(), state: node.draining ? "draining" : "ready", cpuShare: cpu.read() }),
+			bury: async () => {
+				await buryDead(burial)
+					.then(() => endUnclaimed(burial))
+					.catch((error: unknown) => log.warn({ err: error }, "dead nodes could not be looked for"));
+			},
+			onBuried: told.onBuried,
+			onSuperseded: told.onSuperseded,
+			onBeat: (calls) => void protection?.update(calls),
+			...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+			now: Date.now,
+			sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => {}),
+			heartbeatMs,
+			log,
+		});
+		await membership.start();
+		return {
+			tell: () => membership.tell(),
+			leave: async () => {
+				await membership.stop();
+				await protection?.off();
+			},
+		};
+	};
+	return { options: { ...relay, busy: () => cpu.full }, join };
+}
+
+interface FleetParts {
+	dynamo: ConstructorParameters<typeof DynamoCallStore>[0]["client"];
+	commandUrl: string | undefined;
+	deleteQueue(url: string): Promise<void>;
+	log: Logger;
+}
+
+interface Told {
+	callStore: CallStore;
+	projects?: MediaNodeOptions["projects"];
+	onBuried(): void;
+	onSuperseded(why: string): void;
+}
+
+export interface Joined {
+	/** the node has begun to drain */
+	tell(): Promise<void>;
+	/** for a node whose calls are over */
+	leave(): Promise<void>;
+}
+
+type Registered = Awaited<ReturnType<DynamoNodeRegistry["liveNodes"]>>[number];
+
+/** A node that takes nothing from peers is nobody to pass calls to. */
+const withRelay = ({ relay, ...node }: Registered) => (relay === undefined ? [] : [{ ...node, relay }]);
+
+const ownAddress = ({ sipHost }: NodeConfig): string =>
+	sipHost === "0.0.0.0" || sipHost === "::" ? (interfaceAddress(sipHost) ?? sipHost) : sipHost;
