@@ -325,6 +325,11 @@ export class MediaNode {
 		return this.#registrations?.list() ?? [];
 	}
 
+	/** where peers send what they pass on */
+	get relayAddress(): NodeRelay["address"] | undefined {
+		return this.relay?.address;
+	}
+
 	/** INVITEs since the start whose calls must not be in this region. */
 	get turnedAway(): number {
 		return this.#region.turnedAway;

@@ -1,4 +1,6 @@
-import { header } from "@trunkline/sip";
+import { randomBytes } from "node:crypto";
+import { createSocket, type Socket } from "node:dgram";
+import { type Address, header, SipEndpoint, type SipEvent, type SipInput } from "@trunkline/sip";
 import {
 	captureLogs,
 	dispatchRule,
@@ -7,13 +9,13 @@ import {
 	MemoryConfigStore,
 	MemoryDialQueue,
 	MemoryTransferStore,
+	nodeHashes,
 } from "@trunkline/testkit";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeRooms } from "../call/fakes.testkit.ts";
 import { MediaNode, type MediaNodeOptions } from "../wire.ts";
 import type { PeerRegistry } from "./fleet-view.ts";
 import type { RelayPeer } from "./share.ts";
-import { SipPeer } from "./sip-peer.testkit.ts";
 
 const SECRET = new Uint8Array(32).fill(7);
 
@@ -46,24 +48,24 @@ afterEach(async () => {
 	for (let close = closing.pop(); close !== undefined; close = closing.pop()) await close();
 });
 
+const options = (region: string, maxCalls = 10): MediaNodeOptions => ({
+	region,
+	projectId: "project",
+	sip: { bindHost: "127.0.0.1", port: 0, advertisedHost: "127.0.0.1" },
+	rtp: { bindHost: "127.0.0.1", advertisedAddress: "127.0.0.1", portRange: [31_000, 31_998] },
+	livekit: { url: "ws://rooms.invalid", apiKey: "key", apiSecret: "a-secret-of-the-room-server" },
+	...{ configStore, callStore, log, rooms, maxCalls },
+	dialQueue: new MemoryDialQueue(),
+	transferStore: new MemoryTransferStore(),
+	strictDispatch: true,
+	relay: { registry, bindHost: "127.0.0.1", port: 0, everyMs: 10 },
+});
+
 async function start(changes: Partial<MediaNodeOptions> = {}): Promise<MediaNode> {
 	const maxCalls = changes.maxCalls ?? 10;
-	const node = await MediaNode.start({
-		region: "eu-west-1",
-		projectId: "project",
-		sip: { bindHost: "127.0.0.1", port: 0, advertisedHost: "127.0.0.1" },
-		rtp: { bindHost: "127.0.0.1", advertisedAddress: "127.0.0.1", portRange: [31_000, 31_998] },
-		livekit: { url: "ws://rooms.invalid", apiKey: "key", apiSecret: "a-secret-of-the-room-server" },
-		...{ configStore, callStore, log, rooms, maxCalls },
-		dialQueue: new MemoryDialQueue(),
-		transferStore: new MemoryTransferStore(),
-		strictDispatch: true,
-		nonceSecret: SECRET,
-		relay: { registry, bindHost: "127.0.0.1", port: 0, everyMs: 10 },
-		...changes,
-	});
+	const node = await MediaNode.start({ ...options("eu-west-1", maxCalls), nonceSecret: SECRET, ...changes });
 	closing.push(() => node.close(0));
-	const relay = node.relayAddress;
+	const relay = node.relay?.address;
 	if (relay !== undefined)
 		registry.told.set(node.nodeId, () => ({
 			...{ nodeId: node.nodeId, region: "eu-west-1", relay, maxCalls, lateMs: 0 },
@@ -110,8 +112,8 @@ describe("nodes of one region", () => {
 		expect(await caller.event("ended", "a")).toMatchObject({ cause: "bye" });
 		await vi.waitUntil(() => mine.stats().calls === 0, { timeout: 5_000 });
 		expect(other.stats()).toMatchObject({ calls: 0, legs: 0, rtpPorts: 0 });
-		expect(other.relayCounts()?.relayedRequests).toBeGreaterThanOrEqual(3);
-		expect(mine.relayCounts()?.relayedHere).toBeGreaterThanOrEqual(3);
+		expect(other.relay?.counts.relayedRequests).toBeGreaterThanOrEqual(3);
+		expect(mine.relay?.counts.relayedHere).toBeGreaterThanOrEqual(3);
 	});
 
 	it("a CANCEL that comes to another node finds the node that rings", async () => {
@@ -142,7 +144,7 @@ describe("nodes of one region", () => {
 		caller.call("a", mine.sipPort, { reliable: true });
 		await caller.event("answered", "a");
 		expect(caller.events.some((event) => event.type === "provisional" && event.reliable)).toBe(true);
-		expect(other.relayCounts()?.relayedRequests).toBe(1);
+		expect(other.relay?.counts.relayedRequests).toBe(1);
 		caller.handle({ kind: "bye", leg: "a" });
 		await caller.event("ended", "a");
 	});
@@ -159,7 +161,7 @@ describe("nodes of one region", () => {
 		expect(header(answered.response, "contact")).toContain(`:${free.sipPort}`);
 		expect(answered.response.headers.filter(({ key }) => key === "via")).toHaveLength(1);
 		expect([full.stats().calls, free.stats().calls]).toEqual([1, 1]);
-		expect(full.relayCounts()).toMatchObject({ relayedCalls: 1 });
+		expect(full.relay?.counts).toMatchObject({ relayedCalls: 1 });
 		second.handle({ kind: "bye", leg: "b" });
 		expect(await second.event("ended", "b")).toMatchObject({ cause: "bye" });
 		// The trunk takes calls of 127.0.0.1 alone: the peer has matched the caller's address, and no header of ours got into the room.
@@ -217,7 +219,7 @@ describe("nodes of one region", () => {
 
 	it("never to another region, and not at all without the fleet's secret", async () => {
 		const [full, far] = [await start({ maxCalls: 1 }), await start({ region: "us-east-1" })];
-		const farRelay = far.relayAddress;
+		const farRelay = far.relay?.address;
 		if (farRelay === undefined) throw new Error("no relay");
 		// Even a registry that shows it.
 		registry.liveNodes = async () => [
@@ -229,9 +231,12 @@ describe("nodes of one region", () => {
 		await vi.waitUntil(() => full.stats().calls === 1, { timeout: 5_000 });
 		callers[1]?.call("x", full.sipPort);
 		expect(await callers[1]?.event("failed", "x")).toMatchObject({ status: 503 });
-		expect(far.relayCounts()?.relayedHere).toBe(0);
-		const { nonceSecret: _, ...without } = { nonceSecret: undefined };
-		expect((await start({ ...without, nonceSecret: undefined as unknown as Uint8Array })).relayAddress).toBeUndefined();
+		expect(far.relay?.counts.relayedHere).toBe(0);
+		const { nonceSecret, ...rest } = { nonceSecret: SECRET, ...options("eu-west-1") };
+		expect(nonceSecret).toBe(SECRET);
+		const alone = await MediaNode.start(rest);
+		closing.push(() => alone.close(0));
+		expect(alone.relay).toBeUndefined();
 	});
 });
 
@@ -283,3 +288,93 @@ describe("an INVITE in a region that its call is not pinned to", () => {
 		expect((await callStore.findCalls("project", { limit: 10 })).calls).toEqual([]);
 	});
 });
+
+/** A user agent on loopback whose packets go where the test says, as behind a load balancer whose flows move. */
+class SipPeer {
+	readonly events: SipEvent[] = [];
+	readonly port: number;
+	/** where packets go instead; unset = where they are sent */
+	redirect: (to: Address, bytes: Uint8Array) => number = (to) => to.port;
+	readonly #socket: Socket;
+	readonly #endpoint: SipEndpoint;
+	#timer: NodeJS.Timeout | undefined;
+
+	static async open(): Promise<SipPeer> {
+		const socket = createSocket("udp4");
+		await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+		return new SipPeer(socket);
+	}
+
+	private constructor(socket: Socket) {
+		this.#socket = socket;
+		this.port = socket.address().port;
+		this.#endpoint = new SipEndpoint({
+			userAgent: "peer",
+			contact: { host: "127.0.0.1", port: this.port },
+			random: randomBytes,
+			hashes: nodeHashes,
+			supported: ["100rel"],
+		});
+		socket.on("message", (bytes, from) =>
+			this.handle({ kind: "received", bytes, remote: { host: from.address, port: from.port, transport: "UDP" } }),
+		);
+	}
+
+	handle(input: SipInput): void {
+		this.#endpoint.handle(input, performance.now());
+		this.#drain();
+	}
+
+	call(leg: string, node: number, { reliable = false } = {}): void {
+		const uri = `sip:+15550100@127.0.0.1:${node}`;
+		this.handle({
+			kind: "call",
+			leg,
+			requestUri: uri,
+			from: { uri: "sip:+15551111@127.0.0.1" },
+			to: { uri },
+			target: { host: "127.0.0.1", port: node, transport: "UDP" },
+			body: this.offer(),
+			...(reliable ? { reliable } : {}),
+		});
+	}
+
+	offer(direction = "sendrecv"): { contentType: string; bytes: Uint8Array } {
+		const sdp = `v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\na=${direction}\r\n`;
+		return { contentType: "application/sdp", bytes: new TextEncoder().encode(sdp) };
+	}
+
+	/** The next event of the type (and leg), waiting for it. */
+	async event<T extends SipEvent["type"]>(type: T, leg?: string, nth = 1): Promise<Extract<SipEvent, { type: T }>> {
+		const found = (): Extract<SipEvent, { type: T }> | undefined =>
+			this.events.filter(
+				(one): one is Extract<SipEvent, { type: T }> => one.type === type && (leg === undefined || ("leg" in one && one.leg === leg)),
+			)[nth - 1];
+		await vi.waitUntil(() => found() !== undefined, { timeout: 8_000, interval: 5 });
+		const event = found();
+		if (event === undefined) throw new Error(`no ${type}`);
+		return event;
+	}
+
+	close(): void {
+		clearTimeout(this.#timer);
+		this.#socket.close();
+	}
+
+	#drain(): void {
+		for (let output = this.#endpoint.pollOutput(); output !== undefined; output = this.#endpoint.pollOutput()) {
+			if (output.kind === "event") this.events.push(output.event);
+			else this.#socket.send(output.bytes, this.redirect(output.to, output.bytes), output.to.host);
+		}
+		clearTimeout(this.#timer);
+		const next = this.#endpoint.nextTimeout();
+		if (next === undefined) return;
+		this.#timer = setTimeout(
+			() => {
+				this.#endpoint.handleTimeout(performance.now());
+				this.#drain();
+			},
+			Math.max(0, next - performance.now()),
+		);
+	}
+}

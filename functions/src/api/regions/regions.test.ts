@@ -136,7 +136,7 @@ describe("a call is placed", () => {
 
 it("livekit-server-sdk: destination_country of a trunk and of an inline trunk", async () => {
 	const fetched = globalThis.fetch;
-	globalThis.fetch = async (input, init) => api.fetch(new URL(String(input)).pathname, init);
+	globalThis.fetch = async (input, init) => api.fetch(new URL(input instanceof Request ? input.url : input).pathname, init);
 	try {
 		const client = new SipClient("http://api.invalid", KEY, SECRET);
 		const made = await client.createSipOutboundTrunk("india", "sip.carrier.example", ["+15550100"], {
