@@ -26,6 +26,8 @@ export interface PeerEvents {
 const AUDIO_LEVEL_ID = 1;
 /** Candidates that come before the description they belong to. */
 const MAX_EARLY_CANDIDATES = 32;
+/** of messages for channels that are not there yet */
+const MAX_WAITING_MESSAGES = 64;
 const EXPLAINED_WITHIN_MS = 500;
 
 export class RoomPeer {
@@ -87,7 +89,8 @@ export class RoomPeer {
 	/** Sends on a channel that `openChannel` made, when it is open. */
 	send(label: string, bytes: Uint8Array): void {
 		if (this.#channels !== undefined) this.#channels.send(label, bytes);
-		else if (this.#closed === undefined) this.#waiting.push({ label, bytes: Uint8Array.from(bytes) });
+		else if (this.#closed === undefined && this.#waiting.length < MAX_WAITING_MESSAGES)
+			this.#waiting.push({ label, bytes: Uint8Array.from(bytes) });
 	}
 
 	/** An offer with all our sections and our candidate. */
