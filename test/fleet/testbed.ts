@@ -1,0 +1,213 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
+import { createSqsClient, ensureQueues, listCommandQueues, SqsDialQueue } from "@trunkline/queue";
+import { RoomServer } from "@trunkline/room-server";
+import { createDynamoClient, createTables, DynamoCallStore, DynamoConfigStore, DynamoNodeRegistry } from "@trunkline/store";
+import { vi } from "vitest";
+
+const MAIN = fileURLToPath(new URL("../../media-node/src/main.ts", import.meta.url));
+const SECRET = "a-secret-of-the-room-server";
+const DEAD_AFTER_HEARTBEATS = 3;
+
+export interface FleetSettings {
+	regions: readonly string[];
+	/** a node is dead after three */
+	heartbeatMs?: number;
+}
+
+/** What one region has: a calls table, a dial queue and a room server of its own. */
+export interface FleetRegion {
+	region: string;
+	calls: DynamoCallStore;
+	registry: DynamoNodeRegistry;
+	dialQueue: SqsDialQueue;
+	deadLetterUrl: string;
+	rooms: RoomServer;
+	commandQueues(): Promise<string[]>;
+	variables: Record<string, string>;
+}
+
+/** Media nodes as processes, in regions that share one DynamoDB and one SQS on this machine, as an account would have them. */
+export class Fleet {
+	readonly config: DynamoConfigStore;
+	readonly nodes: FleetNode[] = [];
+	readonly #regions: ReadonlyMap<string, FleetRegion>;
+	readonly #close: () => Promise<void>;
+
+	static async start({ regions, heartbeatMs = 500 }: FleetSettings): Promise<Fleet> {
+		const [dynamo, sqs] = await Promise.all([startEmbeddedDynamo(), startEmbeddedSqs()]);
+		const client = createDynamoClient({ region: "us-east-1", endpoint: dynamo.endpoint });
+		const sqsClient = createSqsClient({ region: "us-east-1", endpoint: sqs.endpoint });
+		const made = new Map<string, FleetRegion>();
+		const closing: (() => Promise<void>)[] = [];
+		for (const region of regions) {
+			const calls = `calls-${region}`;
+			await createTables(client, { config: "config", calls });
+			const { url, deadLetterUrl } = await ensureQueues(sqsClient, { name: `dial-${region}` });
+			// The client sends to the host of the queue's URL, and not every resolver knows names below localhost.
+			const here = (queue: string): string => sqs.endpoint + new URL(queue).pathname;
+			const rooms = await startRooms();
+			closing.push(rooms.close);
+			made.set(region, {
+				region,
+				calls: new DynamoCallStore({ client, table: calls }),
+				registry: new DynamoNodeRegistry({ client, table: calls, deadAfterMs: heartbeatMs * DEAD_AFTER_HEARTBEATS }),
+				dialQueue: new SqsDialQueue(sqsClient, { url: here(url) }),
+				deadLetterUrl: here(deadLetterUrl),
+				rooms: rooms.server,
+				commandQueues: async () => (await listCommandQueues(sqsClient, `commands-${region}-`)).map(({ nodeId }) => nodeId),
+				variables: {
+					AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
+					AWS_ENDPOINT_URL_SQS: sqs.endpoint,
+					AWS_ACCESS_KEY_ID: "local",
+					AWS_SECRET_ACCESS_KEY: "local",
+					AWS_EC2_METADATA_DISABLED: "true",
+					AWS_REGION: "us-east-1",
+					REGION: region,
+					PROJECT_ID: "project",
+					CONFIG_TABLE: "config",
+					CALLS_TABLE: calls,
+					COMMAND_QUEUE_PREFIX: `commands-${region}-`,
+					DIAL_QUEUE_URL: here(url),
+					DIAL_DEAD_LETTER_URL: here(deadLetterUrl),
+					LIVEKIT_URL: rooms.url,
+					LIVEKIT_API_KEY: "key",
+					LIVEKIT_API_SECRET: SECRET,
+					NONCE_SECRET: "a secret that all nodes of the fleet share",
+					NODE_HEARTBEAT_MS: String(heartbeatMs),
+					PEER_REGIONS: JSON.stringify(regions.map((one) => ({ region: one }))),
+					RELAY_PORT: "0",
+					SIP_HOST: "127.0.0.1",
+					SIP_PORT: "0",
+					HEALTH_PORT: "0",
+					MEDIA_WORKERS: "0",
+					LOG_LEVEL: "info",
+				},
+			});
+		}
+		return new Fleet(made, new DynamoConfigStore({ client, table: "config" }), async () => {
+			for (const close of closing) await close();
+			client.destroy();
+			sqsClient.destroy();
+			await Promise.all([dynamo.close(), sqs.close()]);
+		});
+	}
+
+	private constructor(regions: ReadonlyMap<string, FleetRegion>, config: DynamoConfigStore, close: () => Promise<void>) {
+		this.#regions = regions;
+		this.config = config;
+		this.#close = close;
+	}
+
+	region(name: string): FleetRegion {
+		const region = this.#regions.get(name);
+		if (region === undefined) throw new Error(`the fleet has no region ${name}`);
+		return region;
+	}
+
+	/** One more node in a region; resolves when it is ready. Each has RTP ports of its own. */
+	async node(region: string, changes: Record<string, string> = {}): Promise<FleetNode> {
+		const first = 30_000 + this.nodes.length * 1_000;
+		const range = { RTP_PORT_RANGE: `${first}-${first + 999}` };
+		const node = new FleetNode({ ...this.region(region).variables, ...range, ...changes });
+		this.nodes.push(node);
+		await node.ready();
+		return node;
+	}
+
+	/** Ends every node that is left, then what they stood on. */
+	async close(): Promise<void> {
+		await Promise.all(this.nodes.map((node) => node.kill()));
+		await this.#close();
+	}
+}
+
+type Line = Record<string, unknown>;
+
+export class FleetNode {
+	readonly lines: Line[] = [];
+	readonly #child: ChildProcess;
+	#stderr = "";
+	/** undefined: it runs */
+	exitCode: number | null | undefined;
+
+	constructor(variables: Record<string, string>) {
+		this.#child = spawn(process.execPath, [MAIN], { env: variables, stdio: ["ignore", "pipe", "pipe"] });
+		let rest = "";
+		this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+			const lines = (rest + text).split("\n");
+			rest = lines.pop() ?? "";
+			this.lines.push(...lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Line));
+		});
+		this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));
+		this.#child.on("close", (code) => (this.exitCode = code));
+	}
+
+	async ready(): Promise<void> {
+		await vi.waitUntil(() => this.line("ready") !== undefined || this.exitCode !== undefined, { timeout: 60_000, interval: 20 });
+		if (this.line("ready") === undefined) throw new Error(`the node did not start: ${this.#stderr}`);
+	}
+
+	line(message: string): Line | undefined {
+		return this.lines.find(({ msg }) => msg === message);
+	}
+
+	get nodeId(): string {
+		return String(this.line("ready")?.["nodeId"]);
+	}
+
+	get sipPort(): number {
+		return Number(this.line("ready")?.["sipPort"]);
+	}
+
+	uri(user: string): string {
+		return `sip:${user}@127.0.0.1:${this.sipPort}`;
+	}
+
+	/** of /ready */
+	async readiness(): Promise<number> {
+		return (await fetch(`http://127.0.0.1:${String(this.line("ready")?.["healthPort"])}/ready`)).status;
+	}
+
+	signal(signal: "SIGTERM" | "SIGSTOP" | "SIGCONT"): void {
+		this.#child.kill(signal);
+	}
+
+	/** Without a word, as a host that fails. */
+	async kill(): Promise<void> {
+		if (this.exitCode !== undefined) return;
+		const closed = once(this.#child, "close");
+		this.#child.kill("SIGKILL");
+		await closed;
+	}
+
+	async exited(): Promise<number | null> {
+		await vi.waitUntil(() => this.exitCode !== undefined, { timeout: 60_000, interval: 20 });
+		return this.exitCode ?? null;
+	}
+}
+
+async function startRooms(): Promise<{ server: RoomServer; url: string; close(): Promise<void> }> {
+	const server = new RoomServer({ apiKeys: { key: SECRET } });
+	const http = createServer((request, response) => {
+		if (!server.handleHttp(request, response)) response.writeHead(404).end();
+	});
+	http.on("upgrade", (request, socket, head) => {
+		if (!server.handleUpgrade(request, socket, head)) socket.destroy();
+	});
+	http.listen(0, "127.0.0.1");
+	await once(http, "listening");
+	return {
+		server,
+		url: `ws://127.0.0.1:${(http.address() as AddressInfo).port}`,
+		close: async () => {
+			await server.close();
+			http.closeAllConnections();
+			http.close();
+		},
+	};
+}
