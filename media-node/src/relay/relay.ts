@@ -186,7 +186,7 @@ export class Relay {
 		const passedOn = withOurVia(request, arrival, own, mac);
 		if (passedOn === undefined || request.body.length > MAX_BYTES) return false;
 		const { host, port, transport } = arrival.remote;
-		const bytes = mark(writeMessage(passedOn), { host, port, transport, silent, at: now() }, mac);
+		const bytes = mark(writeMessage(passedOn), { host, port, transport, silent, at: Math.floor(now()) }, mac);
 		if (bytes.length > MAX_BYTES) return false;
 		toPeer(bytes, peer.relay);
 		return true;
