@@ -16,6 +16,7 @@ import { callRecord } from "@trunkline/testkit";
 import { AccessToken, type SIPGrant } from "livekit-server-sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { buildFunctions } from "../../scripts/build-functions.mjs";
+import { FUNCTIONS } from "../../infra/bundle.ts";
 import { functionEnvironment } from "./environment.ts";
 import { type Answer, type AwsRequest, awsService, httpEvent, Lambda, recordedEvent } from "./lambda.ts";
 
@@ -144,6 +145,11 @@ describe.each(["function-url", "api-gateway"] as const)("the API, by %s", (sourc
 	});
 });
 
+it("every function starts from its bundle alone", async () => {
+	for (const name of files.keys()) await (await start(name)).stop();
+	expect([...files.keys()].sort()).toEqual(Object.keys(FUNCTIONS).sort());
+});
+
 describe("dialling from Lambda", () => {
 	const request = (wait: boolean, trunkId: string) =>
 		new CreateSIPParticipantRequest({ sipTrunkId: trunkId, sipCallTo: "+15550199", roomName: "lobby", waitUntilAnswered: wait });
@@ -200,7 +206,14 @@ describe("secrets", () => {
 	async function startWith(parameters: Record<string, string>, name = "api") {
 		const ssm = await awsService(named(parameters));
 		closing.push(() => ssm.close());
-		const changes = { SECRETS_PREFIX: PREFIX, LIVEKIT_URL: "", API_KEYS: "", AWS_ENDPOINT_URL_SSM: ssm.endpoint };
+		const changes = {
+			SECRETS_PREFIX: PREFIX,
+			LIVEKIT_URL: "",
+			LIVEKIT_API_KEY: "",
+			LIVEKIT_API_SECRET: "",
+			API_KEYS: "",
+			AWS_ENDPOINT_URL_SSM: ssm.endpoint,
+		};
 		return { ssm, lambda: start(name, changes) };
 	}
 

@@ -56,7 +56,7 @@ export class Lambda {
 	async #next(): Promise<Record<string, unknown>> {
 		for (;;) {
 			const { value, done } = await this.#lines.next();
-			if (done === true) throw new Error(`the process ended: ${this.log.join("")}`);
+			if (done === true) throw new Error(`the process ended: ${this.log.join("").slice(-500)}`);
 			const line = JSON.parse(value) as Record<string, unknown>;
 			if (line["runtime"] === true) return line;
 			this.log.push(value);
