@@ -1,5 +1,3 @@
-import { isIPv4 } from "node:net";
-
 /** What ECS tells a task of itself. */
 export interface EcsTask {
 	arn: string;
@@ -74,5 +72,5 @@ export async function ecsTask(metadataUri: string): Promise<EcsTask> {
 	};
 	if (task.TaskARN === undefined) throw new Error("the ECS metadata endpoint tells no task");
 	const addresses = (task.Containers ?? []).flatMap(({ Networks = [] }) => Networks.flatMap(({ IPv4Addresses = [] }) => IPv4Addresses));
-	return { arn: task.TaskARN, build: `${task.Family ?? ""}:${task.Revision ?? ""}`, privateAddress: addresses.find(isIPv4) };
+	return { arn: task.TaskARN, build: `${task.Family ?? ""}:${task.Revision ?? ""}`, privateAddress: addresses[0] };
 }

@@ -139,6 +139,7 @@ export class DynamoNodeRegistry implements NodeRegistry {
 
 /** Only this package writes the table. */
 function nodeOf(item: Item): { node: NodeRecord; burial: Burial } {
-	const { pk: _pk, sk: _sk, claimedBy, claimedUntil, buriedAt, ...node }: Attributes = fromItem(item);
+	const { claimedBy, claimedUntil, buriedAt, ...node }: Attributes = fromItem(item);
+	for (const key of ["pk", "sk"]) delete node[key];
 	return { node: node as unknown as NodeRecord, burial: { claimedBy, claimedUntil, buriedAt } as Burial };
 }
