@@ -1,4 +1,6 @@
 import AxeBuilder from "@axe-core/playwright";
+import { callDetails } from "@trunkline/domain";
+import { ENDINGS, endedCall } from "@trunkline/testkit/endings";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Testbed, until } from "../e2e/testbed.ts";
@@ -157,6 +159,29 @@ describe.skipIf(browser === undefined)("the console in Chromium", () => {
 		await page.getByRole("heading", { name: "Calls" }).waitFor();
 		expect(sent.length).toBeGreaterThan(1);
 		expect(sent.filter((one) => one.includes("4711"))).toEqual([]);
+	});
+
+	it("says of each way to end what the API says, in the same words", async () => {
+		const { page, errors } = await open("calls");
+		const ended = ENDINGS.map(([, end, over], index) => callDetails({ ...endedCall(end, over), callId: `SCL_${index}` }));
+		await page.route("**/v1/calls/*", (route) => {
+			const id = Number(new URL(route.request().url()).pathname.slice("/v1/calls/SCL_".length));
+			return route.fulfill({ json: ended[id] });
+		});
+		for (const call of ended) {
+			await page.goto(`${bed.local.url}/console/#/calls/${call.id}`);
+			const { explanation } = call;
+			const ending = page.locator("main > .note").filter({ hasText: explanation?.what ?? "none" });
+			await ending.waitFor();
+			expect(await ending.locator("p").allInnerTexts()).toEqual([
+				explanation?.what,
+				explanation?.why,
+				`What to do: ${explanation?.whatToDo}`,
+			]);
+			expect(await ending.evaluate((element) => element.classList.contains("bad")), explanation?.cause).toBe(explanation?.failed);
+		}
+		expect(ended.length).toBeGreaterThan(50);
+		expect(errors).toEqual([]);
 	});
 
 	for (const colorScheme of ["light", "dark"] as const) {

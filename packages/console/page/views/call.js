@@ -40,7 +40,7 @@ export function CallView({ id }) {
 function Ending({ call }) {
 	const explained = call.explanation;
 	if (explained === undefined && call.end === undefined) return "";
-	const fine = call.answeredAt !== undefined && ["hangup", "transferred", "room-closed", "participant-removed"].includes(call.end?.reason);
+	const fine = explained !== undefined && !explained.failed;
 	return html`<div class=${`note ${fine ? "" : "bad"}`}>
 		<p><strong>${explained?.what ?? call.end?.text}</strong></p>
 		${explained?.why ? html`<p>${explained.why}</p>` : ""}
