@@ -16,16 +16,17 @@ export interface ApiInput {
 	/** home first */
 	regions: readonly RegionData[];
 	configTable: sst.aws.Dynamo;
-	keys: RegionKeys;
+	keysOf(region: string): RegionKeys;
 	secrets: Secrets;
 	settings: StageSettings;
 }
 
 /** The API, once, at home: it writes the config table there, and reaches into every region for its calls. */
 export function api(input: ApiInput): Api {
-	const { regions, configTable, keys, secrets, settings } = input;
+	const { regions, configTable, keysOf, secrets, settings } = input;
 	const [home] = regions;
 	if (home === undefined) throw new Error("a stage has a region");
+	const keys = keysOf(home.place.region);
 	const made = lambda("api", home.place, settings, {
 		description: "LiveKit's SIP API, and /v1",
 		memoryMb: 1024,
@@ -46,9 +47,9 @@ export function api(input: ApiInput): Api {
 		},
 		statements: [
 			...usesConfig(configTable, home.place, keys.data, "write"),
-			...readsSecrets(secrets, home.place, keys.data, ["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "ADMIN_SECRET"]),
+			...readsSecrets(secrets, home.place, keys.data, ["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "ADMIN_SECRET", "API_KEYS"]),
 			{ actions: ["kms:Encrypt", "kms:Decrypt"], resources: [keys.projects.arn] },
-			...regions.flatMap(reaches),
+			...regions.flatMap((region) => reaches(region, keysOf(region.place.region))),
 		],
 	});
 	return {
@@ -60,6 +61,11 @@ export function api(input: ApiInput): Api {
 /** Who gets what no other project has; the built-in one, of LiveKit's own API key. */
 export const PROJECT = "default";
 
-function reaches({ callsTable, dial, traces }: RegionData): Statement[] {
-	return [...usesCalls(callsTable), sendsTo(dial.queue.arn), commandQueues(dial.queue, ["sqs:SendMessage"]), ...readsObjects(traces)];
+function reaches({ place, callsTable, dial, traces }: RegionData, { data: key }: RegionKeys): Statement[] {
+	return [
+		...usesCalls(callsTable),
+		sendsTo(dial.queue.arn),
+		commandQueues(dial.queue, ["sqs:SendMessage"]),
+		...readsObjects(traces, place, key),
+	];
 }

@@ -1,4 +1,4 @@
-import type { Statement } from "./permissions.ts";
+import { type Statement, usesKeyThrough } from "./permissions.ts";
 import type { StageSettings } from "./settings.ts";
 import type { Place, RegionKey } from "./types.ts";
 
@@ -36,13 +36,17 @@ export function bucket(
 }
 
 /** With the right to list it: without, S3 says that what is not there may not be read. */
-export function readsObjects(bucket: sst.aws.Bucket): Statement[] {
+export function readsObjects(bucket: sst.aws.Bucket, { region }: Place, key: RegionKey): Statement[] {
 	return [
 		{ actions: ["s3:GetObject"], resources: [$interpolate`${bucket.arn}/*`] },
 		{ actions: ["s3:ListBucket"], resources: [bucket.arn] },
+		usesKeyThrough("s3 objects", region, key),
 	];
 }
 
-export function writesObjects(bucket: sst.aws.Bucket): Statement {
-	return { actions: ["s3:PutObject", "s3:AbortMultipartUpload"], resources: [$interpolate`${bucket.arn}/*`] };
+export function writesObjects(bucket: sst.aws.Bucket, { region }: Place, key: RegionKey): Statement[] {
+	return [
+		{ actions: ["s3:PutObject", "s3:AbortMultipartUpload"], resources: [$interpolate`${bucket.arn}/*`] },
+		usesKeyThrough("s3", region, key),
+	];
 }

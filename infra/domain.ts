@@ -34,7 +34,7 @@ export function apiDomain(
 			dropInvalidHeaderFields: true,
 			enableDeletionProtection: $app.protect,
 		},
-		opts,
+		{ ...opts, dependsOn: network.connected },
 	);
 	const targetGroup = new aws.lb.TargetGroup("ApiFunction", { targetType: "lambda" }, opts);
 	const permission = new aws.lambda.Permission(

@@ -22,7 +22,7 @@ export function loadBalancer({ suffix, opts }: Place, network: Network, settings
 			securityGroups: [network.loadBalancerGroup.id],
 			subnetMappings: network.publicSubnets.map((subnet, index) => ({ subnetId: subnet.id, allocationId: addresses[index]?.allocationId })),
 		},
-		opts,
+		{ ...opts, dependsOn: network.connected },
 	);
 	const ways = [
 		{ key: "udp" as const, protocol: "UDP", port: PORTS.sip, containerPort: PORTS.sip },

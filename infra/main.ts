@@ -29,7 +29,7 @@ export function deploy() {
 		const nodes = mediaNodes({ ...own, peers });
 		return { ...one, nodes, consumers: consumers({ ...own, nodes }) };
 	});
-	const made = api({ regions, configTable: config, keys: keysOf(settings.regions[0]), secrets: known, settings });
+	const made = api({ regions, configTable: config, keysOf, secrets: known, settings });
 	const { dashboard } = monitoring({ api: made, configTable: config, stacks: regions, settings });
 
 	return {

@@ -95,7 +95,7 @@ export function mediaNodes(input: MediaNodesInput): MediaNodes {
 					// A shell on a node would be a second way to everything that it may do.
 					args.enableExecuteCommand = false;
 					args.propagateTags = "SERVICE";
-					own.dependsOn = loadBalancer.ways.map(({ listener }) => listener);
+					own.dependsOn = [...network.connected, ...loadBalancer.ways.map(({ listener }) => listener)];
 					// The autoscaler's: a deployment must not shrink the fleet to its least.
 					own.ignoreChanges = ["desiredCount"];
 				},
@@ -170,9 +170,8 @@ function nodeStatements({ data, configTable, keys }: MediaNodesInput, cluster: s
 			"sqs:ChangeMessageVisibility",
 			"sqs:SendMessage",
 		]),
-		writesObjects(recordings),
-		writesObjects(traces),
-		usesKeyThrough("s3", place.region, keys.data),
+		...writesObjects(recordings, place, keys.data),
+		...writesObjects(traces, place, keys.data),
 		{ actions: ["kms:Decrypt"], resources: [keys.projects.arn] },
 		// Its own protection while it has calls. Ids of tasks come and go, so this is as near as a policy gets.
 		{ actions: ["ecs:GetTaskProtection", "ecs:UpdateTaskProtection"], resources: [$interpolate`${tasks}/*`] },

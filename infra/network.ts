@@ -6,6 +6,9 @@ export const PORTS = { sip: 5060, tls: 5061, balancedTcp: 5062, relay: 5070, hea
 /** Below Linux's ephemeral ports (32768 to 60999). */
 export const RTP_PORTS = { first: 16_384, last: 32_767 } as const;
 
+/** As the ECS guide has it, "Linux containers on AWS Fargate", and us-east-1's oldest, which has no Graviton. Names of zones differ between accounts, ids do not. */
+const ZONES_WITHOUT_FARGATE = ["use1-az3", "usw1-az2", "apne1-az3", "cac1-az3"];
+
 const ANYWHERE = "0.0.0.0/0";
 const BLOCK = "10.0.0.0/16";
 
@@ -20,31 +23,36 @@ export function network(place: Place, settings: StageSettings): Network {
 	const gateway = new aws.ec2.InternetGateway(`Gateway${suffix}`, { vpcId: vpc.id, tags }, opts);
 	// Whoever forgets to name a group gets one that lets nothing through.
 	new aws.ec2.DefaultSecurityGroup(`DefaultGroup${suffix}`, { vpcId: vpc.id, ingress: [], egress: [], tags }, opts);
+	// Of any state: a zone that has a bad day must not move the others' subnets.
 	const zones = aws.getAvailabilityZonesOutput(
-		{ state: "available", filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] },
+		{ excludeZoneIds: ZONES_WITHOUT_FARGATE, filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] },
 		opts,
 	);
 	const zoneOf = (index: number) => zones.names.apply((names) => names[index] ?? `${place.region}: no zone ${index + 1}`);
+	// AWS may list zones in another order some day: what is there is not made anew elsewhere for it.
+	const staysWhereItIs = { ...opts, ignoreChanges: ["availabilityZone"] };
 	const outbound = settings.sip.fixedOutboundAddresses
-		? natGateways(place, { vpcId: vpc.id, gatewayId: gateway.id, zoneOf, zones: settings.zones })
+		? natGateways(place, { vpcId: vpc.id, internet: gateway, zoneOf, zones: settings.zones })
 		: [];
+	const ways: aws.ec2.RouteTableAssociation[] = [];
 	const publicSubnets = Array.from({ length: settings.zones }, (_, index) => {
 		const number = index + 1;
 		const subnet = new aws.ec2.Subnet(
 			`Public${suffix}${number}`,
 			{ vpcId: vpc.id, cidrBlock: `10.0.${index * 16}.0/20`, availabilityZone: zoneOf(index), tags },
-			opts,
+			staysWhereItIs,
 		);
 		const nat = outbound[index];
 		const toCarriers = nat === undefined ? [] : settings.sip.networks.map((cidrBlock) => ({ cidrBlock, natGatewayId: nat.gateway.id }));
 		const routes = [{ cidrBlock: ANYWHERE, gatewayId: gateway.id }, ...toCarriers];
 		const table = new aws.ec2.RouteTable(`PublicRoutes${suffix}${number}`, { vpcId: vpc.id, routes, tags }, opts);
-		new aws.ec2.RouteTableAssociation(`PublicRoutesOf${suffix}${number}`, { subnetId: subnet.id, routeTableId: table.id }, opts);
+		ways.push(new aws.ec2.RouteTableAssociation(`PublicRoutesOf${suffix}${number}`, { subnetId: subnet.id, routeTableId: table.id }, opts));
 		return subnet;
 	});
 	return {
 		vpcId: vpc.id,
 		publicSubnets,
+		connected: [gateway, ...ways],
 		...securityGroups(place, vpc.id, settings.sip.networks),
 		outboundAddresses: outbound.map(({ address }) => address),
 	};
@@ -105,20 +113,20 @@ function securityGroups({ suffix, opts }: Place, vpcId: $util.Input<string>, net
  */
 function natGateways(
 	{ suffix, opts }: Place,
-	given: { vpcId: $util.Input<string>; gatewayId: $util.Input<string>; zones: number; zoneOf(index: number): $util.Input<string> },
+	given: { vpcId: $util.Input<string>; internet: aws.ec2.InternetGateway; zones: number; zoneOf(index: number): $util.Input<string> },
 ): { gateway: aws.ec2.NatGateway; address: aws.ec2.Eip }[] {
-	const { vpcId, gatewayId, zones, zoneOf } = given;
-	const routes = new aws.ec2.RouteTable(`NatRoutes${suffix}`, { vpcId, routes: [{ cidrBlock: ANYWHERE, gatewayId }] }, opts);
+	const { vpcId, internet, zones, zoneOf } = given;
+	const routes = new aws.ec2.RouteTable(`NatRoutes${suffix}`, { vpcId, routes: [{ cidrBlock: ANYWHERE, gatewayId: internet.id }] }, opts);
 	return Array.from({ length: zones }, (_, index) => {
 		const number = index + 1;
 		const args = { vpcId, cidrBlock: `10.0.${240 + index}.0/28`, availabilityZone: zoneOf(index) };
-		const subnet = new aws.ec2.Subnet(`Nat${suffix}${number}`, args, opts);
+		const subnet = new aws.ec2.Subnet(`Nat${suffix}${number}`, args, { ...opts, ignoreChanges: ["availabilityZone"] });
 		new aws.ec2.RouteTableAssociation(`NatRoutesOf${suffix}${number}`, { subnetId: subnet.id, routeTableId: routes.id }, opts);
 		const address = new aws.ec2.Eip(`OutboundAddress${suffix}${number}`, { domain: "vpc" }, opts);
 		const gateway = new aws.ec2.NatGateway(
 			`NatGateway${suffix}${number}`,
 			{ subnetId: subnet.id, allocationId: address.allocationId },
-			opts,
+			{ ...opts, dependsOn: [internet] },
 		);
 		return { gateway, address };
 	});

@@ -32,10 +32,14 @@ export function secrets(places: readonly Place[], keyOf: (region: string) => Reg
 	return { prefix, parameters: new Map(parameters) };
 }
 
-/** `names`: those that the program asks for. SSM refuses the whole request for one that it may not have. */
-export function readsSecrets(secrets: Secrets, place: Place, key: RegionKey, names: readonly SecretName[]): Statement[] {
-	const arns = parametersIn(secrets, place);
-	return [{ actions: ["ssm:GetParameters"], resources: names.map((name) => arns[name]) }, usesKeyThrough("ssm", place.region, key)];
+/**
+ * `names`: all that the program asks for, also those that are there only where somebody has made them (API_KEYS): SSM refuses the whole request for one that
+ * the program may not have, there or not.
+ */
+export function readsSecrets(secrets: Secrets, place: Place, key: RegionKey, names: readonly (SecretName | "API_KEYS")[]): Statement[] {
+	const { LIVEKIT_URL: url } = parametersIn(secrets, place);
+	const arnOf = (name: string) => url.apply((arn) => arn.replace(/[^/]+$/, name));
+	return [{ actions: ["ssm:GetParameters"], resources: names.map(arnOf) }, usesKeyThrough("ssm", place.region, key)];
 }
 
 export function parametersIn(secrets: Secrets, place: Place): Record<SecretName, $util.Output<string>> {

@@ -1,5 +1,5 @@
 import { CALLS_TABLE, CALLS_TTL_ATTRIBUTE, CONFIG_TABLE } from "@trunkline/store/keys";
-import { readsTable, type Statement, usesKeyThrough, writesTable } from "./permissions.ts";
+import { readsTable, type Statement, usesKeyThrough, usesTable, writesTable } from "./permissions.ts";
 import type { StageSettings } from "./settings.ts";
 import type { Place, RegionKey } from "./types.ts";
 
@@ -63,13 +63,7 @@ export function usesConfig(table: sst.aws.Dynamo, place: Place, key: RegionKey, 
 }
 
 export function usesCalls(table: sst.aws.Dynamo): Statement[] {
-	return [
-		readsTable(
-			table.arn,
-			(CALLS_TABLE.GlobalSecondaryIndexes ?? []).map(({ IndexName = "" }) => IndexName),
-		),
-		writesTable(table.arn),
-	];
+	return [usesTable(table.arn)];
 }
 
 function indexesOf({ AttributeDefinitions, KeySchema, GlobalSecondaryIndexes = [] }: Definition) {

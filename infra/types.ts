@@ -32,6 +32,8 @@ export interface Network {
 	vpcId: $util.Output<string>;
 	/** in two zones, with a way to the internet */
 	publicSubnets: aws.ec2.Subnet[];
+	/** What has a public address comes after these, and goes before them: AWS refuses it where there is no way to the internet. */
+	connected: $util.Resource[];
 	/** of the SIP load balancer, and of the media nodes */
 	loadBalancerGroup: aws.ec2.SecurityGroup;
 	nodeGroup: aws.ec2.SecurityGroup;

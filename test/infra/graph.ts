@@ -16,6 +16,10 @@ export interface Resource {
 	inputs: Record<string, unknown>;
 	/** paths in `inputs` of what is a secret in the state */
 	secrets: string[];
+	/** names of what must be there before, of its own option alone */
+	after: string[];
+	/** inputs whose changes are let be */
+	ignored: string[];
 }
 
 export interface Graph {

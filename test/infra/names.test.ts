@@ -22,18 +22,13 @@ const LEFT_OUT: Record<"node" | "functions", Record<string, string>> = {
 		AWS_REGION: "set by Fargate",
 		ECS_AGENT_URI: "set by ECS",
 		ECS_CONTAINER_METADATA_URI_V4: "set by ECS",
-		BUILD: "the revision of the task's definition, which ECS tells",
 		STUN_SERVER: "EC2 knows the node's address",
 		ADVERTISED_ADDRESS: "a node on Fargate finds its own",
 		ADVERTISED_ADDRESS_6: "the load balancer's UDP has IPv4 alone",
 		BUILT_IN_PROJECTS: "the one of PROJECT_ID is all there is",
 		BUILD: "the revision of the task definition",
-		ECS_AGENT_URI: "set by ECS",
-		ECS_CONTAINER_METADATA_URI_V4: "set by ECS",
 		NODE_HEARTBEAT_MS: "5 s",
-		NODE_MAX_AGE_HOURS: "tasks that ECS retires drain on SIGTERM",
 		PROTECTED_DRAIN_MINUTES: "two hours",
-		STUN_SERVER: "EC2 knows the address",
 		HOLD_MUSIC: "the image has none",
 		LOG_LEVEL: "info",
 		MEDIA_WORKERS: "one per core",
@@ -210,7 +205,8 @@ describe.skipIf(missing !== "")(`names (${missing || "of the graph and of the co
 	it("roles may read every index of their calls table", () => {
 		const table = one(graph, "dynamodb/table:Table", "CallsUsEast1Table");
 		const policy = JSON.stringify(one(graph, "iam/role:Role", "MediaUsEast1TaskRole").inputs["inlinePolicies"]);
-		for (const { IndexName = "" } of CALLS_TABLE.GlobalSecondaryIndexes ?? []) expect(policy).toContain(`${table.arn}/index/${IndexName}`);
+		expect(CALLS_TABLE.GlobalSecondaryIndexes?.length).toBeGreaterThan(0);
+		expect(policy).toContain(`${table.arn}/index/*`);
 	});
 
 	it("no function or node of a region may touch what is in another, but for the API", () => {
@@ -249,6 +245,8 @@ function namesIn(program: "node" | "functions"): Set<string> {
 		const text = readFileSync(join(ROOT, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
 		const constants = new Set([...text.matchAll(/const ([A-Z][A-Z\d_]+)\b/g)].map(([, name = ""]) => name));
 		const imported = new Set([...text.matchAll(/import [^;]*?;/gs)].flatMap(([line]) => line.match(/\b[A-Z][A-Z\d_]+\b/g) ?? []));
+		// Keys of a schema are names, whatever constants are called.
+		const keysOfSchemas = [...text.matchAll(/^\s+([A-Z][A-Z\d]*(?:_[A-Z\d]+)*)\??: (?:z|number|\w+\()/gm)].map(([, name = ""]) => name);
 		const names = [
 			...text.matchAll(/^\s+([A-Z][A-Z\d]*(?:_[A-Z\d]+)*)\??: /gm),
 			...text.matchAll(/\b(?:environment|env|variables)(?:\["|\.)([A-Z][A-Z\d_]+)\b/g),
@@ -258,7 +256,7 @@ function namesIn(program: "node" | "functions"): Set<string> {
 			]),
 			...[...text.matchAll(/\{([^{}]*)\}: Environment\b/g)].flatMap(([, inner = ""]) => [...inner.matchAll(/\b([A-Z][A-Z\d_]+)\b/g)]),
 		].map(([, name = ""]) => name);
-		return names.filter((name) => !constants.has(name) && !imported.has(name));
+		return [...keysOfSchemas, ...names.filter((name) => !constants.has(name) && !imported.has(name))];
 	});
 	return new Set(found);
 }

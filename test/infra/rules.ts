@@ -155,7 +155,7 @@ const PATTERNS = [
 	/^arn:aws:ecs:[\w-]+:\d+:task\/[\w-]+\/\*$/,
 	/^arn:aws:logs:[\w-]+:\d+:log-group:\/trunkline\/[\w-]+\/[\w-]+:\*$/,
 	/^arn:aws:s3:::trunkline-[\w-]+-(recordings|traces)[\w-]+\/\*$/,
-	/^arn:aws:dynamodb:[\w-]+:\d+:table\/[\w-]+\/stream\/\*$/,
+	/^arn:aws:dynamodb:[\w-]+:\d+:table\/[\w-]+\/(stream|index)\/\*$/,
 ];
 
 function noWildcards(graph: Graph): string[] {

@@ -117,6 +117,24 @@ describe.skipIf(missing !== "")(`the graph of a stage (${missing || "of sst.conf
 		expect(inputs["subnetMappings"]).toEqual([{ subnetId: "PublicUsEast11-id", allocationId: "eipalloc-SipAddressUsEast11" }]);
 	});
 
+	it("what has a public address comes after the way to the internet, and nodes after their load balancer", () => {
+		const graph = graphIn("production, with everything that can be set");
+		const gateway = (region: string) => all(graph, "ec2/internetGateway:InternetGateway").find((one) => one.region === region)?.name;
+		for (const { name, region, after } of [...all(graph, "lb/loadBalancer:LoadBalancer"), ...all(graph, "ec2/natGateway:NatGateway")])
+			expect([name, after]).toEqual([name, expect.arrayContaining([gateway(region)])]);
+		const { after } = one(graph, "ecs/service:Service", "MediaUsEast1Service");
+		expect(after).toEqual(
+			expect.arrayContaining(["PublicRoutesOfUsEast11", "PublicRoutesOfUsEast12", "SipListenerUdpUsEast1", "SipListenerTcpUsEast1"]),
+		);
+	});
+
+	it("zones are those that Fargate is in, and subnets stay where they are", () => {
+		const graph = graphIn("production, with everything that can be set");
+		const subnets = all(graph, "ec2/subnet:Subnet").filter(({ region }) => region === "us-east-1");
+		expect(subnets.map(({ inputs }) => inputs["availabilityZone"])).toEqual(["us-east-1b", "us-east-1c", "us-east-1b", "us-east-1c"]);
+		for (const { ignored } of subnets) expect(ignored).toEqual(["availabilityZone"]);
+	});
+
 	it("TLS is there where there is a certificate, and ends in the node", () => {
 		const graph = graphIn("production, with everything that can be set");
 		const tls = one(graph, "lb/listener:Listener", "SipListenerTlsEuWest1").inputs;

@@ -42,6 +42,9 @@ interface Pulumi {
 			organization: string,
 		): Promise<void>;
 		runInPulumiStack(program: () => Promise<unknown>): Promise<unknown>;
+		registerStackTransformation(
+			look: (made: { type: string; name: string; opts: { dependsOn?: unknown; ignoreChanges?: string[] } }) => undefined,
+		): void;
 	};
 	output(value: unknown): { apply(use: (value: unknown) => void): void };
 }
@@ -64,6 +67,8 @@ class Synthesis {
 	readonly #stage: string;
 	readonly #work = mkdtempSync(join(tmpdir(), "trunkline-synth-"));
 	readonly #regionOfProvider = new Map<string, string>();
+	/** what mocks are not told of a resource */
+	readonly #options = new Map<string, { after: string[]; ignored: string[] }>();
 	#home = "";
 
 	constructor(stage: string) {
@@ -94,7 +99,14 @@ class Synthesis {
 			);
 			const run = `import { run } from "${platform}/src/auto/run.ts"; import mod from "./sst.config.ts"; export default () => run(mod.run);`;
 			const program = (await bundled("run", run, runOptions(app, this.#stage, this.#work))).default as () => Promise<unknown>;
-			const outputs = await pulumi.runtime.runInPulumiStack(program);
+			const outputs = await pulumi.runtime.runInPulumiStack(() => {
+				pulumi.runtime.registerStackTransformation(({ type, name, opts }) => {
+					const before = [opts.dependsOn ?? []].flat() as { __name?: string }[];
+					this.#options.set(`${type} ${name}`, { after: before.map((one) => one.__name ?? ""), ignored: opts.ignoreChanges ?? [] });
+					return undefined;
+				});
+				return program();
+			});
 			const settled = new Promise((resolve) => pulumi.output(outputs).apply(resolve));
 			const plainOutputs = plain(await settled) as Record<string, unknown>;
 			// As Pulumi's own host: the event loop is empty when the last apply() has registered what it registers.
@@ -114,7 +126,8 @@ class Synthesis {
 		const secrets: string[] = [];
 		const state = stateOf(type, name, region, plain(inputs) as Record<string, unknown>);
 		const arn = typeof state["arn"] === "string" ? { arn: state["arn"] } : {};
-		this.resources.push({ type, name, region, ...arn, inputs: plain(inputs, secrets) as Record<string, unknown>, secrets });
+		const options = this.#options.get(`${type} ${name}`) ?? { after: [], ignored: [] };
+		this.resources.push({ type, name, region, ...arn, inputs: plain(inputs, secrets) as Record<string, unknown>, secrets, ...options });
 		return { id, state: { ...inputs, id, region, ...state } };
 	}
 
@@ -128,7 +141,14 @@ class Synthesis {
 			case "aws:index/getCallerIdentity:getCallerIdentity":
 				return { accountId: ACCOUNT, arn: `arn:aws:iam::${ACCOUNT}:root`, userId: "user", id: "user" };
 			case "aws:index/getAvailabilityZones:getAvailabilityZones":
-				return { names: ["a", "b", "c"].map((zone) => region + zone), zoneIds: [], id: region };
+				// The first zone of each region is the one that has no Fargate; no zone may be missing for a day because it has no good one.
+				return {
+					names: ["a", "b", "c", "d"]
+						.map((zone) => region + zone)
+						.slice((inputs["excludeZoneIds"] as unknown[] | undefined) === undefined ? 0 : 1),
+					zoneIds: [],
+					id: region,
+				};
 			case "aws:iam/getPolicyDocument:getPolicyDocument": {
 				const { statements = [] } = inputs as { statements?: unknown[] };
 				return { json: JSON.stringify({ Version: "2012-10-17", Statement: statements }), statements };
