@@ -66,6 +66,8 @@ export interface NodeConfig {
 	noiseSuppressorModule?: string;
 	/** threads for calls' audio */
 	mediaWorkers: number;
+	/** see MediaNodeOptions */
+	qualityEveryMs: number;
 	maxCalls: number;
 	strictDispatch: boolean;
 	/** see MediaNodeOptions.unknownSources */

@@ -104,7 +104,8 @@ async function start(
 	const { metrics, exposition, flush } = nodeMetrics({ ...config, nodeId }, log);
 	const recordings = recordingsFor(config, log);
 	await recordings?.keepLeftovers();
-	const fleetParts = fleetOf(config, identity, { dynamo, commandUrl, deleteQueue: (queue) => deleteCommandQueue(sqs, queue), log });
+	const deleteQueue = (queue: string) => deleteCommandQueue(sqs, queue);
+	const fleetParts = fleetOf(config, identity, { dynamo, commandUrl, deleteQueue, metrics, log });
 	const projects = withProjects(config, dynamo, stores, log);
 	const node = await named("SIP_PORT", async () =>
 		MediaNode.start({
@@ -141,6 +142,7 @@ async function start(
 			traces: tracesFor(config),
 			strictDispatch: config.strictDispatch,
 			mediaWorkers: config.mediaWorkers,
+			qualityEveryMs: config.qualityEveryMs,
 			maxCalls: config.maxCalls,
 			unknownSources: config.unknownSources,
 			...(config.nonceSecret === undefined ? {} : { nonceSecret: config.nonceSecret }),

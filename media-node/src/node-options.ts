@@ -73,6 +73,8 @@ export interface MediaNodeOptions {
 	/** threads that calls' audio is in; 0 or unset: in this one. With `rooms` there are none. */
 	mediaWorkers?: number;
 	mediaTimeoutMs?: { first: number; later: number };
+	/** how often the quality of calls that go on is written to their records; 0 or unset: when they have ended */
+	qualityEveryMs?: number;
 	/** asked at each digit that a caller presses; unset: digits are on no record */
 	recordsDigits?: (projectId: string) => Promise<boolean>;
 	/** where measurements of calls go; unset: nowhere */

@@ -149,6 +149,7 @@ export class MediaNode {
 			nodeId: this.nodeId,
 			region: options.region,
 			recordsDigits: options.recordsDigits,
+			qualityEveryMs: options.qualityEveryMs,
 			metrics: options.metrics,
 			recordings: options.recordings,
 			mediaTimeoutMs: options.mediaTimeoutMs ?? { first: 30_000, later: 15_000 },

@@ -77,6 +77,12 @@ describe.skipIf(browser === undefined)("the console in Chromium", () => {
 			record.page.getByRole("button", { name: /Wireshark/ }).click(),
 		]);
 		expect(file.suggestedFilename()).toMatch(/^SCL_\w+\.pcapng$/);
+		const quality = record.page.getByRole("region", { name: "Quality" });
+		// While the call goes on: a number of each direction, and a plot that is drawn.
+		await quality.getByRole("img", { name: /^MOS\. telephone → room: from \d\.\d\d to \d\.\d\d; room → telephone: from \d/ }).waitFor();
+		await quality.getByRole("img", { name: /^Loss\. telephone → room: from \d+\.\d\d to / }).waitFor();
+		await quality.getByRole("img", { name: /^Loudness\. telephone → room: from -\d+\.\d\d to / }).waitFor();
+		await quality.locator("canvas").first().waitFor();
 		expect(await violations(record.page)).toEqual([]);
 
 		await here.getByRole("button", { name: /^Hang up/ }).click();

@@ -38,6 +38,8 @@ export interface CallDeps {
 	/** dials somebody whom a call is to be joined to; unset: calls are never joined */
 	dialSecondLeg?: DialSecondLeg | undefined;
 	log: CallLog;
+	/** ms from one time to the next that the quality of a call is written while it goes on; 0 or unset: it is known at the end */
+	qualityEveryMs?: number | undefined;
 	/** unset: nobody measures */
 	metrics?: Metrics | undefined;
 	/** where recordings of calls go; unset: none are made */

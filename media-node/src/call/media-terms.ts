@@ -145,7 +145,7 @@ export class MediaTerms {
 		this.#onAgreed(agreed);
 	}
 
-	/** For the record of a call that is over; undefined = nothing was ever agreed. */
+	/** For the record of a call; undefined = nothing was ever agreed. */
 	summary(stats: MediaStats): CallMedia | undefined {
 		const { packetsReceived: received, packetsSent: sent, packetsLost: lost, packetsRefused: refused, srtpErrors, quality } = stats;
 		return this.#told && { ...this.#told, packets: { received, sent, lost, refused, srtpErrors }, ...(quality && { quality }) };

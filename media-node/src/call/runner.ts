@@ -8,6 +8,7 @@ import { CallRooms } from "./call-rooms.ts";
 import { CallTimers } from "./call-timers.ts";
 import { IncomingDigits } from "./digit-merge.ts";
 import { farewellHeaders, peerReason } from "./farewell.ts";
+import { LiveQuality } from "./live-quality.ts";
 import { LocalDescription } from "./local-description.ts";
 import { MediaTerms } from "./media-terms.ts";
 import { legFailed, roomEvent } from "./peer-events.ts";
@@ -59,6 +60,7 @@ export abstract class CallRunner {
 	readonly #renegotiation: Renegotiation;
 	readonly #prompting: Prompting;
 	readonly #recorder: Recorder;
+	readonly #liveQuality: LiveQuality;
 	readonly #digits = new IncomingDigits(
 		() => this.deps.clock.now(),
 		(event) => this.dispatch(event),
@@ -122,6 +124,10 @@ export abstract class CallRunner {
 			...{ ...own, records: this.records },
 			recordState: () => (this.#reducing.end === undefined ? "active" : "ended"),
 			run: (what, work) => this.run(what, work),
+		});
+		this.#liveQuality = new LiveQuality({
+			...{ callId, deps, stats: () => this.media?.stats() },
+			summary: (stats) => this.local.terms.summary(stats),
 		});
 		this.#takeOver = new TakeOver({
 			...{ ...own, records: this.records },
@@ -347,7 +353,10 @@ export abstract class CallRunner {
 	}
 
 	#onMedia(event: MediaEvent): void {
-		if (event.type === "quality") return recordQuality(this.deps.metrics ?? noMetrics, event);
+		if (event.type === "quality") {
+			recordQuality(this.deps.metrics ?? noMetrics, event);
+			return this.#liveQuality.onSample();
+		}
 		if (event.type === "secured") return this.local.terms.secured(event.suite);
 		if (event.type === "recorded") this.#recorder.onRecorded(event);
 		else if (event.type === "media-lost") this.dispatch({ type: "fault", message: `media-failed: ${event.message}` });

@@ -13,9 +13,36 @@ export const ENGINE_FIELDS = {
 		.transform(Number)
 		.pipe(z.number().max(MOST, `must be at most ${MOST}`))
 		.optional(),
+	/** how often the quality of calls that go on is written to their records, one write to the calls table each; 0 = when they have ended */
+	QUALITY_EVERY_SECONDS: z
+		.string()
+		.regex(/^\d{1,4}$/, "must be a number from 0 to 3600")
+		.transform(Number)
+		.pipe(z.number().max(3_600, "must be at most 3600"))
+		.optional(),
 };
 
-/** What of a node's options the settings say. `most`: where nothing is set, no more than these, however many cores there are. */
-export function engineOptions(settings: z.infer<z.ZodObject<typeof ENGINE_FIELDS>>, most = MOST): { mediaWorkers: number } {
-	return { mediaWorkers: settings.MEDIA_WORKERS ?? Math.min(availableParallelism(), most) };
+interface EngineOptions {
+	mediaWorkers: number;
+	/** ms */
+	qualityEveryMs: number;
+}
+
+/** What is taken where nothing is set: threads at most, and seconds from one look at a call's quality to the next. */
+interface EngineDefaults {
+	most: number;
+	qualityEverySeconds: number;
+}
+
+const NODE_DEFAULTS: EngineDefaults = { most: MOST, qualityEverySeconds: 30 };
+
+/** What of a node's options the settings say. */
+export function engineOptions(
+	settings: z.infer<z.ZodObject<typeof ENGINE_FIELDS>>,
+	defaults: EngineDefaults = NODE_DEFAULTS,
+): EngineOptions {
+	return {
+		mediaWorkers: settings.MEDIA_WORKERS ?? Math.min(availableParallelism(), defaults.most),
+		qualityEveryMs: (settings.QUALITY_EVERY_SECONDS ?? defaults.qualityEverySeconds) * 1_000,
+	};
 }

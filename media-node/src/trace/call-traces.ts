@@ -112,6 +112,7 @@ export class CallTraces {
 			getCall: (callId) => calls.getCall(callId),
 			claimCall: async (...claim) => learnt(await calls.claimCall(...claim)),
 			transitionCall: async (callId, step) => learnt(await calls.transitionCall(callId, step)),
+			noteQuality: (...note) => calls.noteQuality(...note),
 			endCall: async (...end) => learnt(await calls.endCall(...end)),
 			liveCallsInRoom: (projectId, roomName) => calls.liveCallsInRoom(projectId, roomName),
 			findCalls: (projectId, search) => calls.findCalls(projectId, search),

@@ -107,7 +107,7 @@ export interface CallMedia {
 	srtp?: string;
 	/** SRTP whose keys came by signalling without TLS */
 	keysInTheClear?: true;
-	/** of RTP, known at the end; with SRTP, what was received was decrypted */
+	/** of RTP, with `quality` and at the end; with SRTP, what was received was decrypted */
 	packets?: {
 		received: number;
 		sent: number;
@@ -117,7 +117,7 @@ export interface CallMedia {
 		/** that SRTP did not let in */
 		srtpErrors: number;
 	};
-	/** of a call that was answered, known at the end: uplink = telephone → room, downlink = room → telephone */
+	/** of a call that was answered, while it goes on as of some seconds ago: uplink = telephone → room, downlink = room → telephone */
 	quality?: { uplink: CallQuality; downlink: CallQuality };
 }
 
@@ -140,8 +140,8 @@ export interface CallQuality {
 	/** ITU-T G.107, 1..4.5 */
 	mos?: number;
 	minMos?: number;
-	/** at most 60 values, however long the call */
-	scores: { everyMs: number; mos: readonly number[] };
+	/** At most 60 values of each, however long the call. Records of earlier versions have the first one alone. */
+	scores: { everyMs: number; mos: readonly number[]; lossPercent?: readonly number[]; levelDbov?: readonly (number | null)[] };
 }
 
 /** A call's two directions in one stereo file: the telephone on the left, what it heard on the right. */

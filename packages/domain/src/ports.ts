@@ -1,5 +1,6 @@
 import type {
 	CallEnd,
+	CallMedia,
 	CallRecord,
 	CallTrace,
 	CommandMessage,
@@ -116,6 +117,11 @@ export interface CallStore {
 			patch?: CallPatch;
 		},
 	): Promise<CallRecord | undefined>;
+	/**
+	 * How the audio of a call that goes on is now, in the place of what is there. False, and nothing is written, when the call has ended or another owner has it. No
+	 * transition: state, version and timeline stay, and nobody is told.
+	 */
+	noteQuality(callId: string, owner: string, media: CallMedia): Promise<boolean>;
 	/** From any state but `ended`/`cancelled` to `ended`; undefined when it had ended before. */
 	endCall(callId: string, at: number, end: CallEnd, patch?: CallPatch): Promise<CallRecord | undefined>;
 	/** Calls that have not ended and are in the room still (`leftRoomAt`); newest first. */

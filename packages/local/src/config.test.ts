@@ -31,6 +31,7 @@ describe("settings", () => {
 			logLevel: "warn",
 			strictDispatch: true,
 			mediaWorkers: 1,
+			qualityEveryMs: 5_000,
 			maxCalls: 500,
 			traces: { retentionMs: 7 * 86_400_000, numbersMasked: false },
 		});
@@ -50,6 +51,7 @@ describe("settings", () => {
 				LOG_LEVEL: "silent",
 				STRICT_DISPATCH: "false",
 				MEDIA_WORKERS: "0",
+				QUALITY_EVERY_SECONDS: "20",
 				MAX_CALLS: "1000",
 				TRACES_RETENTION: "3",
 				TRACE_NUMBERS: "masked",
@@ -69,6 +71,7 @@ describe("settings", () => {
 			logLevel: "silent",
 			strictDispatch: false,
 			mediaWorkers: 0,
+			qualityEveryMs: 20_000,
 			traces: { retentionMs: 3 * 86_400_000, numbersMasked: true },
 			tracesDir: "/srv/me/seen",
 			maxCalls: 1000,

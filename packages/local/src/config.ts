@@ -41,6 +41,8 @@ export interface LocalConfig {
 	strictDispatch: boolean;
 	/** threads for calls' audio; 0 = in the main one */
 	mediaWorkers: number;
+	/** see MediaNodeOptions */
+	qualityEveryMs: number;
 	maxCalls: number;
 	/** bearer of /v1/projects; unset = there is the default project alone */
 	adminSecret?: string;
@@ -125,8 +127,8 @@ const schema = z.object({
 		.optional(),
 });
 
-/** Below a hundred calls one is the cheapest (docs/media.md), and a laptop has other uses for its cores. */
-const MEDIA_WORKERS = 1;
+/** One thread: below a hundred calls the cheapest (docs/media.md), and a laptop has other uses for its cores. Quality as soon as there is some: writes cost nothing here. */
+const ENGINE_DEFAULTS = { most: 1, qualityEverySeconds: 5 };
 const DEFAULT_MAX_CALLS = 500;
 /** In the repository, whatever directory the start is typed in. */
 const DEFAULT_DATA_DIR = fileURLToPath(new URL("../../../.trunkline", import.meta.url));
@@ -164,7 +166,7 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 		apiSecret: settings.LIVEKIT_API_SECRET ?? DEFAULT_KEYS.apiSecret,
 		logLevel: settings.LOG_LEVEL,
 		strictDispatch: settings.STRICT_DISPATCH === "true",
-		...engineOptions(settings, MEDIA_WORKERS),
+		...engineOptions(settings, ENGINE_DEFAULTS),
 		maxCalls: maxCalls(settings.MAX_CALLS, rtpPortRange),
 		...audioFiles(settings, cwd),
 		traces: traceSettings(settings),

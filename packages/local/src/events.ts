@@ -89,6 +89,7 @@ function toldOfWrites(store: CallStore, written: (call: CallRecord) => void): Ca
 		claimCall: (...parameters) => told(store.claimCall(...parameters)),
 		transitionCall: (...parameters) => told(store.transitionCall(...parameters)),
 		endCall: (...parameters) => told(store.endCall(...parameters)),
+		noteQuality: (...parameters) => store.noteQuality(...parameters),
 		getCall: (callId) => store.getCall(callId),
 		liveCallsInRoom: (projectId, roomName) => store.liveCallsInRoom(projectId, roomName),
 		findCalls: (projectId, search) => store.findCalls(projectId, search),

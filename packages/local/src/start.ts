@@ -270,6 +270,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			traces: { ...config.traces, store: parts.traceStore },
 			strictDispatch: config.strictDispatch,
 			mediaWorkers: config.mediaWorkers,
+			qualityEveryMs: config.qualityEveryMs,
 			maxCalls: config.maxCalls,
 			...(config.registrationPollMs === undefined ? {} : { registrationPollMs: config.registrationPollMs }),
 			...(config.mediaTimeoutMs === undefined ? {} : { mediaTimeoutMs: config.mediaTimeoutMs }),

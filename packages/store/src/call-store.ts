@@ -8,7 +8,7 @@ import {
 	type QueryCommandInput,
 	UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
-import type { CallEnd, CallRecord, DialRequest } from "@trunkline/contracts";
+import type { CallEnd, CallMedia, CallRecord, DialRequest } from "@trunkline/contracts";
 import {
 	type CallCursor,
 	type CallPatch,
@@ -117,6 +117,28 @@ export class DynamoCallStore implements CallStore, OwnedCalls {
 			condition: step.owner === undefined ? inFrom : `${inFrom} AND #owner = :asOwner`,
 			values: { ...from, ...(step.owner === undefined ? {} : { ":asOwner": step.owner }) },
 		});
+	}
+
+	async noteQuality(callId: string, owner: string, media: CallMedia): Promise<boolean> {
+		if (!keys.isId(callId)) return false;
+		const update = new UpdateItemCommand({
+			TableName: this.#table,
+			Key: keyItem(keys.callKey(callId)),
+			// No other attribute: `writeId` would make a transition that is repeated believe that somebody else was first.
+			UpdateExpression: "SET media = :media",
+			ConditionExpression: "#owner = :owner AND NOT #state IN (:ended, :cancelled) AND expiresAtSeconds > :nowSeconds",
+			ExpressionAttributeNames: { "#owner": "owner", "#state": "state" },
+			ExpressionAttributeValues: toItem({
+				...{ ":media": media, ":owner": owner, ":ended": "ended", ":cancelled": "cancelled", ":nowSeconds": this.#nowSeconds() },
+			}),
+		});
+		try {
+			await reachable(this.#table, () => this.#client.send(update));
+			return true;
+		} catch (error) {
+			if (!(error instanceof ConditionalCheckFailedException)) throw error;
+			return false;
+		}
 	}
 
 	async endCall(callId: string, at: number, end: CallEnd, patch: CallPatch = {}): Promise<CallRecord | undefined> {

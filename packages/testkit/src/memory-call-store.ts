@@ -1,4 +1,4 @@
-import type { CallEnd, CallRecord } from "@trunkline/contracts";
+import type { CallEnd, CallMedia, CallRecord } from "@trunkline/contracts";
 import {
 	type CallPatch,
 	type CallSearch,
@@ -60,6 +60,13 @@ export class MemoryCallStore implements CallStore, EventOutbox, OwnedCalls {
 		if (step.owner !== undefined && call.owner !== step.owner) return undefined;
 		const detail = step.detail === undefined ? {} : { detail: step.detail };
 		return this.#change(call, step.to, { at: step.at, event: step.event, ...detail }, step.patch ?? {});
+	}
+
+	async noteQuality(callId: string, owner: string, media: CallMedia): Promise<boolean> {
+		const call = this.#live(callId);
+		if (!call || !isLive(call.state) || call.owner !== owner) return false;
+		this.#calls.set(callId, { ...call, media: structuredClone(media) });
+		return true;
 	}
 
 	async endCall(callId: string, at: number, end: CallEnd, patch: CallPatch = {}): Promise<CallRecord | undefined> {

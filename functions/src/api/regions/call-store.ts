@@ -1,4 +1,4 @@
-import type { CallEnd, CallRecord } from "@trunkline/contracts";
+import type { CallEnd, CallMedia, CallRecord } from "@trunkline/contracts";
 import type { CallPatch, CallSearch, CallStore, FoundCalls } from "@trunkline/domain";
 import { ByCallId, type PerRegion } from "./by-call-id.ts";
 import { mergePages } from "./merge-pages.ts";
@@ -29,6 +29,10 @@ export class RegionalCallStore implements CallStore {
 
 	async transitionCall(callId: string, step: Parameters<CallStore["transitionCall"]>[1]): Promise<CallRecord | undefined> {
 		return (await this.#storeOf(callId)).transitionCall(callId, step);
+	}
+
+	async noteQuality(callId: string, owner: string, media: CallMedia): Promise<boolean> {
+		return (await this.#storeOf(callId)).noteQuality(callId, owner, media);
 	}
 
 	async endCall(callId: string, at: number, end: CallEnd, patch?: CallPatch): Promise<CallRecord | undefined> {

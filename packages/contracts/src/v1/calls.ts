@@ -42,8 +42,13 @@ const directionQualitySchema = z.object({
 	mos: z.number().optional().meta({ description: "mean opinion score, 1 to 4.5, by the E-model (ITU-T G.107)" }),
 	minMos: z.number().optional().meta({ description: "of the worst 5 s" }),
 	scores: z
-		.object({ everyMs: z.int(), mos: z.array(z.number()).readonly() })
-		.meta({ description: "the score over time, at most 60 values, each the mean of everyMs" }),
+		.object({
+			everyMs: z.int(),
+			mos: z.array(z.number()).readonly(),
+			lossPercent: z.array(z.number()).readonly().optional(),
+			levelDbov: z.array(z.number().nullable()).readonly().optional().meta({ description: "0 is loudest; null: nobody spoke" }),
+		})
+		.meta({ description: "over time, at most 60 values of each, each the mean of everyMs" }),
 });
 
 const callFields = {
@@ -75,14 +80,14 @@ const callFields = {
 					srtpErrors: z.int().meta({ description: "that SRTP did not let in: forged, replayed, in the clear or under another key" }),
 				})
 				.optional()
-				.meta({ description: "of RTP; known when the call has ended" }),
+				.meta({ description: "of RTP; while the call goes on, as of when quality was written" }),
 			quality: z
 				.object({
 					uplink: directionQualitySchema.meta({ description: "telephone → room" }),
 					downlink: directionQualitySchema.meta({ description: "room → telephone" }),
 				})
 				.optional()
-				.meta({ description: "of a call that was answered; known when it has ended" }),
+				.meta({ description: "of a call that was answered, from the first 5 s on; while it goes on, as of some seconds ago" }),
 		})
 		.optional()
 		.meta({ description: "audio as agreed with the telephone; absent: not agreed" }),

@@ -23,7 +23,7 @@ it("an interval has what came since the one before; the summary has all", () => 
 	expect(quality.summary(counts({ packets: 475, lost: 25, late: 2, duplicates: 1 }))).toEqual({
 		...{ packets: 475, lost: 25, late: 2, duplicates: 1, concealed: 0 },
 		...{ jitterMs: 2, maxJitterMs: 3, roundTripMs: 100, maxRoundTripMs: 100, level: 30, mos: 3.86, minMos: 3.32 },
-		scores: { everyMs: 5000, mos: [4.4, 3.32] },
+		scores: { everyMs: 5000, mos: [4.4, 3.32], lossPercent: [0, 10], levelDbov: [null, -30] },
 	});
 });
 
@@ -40,11 +40,15 @@ it("a day's call has no larger summary than five minutes", () => {
 	for (let i = 1; i <= intervals; i++) {
 		// the second half of the day loses a tenth
 		const lost = Math.max(0, i - intervals / 2) * 25;
-		quality.sample(counts({ packets: i * 250 - lost, lost, expected: i * 250, unheard: lost }), CLEAN);
+		const level = i <= intervals / 4 ? {} : { level: i <= intervals / 2 ? 20 : 30 };
+		quality.sample(counts({ packets: i * 250 - lost, lost, expected: i * 250, unheard: lost }), { ...CLEAN, ...level });
 	}
 	const { scores } = quality.summary(counts());
 	expect(scores.mos.length).toBeGreaterThanOrEqual(30);
 	expect(scores.mos.length).toBeLessThanOrEqual(60);
 	expect(scores.everyMs * scores.mos.length).toBeGreaterThanOrEqual(24 * 3600 * 1000);
 	expect([scores.mos[0], scores.mos.at(-1)]).toEqual([4.4, 3.38]);
+	expect([scores.lossPercent[0], scores.lossPercent.at(-1)]).toEqual([0, 10]);
+	expect([scores.levelDbov[0], scores.levelDbov.at(-1)]).toEqual([null, -30]);
+	expect([scores.lossPercent.length, scores.levelDbov.length]).toEqual([scores.mos.length, scores.mos.length]);
 });

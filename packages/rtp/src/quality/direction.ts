@@ -60,8 +60,23 @@ export interface QualitySummary {
 	level?: number;
 	mos?: number;
 	minMos?: number;
-	/** the score over time, at most 60 values, each the mean of `everyMs` */
-	scores: { everyMs: number; mos: readonly number[] };
+	/** over time, at most 60 values, each the mean of `everyMs` */
+	scores: QualityScores;
+}
+
+export interface QualityScores {
+	everyMs: number;
+	mos: readonly number[];
+	lossPercent: readonly number[];
+	/** dBov: 0 is loudest; null: nobody spoke */
+	levelDbov: readonly (number | null)[];
+}
+
+/** One interval, as far as it is kept. */
+interface Score {
+	mos: number;
+	lossPercent: number;
+	levelDbov: number | null;
 }
 
 const COUNTED = ["packets", "lost", "late", "duplicates", "concealed"] as const;
@@ -74,10 +89,10 @@ export class DirectionQuality {
 	readonly #roundTrip = new Mean();
 	readonly #level = new Mean();
 	readonly #mos = new Mean();
-	#scores: number[] = [];
+	#scores: Score[] = [];
 	/** intervals in one of `#scores`, and those that wait to be one */
 	#perScore = 1;
-	#waiting: number[] = [];
+	#waiting: Score[] = [];
 
 	constructor(intervalMs: number) {
 		this.#intervalMs = intervalMs;
@@ -105,6 +120,7 @@ export class DirectionQuality {
 		const [jitterMs, maxJitterMs] = [this.#jitter.mean, this.#jitter.max];
 		const [roundTripMs, maxRoundTripMs] = [this.#roundTrip.mean, this.#roundTrip.max];
 		const [level, mos, minMos] = [this.#level.mean, this.#mos.mean, this.#mos.min];
+		const scores = this.#waiting.length > 0 ? [...this.#scores, meanScore(this.#waiting)] : this.#scores;
 		return {
 			...{ packets, lost, late, duplicates, concealed },
 			...(jitterMs !== undefined && maxJitterMs !== undefined && { jitterMs, maxJitterMs }),
@@ -113,21 +129,23 @@ export class DirectionQuality {
 			...(mos !== undefined && minMos !== undefined && { mos, minMos }),
 			scores: {
 				everyMs: this.#intervalMs * this.#perScore,
-				mos: [...this.#scores, ...(this.#waiting.length > 0 ? [mean(this.#waiting)] : [])],
+				mos: scores.map((score) => score.mos),
+				lossPercent: scores.map((score) => score.lossPercent),
+				levelDbov: scores.map((score) => score.levelDbov),
 			},
 		};
 	}
 
-	#score(lossPercent: number, { codec, roundTripMs, bufferMs }: QualityConditions): number {
+	#score(lossPercent: number, { codec, roundTripMs, bufferMs, level }: QualityConditions): number {
 		const delayMs = (roundTripMs ?? 0) / 2 + bufferMs;
 		const mos = this.#mos.add(meanOpinionScore(transmissionRating(CODEC_IMPAIRMENTS[codec], { delayMs, lossPercent })));
-		this.#waiting.push(mos);
+		this.#waiting.push({ mos, lossPercent: rounded(lossPercent), levelDbov: level === undefined ? null : -rounded(level) });
 		if (this.#waiting.length < this.#perScore) return mos;
-		this.#scores.push(mean(this.#waiting));
+		this.#scores.push(meanScore(this.#waiting));
 		this.#waiting = [];
 		if (this.#scores.length >= MAX_SCORES) {
 			const scores = this.#scores;
-			this.#scores = Array.from({ length: scores.length / 2 }, (_, i) => mean(scores.slice(2 * i, 2 * i + 2)));
+			this.#scores = Array.from({ length: scores.length / 2 }, (_, i) => meanScore(scores.slice(2 * i, 2 * i + 2)));
 			this.#perScore *= 2;
 		}
 		return mos;
@@ -165,3 +183,12 @@ class Mean {
 /** Two digits are more than anybody hears, and a record is not to be filled with the rest. */
 const rounded = (value: number): number => Math.round(value * 100) / 100;
 const mean = (values: readonly number[]): number => rounded(values.reduce((sum, value) => sum + value, 0) / values.length);
+
+function meanScore(scores: readonly Score[]): Score {
+	const levels = scores.flatMap(({ levelDbov }) => levelDbov ?? []);
+	return {
+		mos: mean(scores.map(({ mos }) => mos)),
+		lossPercent: mean(scores.map(({ lossPercent }) => lossPercent)),
+		levelDbov: levels.length === 0 ? null : mean(levels),
+	};
+}

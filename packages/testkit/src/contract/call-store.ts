@@ -1,4 +1,4 @@
-import type { CallRecord } from "@trunkline/contracts";
+import type { CallQuality, CallRecord } from "@trunkline/contracts";
 import type { CallSearch, CallStore, OwnedCalls } from "@trunkline/domain";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { callRecord, dialRequest } from "../records.ts";
@@ -7,6 +7,11 @@ export interface CallStoreUnderTest {
 	store: CallStore & OwnedCalls;
 	close?: () => Promise<void>;
 }
+
+const directionQuality = (levelDbov: readonly (number | null)[]): CallQuality => ({
+	...{ packets: 250, lost: 0, late: 0, duplicates: 0, concealed: 0 },
+	scores: { everyMs: 5_000, mos: levelDbov.map(() => 4.4), lossPercent: levelDbov.map(() => 0), levelDbov },
+});
 
 /** What every CallStore does. `now` is the clock that decides what has expired; one store serves all tests. */
 export function callStoreContract(name: string, factory: (now: () => number) => Promise<CallStoreUnderTest>): void {
@@ -191,6 +196,38 @@ export function callStoreContract(name: string, factory: (now: () => number) => 
 					expect(won).toHaveLength(1);
 					expect((await store.getCall(id))?.state).toBe(won[0]?.state);
 				}
+			});
+		});
+
+		describe("quality of a call that goes on", () => {
+			const media = {
+				...{ codec: "PCMU", packets: { received: 250, sent: 251, lost: 0, refused: 0, srtpErrors: 0 } },
+				quality: { uplink: directionQuality([-20, null]), downlink: directionQuality([]) },
+			};
+
+			it("is on the record, which says nothing else than before", async () => {
+				const call = await create({ state: "received", owner: "ND_1" });
+				expect(await store.noteQuality(callId, "ND_1", media)).toBe(true);
+				expect(await store.getCall(callId)).toStrictEqual({ ...call, media });
+				expect(await store.noteQuality(callId, "ND_1", { codec: "PCMA" })).toBe(true);
+				expect(await store.getCall(callId)).toStrictEqual({ ...call, media: { codec: "PCMA" } });
+			});
+
+			it("is not written for another owner, none, and no call", async () => {
+				const call = await create({ state: "received", owner: "ND_1" });
+				expect(await store.noteQuality(callId, "ND_2", media)).toBe(false);
+				expect(await store.noteQuality("SCL_none", "ND_1", media)).toBe(false);
+				expect(await store.getCall("SCL_none")).toBeUndefined();
+				expect(await store.getCall(callId)).toStrictEqual(call);
+				await store.createCall(callRecord({ callId: `${callId}b`, projectId, createdAt: now }));
+				expect(await store.noteQuality(`${callId}b`, "ND_1", media)).toBe(false);
+			});
+
+			it("does not come after the end", async () => {
+				await create({ state: "active", owner: "ND_1" });
+				const ended = await store.endCall(callId, now + 9, { by: "peer", reason: "hangup" }, { media: { codec: "PCMU" } });
+				expect(await store.noteQuality(callId, "ND_1", media)).toBe(false);
+				expect(await store.getCall(callId)).toStrictEqual(ended);
 			});
 		});
 

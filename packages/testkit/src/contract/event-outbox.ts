@@ -73,6 +73,16 @@ export function eventOutboxContract(name: string, factory: (now: () => number) =
 			expect(await isDue(now + HOUR)).toBe(false);
 		});
 
+		it("the quality of a call that goes on is nobody's event, and in nobody's way", async () => {
+			await create();
+			await store.claimCall(callId, "ND_1", now, now + 1000);
+			const claimed = await claim(now);
+			expect(await store.noteQuality(callId, "ND_1", { codec: "PCMU" })).toBe(true);
+			expect(await outbox.settleEvents(claimed, delivered(2), undefined)).toBe(true);
+			expect(await store.noteQuality(callId, "ND_1", { codec: "PCMA" })).toBe(true);
+			expect(await isDue(now + HOUR)).toBe(false);
+		});
+
 		it("one deliverer at a time, until its time is over", async () => {
 			await create();
 			const claims = await Promise.all(Array.from({ length: 10 }, () => outbox.claimEvents(callId, now, now + 1000)));
