@@ -161,7 +161,9 @@ export class DtlsEndpoint {
 		if (isRepeated && now - this.#flightSentAt >= REPEAT_AFTER_MS) this.#transmit(now);
 		for (let message = this.#reassembly.take(); message !== undefined; message = this.#reassembly.take()) {
 			if (this.#state !== "handshaking") return;
-			this.#take(this.#handshake.onMessage(message), now);
+			const step = this.#handshake.onMessage(message);
+			if (step.isForgotten === true) return this.#reassembly.forget(message.sequence);
+			this.#take(step, now);
 		}
 	}
 

@@ -27,6 +27,8 @@ const KINDS: ReadonlyMap<number, string> = new Map([
 	[3, "ec"],
 ]);
 const TAG_BYTES = 16;
+const SECP256R1_BYTES = 65;
+const UNCOMPRESSED = 4;
 /** SubjectPublicKeyInfo of X25519 up to the key (RFC 8410 §4) */
 const X25519_PREFIX = Buffer.from("302a300506032b656e032100", "hex");
 const X25519_BYTES = 32;
@@ -91,6 +93,8 @@ function secp256r1(): KeyExchange {
 	return {
 		...{ group: SECP256R1, publicKey },
 		agree(peer) {
+			// RFC 8422 §5.1.2: uncompressed alone; OpenSSL would take the other forms, too
+			if (peer.length !== SECP256R1_BYTES || peer[0] !== UNCOMPRESSED) return undefined;
 			try {
 				return own.computeSecret(peer);
 			} catch {

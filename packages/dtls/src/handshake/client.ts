@@ -92,6 +92,7 @@ export class ClientHandshake implements Handshake {
 			case MESSAGE.serverKeyExchange:
 				return server.exchange === undefined ? this.#onKeyExchange(server, message) : unexpected(message);
 			case MESSAGE.certificateRequest:
+				if (server.asks !== undefined) return unexpected(message);
 				server.asks = readCertificateRequest(message.body) ?? [];
 				return {};
 			case MESSAGE.serverHelloDone:

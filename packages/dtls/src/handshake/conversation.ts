@@ -28,6 +28,8 @@ export interface Step {
 	keys?: Record<Role, DirectionKeys>;
 	/** the peer has proven who it is */
 	connected?: DtlsSrtpKeys;
+	/** it was said by nobody who counts: what has its number may still come */
+	isForgotten?: true;
 	/** why this comes to nothing, with the alert that says so (RFC 5246 §7.2) */
 	failed?: { reason: string; alert: number };
 }

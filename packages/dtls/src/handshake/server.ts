@@ -50,14 +50,14 @@ interface Agreed {
 export class ServerHandshake implements Handshake {
 	readonly #options: HandshakeOptions & { cookieExchange: boolean };
 	readonly #conversation = new Conversation();
-	/** for cookies of this association; each has its own server, so nobody else can make one */
-	readonly #cookieKey: Buffer;
+	/** Of this association, each of which has its own server. It is not bound to a ClientHello: one that somebody forges first must not make that of the peer wrong. */
+	readonly #cookie: Buffer;
 	#agreed: Agreed | undefined;
 
 	/** `cookieExchange`: the client has to show that it is where its packets say (RFC 6347 §4.2.1). Not needed where ICE has shown it. */
 	constructor(options: HandshakeOptions & { cookieExchange: boolean }) {
 		this.#options = options;
-		this.#cookieKey = options.crypto.random(32);
+		this.#cookie = options.crypto.random(COOKIE_BYTES);
 	}
 
 	begin(): undefined {
@@ -66,7 +66,11 @@ export class ServerHandshake implements Handshake {
 
 	onMessage(message: HandshakeMessage): Step {
 		const agreed = this.#agreed;
-		if (agreed === undefined) return message.type === MESSAGE.clientHello ? this.#onHello(message) : unexpected(message);
+		if (agreed === undefined) {
+			if (message.type === MESSAGE.clientHello) return this.#onHello(message);
+			// RFC 6347 §4.2.1: until the client has shown where it is, anybody may have said it
+			return this.#options.cookieExchange ? { isForgotten: true } : unexpected(message);
+		}
 		if (message.type === MESSAGE.finished) return this.#onFinished(agreed, message);
 		if (agreed.certificate === undefined)
 			return message.type === MESSAGE.certificate ? this.#onCertificate(agreed, message) : unexpected(message);
@@ -77,17 +81,15 @@ export class ServerHandshake implements Handshake {
 
 	#onHello(message: HandshakeMessage): Step {
 		const hello = readClientHello(message.body);
-		if (hello === undefined) return broken(message);
 		if (this.#options.cookieExchange) {
-			const { crypto } = this.#options;
-			const cookie = crypto.hmac(this.#cookieKey)(hello.random).subarray(0, COOKIE_BYTES);
-			if (hello.cookie.length === 0) {
-				const request = this.#conversation.say(MESSAGE.helloVerifyRequest, writeHelloVerifyRequest(cookie));
+			if (hello?.cookie.length === 0) {
+				const request = this.#conversation.say(MESSAGE.helloVerifyRequest, writeHelloVerifyRequest(this.#cookie));
 				this.#conversation.beginAnew();
 				return { flight: { items: [request], isAnswered: false } };
 			}
-			if (!sameBytes(hello.cookie, cookie)) return failed("the client's cookie is not ours", "illegalParameter");
+			if (hello === undefined || !sameBytes(hello.cookie, this.#cookie)) return { isForgotten: true };
 		}
+		if (hello === undefined) return broken(message);
 		this.#conversation.heard(message);
 		return this.#answer(hello);
 	}

@@ -11,6 +11,8 @@ export interface HandshakeMessage {
 const HEADER_BYTES = 12;
 /** A certificate chain has a few thousand; nobody makes us keep more. */
 const MAX_MESSAGE_BYTES = 32 * 1024;
+/** Holes between the parts of one message: a peer cuts it into a few. */
+const MAX_PARTS = 32;
 /** A flight has six. */
 const MAX_AHEAD = 8;
 
@@ -62,6 +64,11 @@ export class Reassembly {
 		return this.#next;
 	}
 
+	/** parts of the messages that are not whole */
+	get holes(): number {
+		return [...this.#partial.values()].reduce((sum, { parts }) => sum + parts.length, 0);
+	}
+
 	/** Takes those of one record's fragments that are wanted. `old` is told for each message that was there before: the peer repeats a flight. */
 	add(record: Buffer, isWanted: (type: number) => boolean, old: () => void): void {
 		const reader = new Reader(record);
@@ -85,14 +92,20 @@ export class Reassembly {
 		return { type: partial.type, sequence, body: partial.body };
 	}
 
+	/** The message with this number, which was taken, is none of the peer's: what has the number may still come. */
+	forget(sequence: number): void {
+		this.#next = sequence;
+	}
+
 	#keep(type: number, sequence: number, length: number, offset: number, fragment: Buffer): void {
 		let partial = this.#partial.get(sequence);
-		if (partial === undefined) {
+		// A message in one piece is whole whatever somebody may have put before it.
+		if (partial === undefined || (fragment.length === length && !isWhole(partial))) {
 			partial = { type, body: Buffer.alloc(length), parts: [] };
 			this.#partial.set(sequence, partial);
 		}
 		// What was there first stays: a second version of a message must not be mixed into the first.
-		if (partial.type !== type || partial.body.length !== length || isWhole(partial)) return;
+		if (partial.type !== type || partial.body.length !== length || isWhole(partial) || partial.parts.length > MAX_PARTS) return;
 		const until = offset + fragment.length;
 		if (partial.parts.some(([from, end]) => from < until && offset < end && !(from === offset && end === until))) {
 			// overlapping fragments of different sizes: a retransmission under another MTU. Bytes that are there stay.

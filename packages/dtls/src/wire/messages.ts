@@ -131,7 +131,7 @@ export function readServerHello(body: Buffer): ServerHello | undefined {
 	if (!reader.ok || version !== VERSION || compression !== 0) return undefined;
 	return {
 		...{ random, cipherSuite },
-		srtpSuite: readSrtpExtension(extensions.get(EXTENSION.useSrtp))[0],
+		srtpSuite: agreedSrtp(extensions.get(EXTENSION.useSrtp)),
 		extendedMasterSecret: extensions.has(EXTENSION.extendedMasterSecret),
 		secureRenegotiation: extensions.has(EXTENSION.renegotiationInfo),
 	};
@@ -253,6 +253,14 @@ function srtpExtension(suites: readonly DtlsSrtpSuite[]): Buffer {
 		),
 		vector(1),
 	]);
+}
+
+/** RFC 5764 §4.1.1, §4.1.3: one profile, and the MKI that we offered, which is none; anything else is no agreement. */
+function agreedSrtp(data: Buffer | undefined): DtlsSrtpSuite | undefined {
+	if (data === undefined) return undefined;
+	const reader = new Reader(data);
+	const [number, ...others] = reader.uints(2, 2);
+	return reader.vector(1).length === 0 && reader.ok && others.length === 0 ? suiteOf(number) : undefined;
 }
 
 function readSrtpExtension(data: Buffer | undefined): readonly DtlsSrtpSuite[] {
