@@ -88,6 +88,7 @@ function sweep({ data, nodes, configTable, keys, secrets, settings }: ConsumersI
 		memoryMb: 512,
 		timeoutSeconds: SWEEP_TIMEOUT_SECONDS,
 		environment: {
+			STAGE: $app.stage,
 			SECRETS_PREFIX: secrets.prefix,
 			PROJECTS_KMS_KEY: keys.projects.arn,
 			CONFIG_TABLE: configTable.name,

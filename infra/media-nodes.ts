@@ -120,6 +120,7 @@ function environmentOf({ data, peers, configTable, keys, settings }: MediaNodesI
 	return {
 		STAGE: $app.stage,
 		REGION: place.region,
+		VPC_ID: data.network.vpcId,
 		PEER_REGIONS: peers,
 		PROJECT_ID: PROJECT,
 		PROJECTS_KMS_KEY: keys.projects.arn,

@@ -10,12 +10,15 @@ import {
 	DynamoProjectStore,
 } from "@trunkline/store";
 import * as z from "zod";
+import { atOnce, lambdaMetrics } from "./metrics.ts";
 import type { DeadLetterOptions } from "./consumers/dead-letters.ts";
 import { removalFrom, type SweepOptions } from "./consumers/sweep.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const common = {
+	/** of the deployment, a dimension of its metrics; unset: there are none */
+	STAGE: z.string().min(1).optional(),
 	/** set by Lambda */
 	AWS_REGION: z.string().min(1),
 	CALLS_TABLE: z.string().min(1),
@@ -42,6 +45,7 @@ export function sweepFromEnvironment(environment: Environment): SweepOptions {
 	const log = createLogger({ name: "sweep", level: given.LOG_LEVEL });
 	const table = { client, table: given.CALLS_TABLE };
 	const calls = new DynamoCallStore(table);
+	const emf = lambdaMetrics(given.STAGE, region);
 	const { PROJECTS_KMS_KEY: keyId } = given;
 	const projects =
 		keyId === undefined
@@ -61,6 +65,7 @@ export function sweepFromEnvironment(environment: Environment): SweepOptions {
 		deleteCommandQueue: (url) => deleteCommandQueue(sqs, url),
 		commandQueues: () => listCommandQueues(sqs, given.COMMAND_QUEUE_PREFIX),
 		now: Date.now,
+		...(emf === undefined ? {} : { metrics: atOnce(emf) }),
 		log,
 	};
 }

@@ -1,4 +1,4 @@
-import { aws, type HomeNames, type MetricRef, own, type RegionNames, type StageNames } from "./names.ts";
+import { type HomeNames, type MetricRef, own, platform, type RegionNames, type StageNames } from "./names.ts";
 
 /** What an alarm looks at: metrics by an id, and what is made of them (unset: the only metric itself). */
 export interface AlarmSpec {
@@ -56,7 +56,7 @@ function homeAlarms(stage: string, { region, api, configTable }: HomeNames): Ala
 		},
 		{
 			...{ name: "api-failing", region, summary: "Lambda ends the API's function with an error, or does not run it." },
-			metrics: { errors: aws("AWS/Lambda", "Errors", "Sum", lambda), throttles: aws("AWS/Lambda", "Throttles", "Sum", lambda) },
+			metrics: { errors: platform("AWS/Lambda", "Errors", "Sum", lambda), throttles: platform("AWS/Lambda", "Throttles", "Sum", lambda) },
 			expression: "SUM(METRICS())",
 			...{ comparison: "above", threshold: 3, periodSeconds: minutes(5), datapoints: 1, of: 1, missing: "notBreaching" },
 		},
@@ -99,6 +99,11 @@ function nodeAlarms(stage: string, { region, callsPerNode }: RegionNames): Alarm
 			metrics: { late: own(at, "ClockLateness", "Maximum") },
 			...{ comparison: "above", threshold: 60, periodSeconds: minutes(1), datapoints: 4, of: 5, missing: "notBreaching" },
 		},
+		{
+			...{ name: "node-died", region, summary: "A media node went without a word; its calls were ended for it." },
+			metrics: { dead: own(at, "DeadNodesBuried", "Sum") },
+			...{ comparison: "above", threshold: 0, periodSeconds: minutes(5), datapoints: 1, of: 1, missing: "notBreaching" },
+		},
 	];
 }
 
@@ -140,18 +145,20 @@ function callAlarms(stage: string, { region }: RegionNames): AlarmSpec[] {
 }
 
 function queueAlarms(stage: string, { region, dialQueue, deadLetterQueues }: RegionNames): AlarmSpec[] {
-	const visible = deadLetterQueues.map(
-		(QueueName, index) => [`q${index}`, aws("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", { QueueName })] as const,
-	);
+	// Also what a function has in its hands: it takes a letter again and again that it cannot answer, and none is ever seen waiting.
+	const left = deadLetterQueues.flatMap((QueueName, index) => [
+		[`q${index}`, platform("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", { QueueName })] as const,
+		[`r${index}`, platform("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", "Maximum", { QueueName })] as const,
+	]);
 	return [
 		{
 			...{ name: "dial-queue-waits", region, summary: "A request to place a call has been in the queue for longer than 5 s." },
-			metrics: { oldest: aws("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", { QueueName: dialQueue }) },
+			metrics: { oldest: platform("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", { QueueName: dialQueue }) },
 			...{ comparison: "above", threshold: 5, periodSeconds: minutes(1), datapoints: 2, of: 2, missing: "notBreaching" },
 		},
 		{
 			...{ name: "dead-letters", region, summary: "Messages could not be dealt with and are in a dead-letter queue." },
-			metrics: Object.fromEntries(visible),
+			metrics: Object.fromEntries(left),
 			expression: "SUM(METRICS())",
 			...{ comparison: "above", threshold: 0, periodSeconds: minutes(5), datapoints: 3, of: 3, missing: "notBreaching" },
 		},
@@ -165,12 +172,12 @@ function queueAlarms(stage: string, { region, dialQueue, deadLetterQueues }: Reg
 
 function platformAlarms(_stage: string, { region, callsTable, functions, loadBalancer, targetGroups }: RegionNames): AlarmSpec[] {
 	const failing = Object.entries(functions).flatMap(([name, FunctionName]) => [
-		[`${name}Errors`, aws("AWS/Lambda", "Errors", "Sum", { FunctionName })] as const,
-		[`${name}Throttles`, aws("AWS/Lambda", "Throttles", "Sum", { FunctionName })] as const,
+		[`${name}Errors`, platform("AWS/Lambda", "Errors", "Sum", { FunctionName })] as const,
+		[`${name}Throttles`, platform("AWS/Lambda", "Throttles", "Sum", { FunctionName })] as const,
 	]);
 	const healthy = targetGroups.map(
 		(TargetGroup, index) =>
-			[`t${index}`, aws("AWS/NetworkELB", "HealthyHostCount", "Minimum", { TargetGroup, LoadBalancer: loadBalancer })] as const,
+			[`t${index}`, platform("AWS/NetworkELB", "HealthyHostCount", "Maximum", { TargetGroup, LoadBalancer: loadBalancer })] as const,
 	);
 	return [
 		{
@@ -187,7 +194,7 @@ function platformAlarms(_stage: string, { region, callsTable, functions, loadBal
 		},
 		{
 			...{ name: "events-late", region, summary: "Call events are delivered more than a minute after they happened." },
-			metrics: { age: aws("AWS/Lambda", "IteratorAge", "Maximum", { FunctionName: functions.events }) },
+			metrics: { age: platform("AWS/Lambda", "IteratorAge", "Maximum", { FunctionName: functions.events }) },
 			...{ comparison: "above", threshold: 60_000, periodSeconds: minutes(5), datapoints: 2, of: 3, missing: "notBreaching" },
 		},
 		{
@@ -204,7 +211,7 @@ const total = (id: string): string => DIRECTIONS.map((direction) => `FILL(${id}_
 
 function throttleEvents(TableName: string): Record<string, MetricRef> {
 	return {
-		reads: aws("AWS/DynamoDB", "ReadThrottleEvents", "Sum", { TableName }),
-		writes: aws("AWS/DynamoDB", "WriteThrottleEvents", "Sum", { TableName }),
+		reads: platform("AWS/DynamoDB", "ReadThrottleEvents", "Sum", { TableName }),
+		writes: platform("AWS/DynamoDB", "WriteThrottleEvents", "Sum", { TableName }),
 	};
 }

@@ -1,5 +1,5 @@
 import { API_ERROR_CODES, API_OPERATIONS, CLAIM_OUTCOMES, FAILURE_REASONS } from "@trunkline/observability/metric-names";
-import { aws, type HomeNames, type MetricRef, own, type RegionNames, type StageNames } from "./names.ts";
+import { type HomeNames, type MetricRef, own, platform, type RegionNames, type StageNames } from "./names.ts";
 import { scalingTarget } from "./autoscaling.ts";
 import { QUERIES } from "./queries.ts";
 
@@ -72,10 +72,10 @@ function apiGraphs(stage: string, { region, api, configTable }: HomeNames): Grap
 		{
 			title: "Function",
 			lines: [
-				{ ...aws("AWS/Lambda", "Errors", "Sum", lambda), label: "errors" },
-				{ ...aws("AWS/Lambda", "Throttles", "Sum", lambda), label: "throttles" },
-				{ ...aws("AWS/Lambda", "ConcurrentExecutions", "Maximum", lambda), label: "at once" },
-				{ ...aws("AWS/DynamoDB", "WriteThrottleEvents", "Sum", { TableName: configTable }), label: "config table throttled" },
+				{ ...platform("AWS/Lambda", "Errors", "Sum", lambda), label: "errors" },
+				{ ...platform("AWS/Lambda", "Throttles", "Sum", lambda), label: "throttles" },
+				{ ...platform("AWS/Lambda", "ConcurrentExecutions", "Maximum", lambda), label: "at once" },
+				{ ...platform("AWS/DynamoDB", "WriteThrottleEvents", "Sum", { TableName: configTable }), label: "config table throttled" },
 				{ ...own(at, "CallsNotClaimed", "Sum"), label: "calls that no node took" },
 			],
 		},
@@ -200,7 +200,7 @@ function nodeGraphs(
 				{ ...own(at, "ActiveCallsPerNode", "Maximum"), label: "fullest node" },
 				{ ...own(at, "ActiveCallsPerNode", "SampleCount"), label: "nodes", axis: "right" },
 				...targetGroups.slice(0, 1).map((TargetGroup) => ({
-					...aws("AWS/NetworkELB", "HealthyHostCount", "Minimum", { TargetGroup, LoadBalancer: loadBalancer }),
+					...platform("AWS/NetworkELB", "HealthyHostCount", "Minimum", { TargetGroup, LoadBalancer: loadBalancer }),
 					label: "behind the load balancer",
 					axis: "right" as const,
 				})),
@@ -220,13 +220,16 @@ function nodeGraphs(
 			lines: [
 				{ ...own(at, "NodeCpu", "Average"), label: "CPU %" },
 				{ ...own(at, "NodeCpu", "Maximum"), label: "CPU %, busiest" },
-				{ ...aws("AWS/ECS", "MemoryUtilization", "Maximum", { ClusterName: cluster, ServiceName: service }), label: "memory %" },
+				{ ...platform("AWS/ECS", "MemoryUtilization", "Maximum", { ClusterName: cluster, ServiceName: service }), label: "memory %" },
 				{ ...own(at, "ClockLateness", "Maximum"), label: "lateness ms", axis: "right" },
 			],
 		},
 		{
-			title: "Late frames",
-			lines: [{ ...own(at, "LateFrames", "Sum"), label: "frames 20 ms late" }],
+			title: "Late frames, dead nodes",
+			lines: [
+				{ ...own(at, "LateFrames", "Sum"), label: "frames 20 ms late" },
+				{ ...own(at, "DeadNodesBuried", "Sum"), label: "dead nodes", axis: "right" },
+			],
 		},
 	];
 }
@@ -238,10 +241,10 @@ function queueGraphs(stage: string, { region, dialQueue, deadLetterQueues, funct
 			title: "Dial queue",
 			min: 0,
 			lines: [
-				{ ...aws("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", { QueueName: dialQueue }), label: "oldest, s" },
-				{ ...aws("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", { QueueName: dialQueue }), label: "waiting" },
+				{ ...platform("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", { QueueName: dialQueue }), label: "oldest, s" },
+				{ ...platform("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", { QueueName: dialQueue }), label: "waiting" },
 				...deadLetterQueues.map((QueueName, index) => ({
-					...aws("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", { QueueName }),
+					...platform("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", { QueueName }),
 					label: `dead letters ${index + 1}`,
 				})),
 			],
@@ -263,12 +266,16 @@ function queueGraphs(stage: string, { region, dialQueue, deadLetterQueues, funct
 			title: "Events and functions",
 			lines: [
 				{ ...own(at, "EventsGivenUp", "Sum"), label: "events given up" },
-				{ ...aws("AWS/Lambda", "IteratorAge", "Maximum", { FunctionName: functions.events }), label: "events late, ms", axis: "right" },
+				{
+					...platform("AWS/Lambda", "IteratorAge", "Maximum", { FunctionName: functions.events }),
+					label: "events late, ms",
+					axis: "right",
+				},
 				...Object.entries(functions).map(([name, FunctionName]) => ({
-					...aws("AWS/Lambda", "Errors", "Sum", { FunctionName }),
+					...platform("AWS/Lambda", "Errors", "Sum", { FunctionName }),
 					label: `${name} errors`,
 				})),
-				{ ...aws("AWS/DynamoDB", "WriteThrottleEvents", "Sum", { TableName: callsTable }), label: "calls table throttled" },
+				{ ...platform("AWS/DynamoDB", "WriteThrottleEvents", "Sum", { TableName: callsTable }), label: "calls table throttled" },
 			],
 		},
 	];

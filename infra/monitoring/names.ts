@@ -57,6 +57,11 @@ export function own<N extends MetricName>(
 }
 
 /** A metric of AWS's own services. */
-export function aws(namespace: `AWS/${string}`, name: string, stat: Statistic, dimensions: Readonly<Record<string, string>>): MetricRef {
+export function platform(
+	namespace: `AWS/${string}`,
+	name: string,
+	stat: Statistic,
+	dimensions: Readonly<Record<string, string>>,
+): MetricRef {
 	return { namespace, name, dimensions, stat };
 }

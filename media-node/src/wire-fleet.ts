@@ -1,8 +1,8 @@
 import { networkInterfaces } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
-import { DescribeNetworkInterfacesCommand, EC2Client } from "@aws-sdk/client-ec2";
+import { DescribeNetworkInterfacesCommand, type DescribeNetworkInterfacesCommandOutput, EC2Client } from "@aws-sdk/client-ec2";
 import { type BurialDeps, buryDead, type CallStore, endUnclaimed, NODE_DEAD_AFTER_MS, NODE_HEARTBEAT_MS } from "@trunkline/domain";
-import type { Logger } from "@trunkline/observability";
+import type { Logger, Metrics } from "@trunkline/observability";
 import { DynamoCallStore, DynamoNodeRegistry } from "@trunkline/store";
 import type { NodeConfig } from "./config.ts";
 import { SettingError } from "./config.ts";
@@ -29,14 +29,14 @@ const STUN_PORT = 3478;
 
 /** Finds the node's public address and what it is a part of. Rejects with a SettingError when the address cannot be known: better no node than calls without audio. */
 export async function identityOf(config: NodeConfig, log: Logger): Promise<Identity> {
-	const { metadataUri, build, stunServer } = config.fleet;
+	const { metadataUri, build, stunServer, vpcId } = config.fleet;
 	const task = metadataUri === undefined ? undefined : await ecsTask(metadataUri);
 	const ec2 = task === undefined ? undefined : new EC2Client({ region: config.awsRegion, maxAttempts: 3 });
 	try {
 		const { address, source } = await publicAddress({
 			configured: config.advertisedAddress,
 			task,
-			publicAddressOf: async (privateAddress) => (ec2 === undefined ? undefined : publicAddressOf(ec2, privateAddress)),
+			publicAddressOf: async (privateAddress) => (ec2 === undefined ? undefined : publicAddressOf(ec2, privateAddress, vpcId)),
 			askStun: stunServer === undefined ? undefined : () => stunAddress(hostAndPort(stunServer)),
 			interfaceAddress: () => interfaceAddress(config.sipHost),
 			sleep: (ms) => delay(ms),
@@ -51,13 +51,18 @@ export async function identityOf(config: NodeConfig, log: Logger): Promise<Ident
 	}
 }
 
-/** EC2's answer for the interface with this private address; of one network alone, as others may have the same. */
-export async function publicAddressOf(ec2: Pick<EC2Client, "send">, privateAddress: string): Promise<string | undefined> {
+/** EC2's answer for the interface with this private address. `vpcId`: of this network alone, as another stage's has the same private addresses. */
+export async function publicAddressOf(
+	ec2: { send(command: DescribeNetworkInterfacesCommand): Promise<DescribeNetworkInterfacesCommandOutput> },
+	privateAddress: string,
+	vpcId?: string,
+): Promise<string | undefined> {
+	const own = vpcId === undefined ? [] : [{ Name: "vpc-id", Values: [vpcId] }];
 	const { NetworkInterfaces = [] } = await ec2.send(
-		new DescribeNetworkInterfacesCommand({ Filters: [{ Name: "addresses.private-ip-address", Values: [privateAddress] }] }),
+		new DescribeNetworkInterfacesCommand({ Filters: [{ Name: "addresses.private-ip-address", Values: [privateAddress] }, ...own] }),
 	);
 	const found = NetworkInterfaces.map(({ Association }) => Association?.PublicIp).filter((ip) => ip !== undefined);
-	if (found.length > 1) throw new Error(`EC2 has several interfaces with the address ${privateAddress}: set ADVERTISED_ADDRESS`);
+	if (found.length > 1) throw new Error(`EC2 has several interfaces with the address ${privateAddress}: set VPC_ID or ADVERTISED_ADDRESS`);
 	return found[0];
 }
 
@@ -128,7 +133,10 @@ export function fleetOf(config: NodeConfig, identity: Identity, parts: FleetPart
 			read: () => ({ ...node.load(), state: node.draining ? "draining" : "ready", cpuShare: cpu.read() }),
 			bury: async () => {
 				await buryDead(burial)
-					.then(() => endUnclaimed(burial))
+					.then(({ nodes }) => {
+						if (nodes > 0) parts.metrics.record("DeadNodesBuried", nodes);
+						return endUnclaimed(burial);
+					})
 					.catch((error: unknown) => log.warn({ err: error }, "dead nodes could not be looked for"));
 			},
 			onBuried: told.onBuried,
@@ -156,6 +164,7 @@ interface FleetParts {
 	dynamo: ConstructorParameters<typeof DynamoCallStore>[0]["client"];
 	commandUrl: string | undefined;
 	deleteQueue(url: string): Promise<void>;
+	metrics: Metrics;
 	log: Logger;
 }
 

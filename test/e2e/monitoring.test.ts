@@ -107,8 +107,8 @@ describe("measurements", () => {
 	it("are there of two good calls and two bad ones: all but those of what did not happen", () => {
 		const names = new Set(measured.flatMap((line) => Object.keys(line)).filter((name) => name in METRICS));
 		const missing = Object.keys(METRICS).filter((name) => !names.has(name));
-		// Nobody went away, no node was full, and the phone sends no RTCP.
-		const never = ["CallsTurnedAway", "CallsNotClaimed", "EventsGivenUp"];
+		// Nobody went away, no node died, none was full, and the phone sends no RTCP.
+		const never = ["CallsTurnedAway", "DeadNodesBuried", "CallsNotClaimed", "EventsGivenUp"];
 		expect(missing.filter((name) => !["CallRoundTrip", "CallJitter"].includes(name)).sort()).toEqual(never.sort());
 	});
 

@@ -46,6 +46,7 @@ const LEFT_OUT: Record<"node" | "functions", Record<string, string>> = {
 		SIP_TLS_CLIENT_CA_FILE: "no mutual TLS",
 		SIP_TLS_CLIENT_DIR: "no mutual TLS",
 		SIP_UNKNOWN_SOURCES: "auto",
+		QUALITY_EVERY_SECONDS: "the default",
 		STRICT_DISPATCH: "true",
 		TRACES_DIR: "a bucket",
 		TRACE_NUMBERS: "full",

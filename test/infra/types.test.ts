@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, inject, it } from "vitest";
 import { ROOT } from "./graph.ts";
@@ -18,6 +18,17 @@ function check(project: string): Promise<string> {
 }
 
 describe.skipIf(missing !== "")(`types (${missing || "of SST and Pulumi"})`, () => {
+	it("no file of infra/ takes a name that SST puts before it", () => {
+		const files = globSync("infra/**/*.ts", { cwd: ROOT });
+		const taken = files.filter((file) =>
+			/\b(function|const|let|class|import|,|\{)\s+(aws|sst)\b(?!\.)/.test(
+				readFileSync(join(ROOT, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, ""),
+			),
+		);
+		expect(files.length).toBeGreaterThan(20);
+		expect(taken).toEqual([]);
+	});
+
 	it("the configuration is typed as SST has it", async () => {
 		expect(await check("infra/tsconfig.json")).toBe("");
 	});

@@ -35,6 +35,13 @@ beforeEach(() => {
 const answered = () => lines.filter(({ msg }) => msg === "request answered");
 
 describe("each request", () => {
+	it("about one call has the call's id in its lines, and nothing else of its path", async () => {
+		for (const path of ["/v1/calls/SCL_abc", "/v1/calls/SCL_abc/trace", "/v1/calls/%2B15550100", "/v1/calls/SCL_abc+1"])
+			await api.fetch(path, { headers: { authorization: "Bearer no-token" } });
+		expect(answered().map(({ callId }) => callId)).toEqual(["SCL_abc", "SCL_abc", undefined, undefined]);
+		expect(JSON.stringify(lines)).not.toContain("15550100");
+	});
+
 	it("has an id that its lines, its message and its answer have, and one line when it is answered", async () => {
 		const trunk = await api.call("CreateSIPOutboundTrunk", { trunk: { name: "t", address: "carrier.example", numbers: ["+15550100"] } });
 		await api.call("CreateSIPParticipant", { sip_trunk_id: trunk.body["sip_trunk_id"], sip_call_to: "+15550111", room_name: "r" });

@@ -14,7 +14,7 @@ type ErrorCode = (typeof API_ERROR_CODES)[number];
  */
 export function observed({ clock, log, metrics = noMetrics, flushMetrics }: ApiDeps): MiddlewareHandler {
 	return (context, next) =>
-		correlated({ requestId: requestIdOf(context) }, async () => {
+		correlated({ requestId: requestIdOf(context), ...callOf(context) }, async () => {
 			const began = clock();
 			try {
 				await next();
@@ -37,6 +37,12 @@ export function observed({ clock, log, metrics = noMetrics, flushMetrics }: ApiD
 function requestIdOf(context: Context): string {
 	const { lambdaContext } = (context.env ?? {}) as { lambdaContext?: { awsRequestId?: string } };
 	return lambdaContext?.awsRequestId ?? randomUUID();
+}
+
+/** Of what is asked about one call: its lines are found with the call's own. An id alone, as the rest of a path may have anything in it. */
+function callOf({ req }: Context): { callId?: string } {
+	const [, callId] = /^\/v1\/calls\/(SCL_[0-9A-Za-z]{1,64})(?:\/|$)/.exec(req.path) ?? [];
+	return callId === undefined ? {} : { callId };
 }
 
 const TWIRP_METHOD = /^\/twirp\/livekit\.SIP\/(\w+)$/;

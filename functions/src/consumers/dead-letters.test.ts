@@ -32,8 +32,16 @@ it("a call that is being prepared is left until its node's lease is over; one th
 	expect(states).toEqual(["claimed", "ended", "dialing"]);
 });
 
-it("what is no message is dealt with, and a table that is down is not", async () => {
-	expect(await consume({ messageId: "m1", body: "{" }, { messageId: "m2", body: "null" })).toEqual({ batchItemFailures: [] });
+it("what is no message is left for people; so is what waits for a table that is down, with the call's id in the log", async () => {
+	const unreadable = [
+		{ messageId: "m1", body: "{" },
+		{ messageId: "m2", body: "null" },
+	];
+	expect(await consume(...unreadable)).toEqual({ batchItemFailures: [{ itemIdentifier: "m1" }, { itemIdentifier: "m2" }] });
 	calls.getCall = () => Promise.reject(new Error("down"));
-	expect(await consume(letter("m1", "SCL_1"))).toEqual({ batchItemFailures: [{ itemIdentifier: "m1" }] });
+	const log = captureLogs();
+	expect(await deadLetterConsumer({ calls, clock: () => NOW, log })({ Records: [letter("m1", "SCL_1")] })).toEqual({
+		batchItemFailures: [{ itemIdentifier: "m1" }],
+	});
+	expect(log.logs.map(({ fields }) => fields)).toMatchObject([{ callId: "SCL_1", messageId: "m1" }]);
 });

@@ -13,14 +13,15 @@ const MESSAGE = "no media node could take the call: its request was delivered ag
 
 /**
  * Ends the call whose dial request is in the dead-letter queue: nobody else will place it. True: the letter is dealt with; false: a node is at the call still, so
- * look again later. Throws when the table cannot be reached.
+ * look again later, or nobody can read it. Throws when the table cannot be reached.
  */
 export function deadLetters({ calls, clock, log }: DeadLetterOptions): (body: string) => Promise<boolean> {
 	return async (body) => {
 		const callId = callIdOf(body);
 		if (callId === undefined) {
+			// It stays where it is, for people: docs/operations.md, dead-letters.
 			log.error({ bytes: body.length }, "a dead dial request names no call");
-			return true;
+			return false;
 		}
 		const now = clock();
 		const call = await calls.getCall(callId);
@@ -67,7 +68,7 @@ export function deadLetterConsumer(options: DeadLetterOptions) {
 		const failed = await Promise.all(
 			Records.map(async ({ messageId, body }) => {
 				const done = await take(body).catch((error: unknown) => {
-					options.log.error({ messageId, err: error }, "a dead dial request could not be dealt with");
+					options.log.error({ messageId, callId: callIdOf(body), err: error }, "a dead dial request could not be dealt with");
 					return false;
 				});
 				return done ? [] : [{ itemIdentifier: messageId }];

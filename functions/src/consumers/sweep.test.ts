@@ -16,6 +16,7 @@ describe("the sweep", () => {
 		await calls.createCall(callRecord({ callId: "SCL_1", createdAt: NOW, state: "active", owner: "ND_1" }));
 		await calls.createCall(callRecord({ callId: "SCL_2", createdAt: NOW - 600_000 }));
 		const deleted: string[] = [];
+		const measurements: unknown[] = [];
 		const queue = (nodeId: string, createdAt: number) => ({ url: nodeId, nodeId, createdAt });
 		const sweep = sweeper({
 			...{
@@ -29,12 +30,15 @@ describe("the sweep", () => {
 				log: captureLogs(),
 			},
 			deleteCommandQueue: async (url) => void deleted.push(url),
+			metrics: { record: (...measured: unknown[]) => void measurements.push(measured) },
 			commandQueues: async () => [queue("ND_1", 0), queue("ND_gone", NOW - 600_000), queue("ND_new", NOW - 599_999)],
 		});
 		expect(await sweep({})).toEqual({ nodes: 0, calls: 0, unclaimed: 1, queues: 1 });
+		expect(measurements).toEqual([]);
 		expect(await sweep({ detail: { lastStatus: "STOPPED", taskArn: "arn:task/1" } })).toMatchObject({ nodes: 1, calls: 1 });
 		expect(deleted).toEqual(["ND_gone", "ND_gone"]);
 		expect((await calls.getCall("SCL_1"))?.state).toBe("ended");
+		expect(measurements).toEqual([["DeadNodesBuried", 1]]);
 	});
 
 	it("asks LiveKit with a token for that room alone; who is not there is no error", async () => {

@@ -1,4 +1,5 @@
 import { type BurialDeps, buryDead, endUnclaimed } from "@trunkline/domain";
+import type { Metrics } from "@trunkline/observability";
 import { SignJWT } from "jose";
 
 /** Queues of nodes that are not in the registry are left alone for so long: their node may be about to write itself down. */
@@ -7,6 +8,7 @@ const QUEUE_OF_NOBODY_MS = 600_000;
 export interface SweepOptions extends BurialDeps {
 	/** URLs of the command queues of the stage's nodes, and when they were made (ms since the epoch) */
 	commandQueues(): Promise<{ url: string; nodeId: string; createdAt: number }[]>;
+	metrics?: Metrics;
 }
 
 /** An event of ECS, or of a schedule, which has no task. */
@@ -27,6 +29,7 @@ export function sweeper(options: SweepOptions): (trigger: SweepTrigger) => Promi
 	return async ({ detail }) => {
 		const stopped = detail?.lastStatus === "STOPPED" ? detail.taskArn : undefined;
 		const { nodes, calls } = await buryDead(options, (task) => task === stopped);
+		if (nodes > 0) options.metrics?.record("DeadNodesBuried", nodes);
 		const unclaimed = await endUnclaimed(options);
 		const queues = await deleteQueuesOfNobody(options);
 		return { nodes, calls, unclaimed, queues };

@@ -1,12 +1,15 @@
 import { createServer } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import type { DescribeNetworkInterfacesCommand } from "@aws-sdk/client-ec2";
 import { NODE_DEAD_AFTER_MS } from "@trunkline/domain";
 import { captureLogs, MemoryNodeRegistry, nodeRecord } from "@trunkline/testkit";
 import { describe, expect, it } from "vitest";
 import { CpuShare } from "./cpu.ts";
 import { Membership, type MembershipOptions } from "./membership.ts";
 import { ecsTask, publicAddress, type PublicAddressOptions } from "./public-address.ts";
+import { publicAddressOf } from "../wire-fleet.ts";
+import { fleetOptions } from "./settings.ts";
 import { TaskProtection } from "./task-protection.ts";
 
 const START = 1_700_000_000_000;
@@ -159,6 +162,20 @@ describe("the public address", () => {
 			/EC2 knows no public address/,
 		);
 		await expect(publicAddress({ ...options, interfaceAddress: () => undefined })).rejects.toThrow(/ADVERTISED_ADDRESS/);
+	});
+
+	it("EC2 is asked within the node's own network: other stages have the same private addresses", async () => {
+		const stages: Record<string, string> = { "vpc-1": "198.51.100.7", "vpc-2": "198.51.100.8" };
+		const ec2 = {
+			send: async ({ input }: DescribeNetworkInterfacesCommand) => {
+				expect(input.Filters?.[0]).toEqual({ Name: "addresses.private-ip-address", Values: ["10.0.0.5"] });
+				const within = input.Filters?.find(({ Name }) => Name === "vpc-id")?.Values ?? Object.keys(stages);
+				return { $metadata: {}, NetworkInterfaces: within.map((vpc) => ({ Association: { PublicIp: stages[vpc] ?? "" } })) };
+			},
+		};
+		expect(await publicAddressOf(ec2, "10.0.0.5", "vpc-2")).toBe("198.51.100.8");
+		await expect(publicAddressOf(ec2, "10.0.0.5")).rejects.toThrow("several interfaces");
+		expect(fleetOptions({ VPC_ID: "vpc-2" }).vpcId).toBe("vpc-2");
 	});
 
 	it("begins with what ECS tells of the task", async () => {

@@ -23,6 +23,10 @@ export const FLEET_FIELDS = {
 		.string()
 		.regex(/^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?$/, "must be host or host:port")
 		.optional(),
+	VPC_ID: z
+		.string()
+		.regex(/^vpc-[\da-z]{1,40}$/i, "must be the id of a VPC")
+		.optional(),
 };
 
 export interface FleetConfig {
@@ -38,6 +42,8 @@ export interface FleetConfig {
 	/** UDP, for peers alone; unset: nothing is passed on between nodes */
 	relayPort?: number;
 	stunServer?: string;
+	/** the network that EC2 is asked for this node's address in */
+	vpcId?: string;
 }
 
 /** The longest that ECS protects a task without a renewal. */
@@ -45,7 +51,7 @@ const PROTECTED_DRAIN_MINUTES = 120;
 
 export function fleetOptions(settings: z.infer<z.ZodObject<typeof FLEET_FIELDS>>): FleetConfig {
 	const { ECS_CONTAINER_METADATA_URI_V4: metadataUri, ECS_AGENT_URI: agentUri, BUILD: build, RELAY_PORT: relayPort } = settings;
-	const { STUN_SERVER: stunServer, NODE_MAX_AGE_HOURS: hours } = settings;
+	const { STUN_SERVER: stunServer, NODE_MAX_AGE_HOURS: hours, VPC_ID: vpcId } = settings;
 	return {
 		...(metadataUri === undefined ? {} : { metadataUri }),
 		...(agentUri === undefined ? {} : { agentUri }),
@@ -55,5 +61,6 @@ export function fleetOptions(settings: z.infer<z.ZodObject<typeof FLEET_FIELDS>>
 		protectedDrainMs: (settings.PROTECTED_DRAIN_MINUTES ?? PROTECTED_DRAIN_MINUTES) * 60_000,
 		...(relayPort === undefined ? {} : { relayPort }),
 		...(stunServer === undefined ? {} : { stunServer }),
+		...(vpcId === undefined ? {} : { vpcId }),
 	};
 }

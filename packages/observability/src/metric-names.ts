@@ -133,6 +133,10 @@ export const METRICS = {
 		...{ unit: "Count", kind: "counter", source: "node", dimensions: { outcome: CLAIM_OUTCOMES } },
 		description: "messages of the dial queue, by what became of them; `taken` = delivered twice, harmless",
 	},
+	DeadNodesBuried: {
+		...{ unit: "Count", kind: "counter", source: "node", dimensions: {} },
+		description: "nodes that went without a word and whose calls a peer has ended, or the sweeper where none is left",
+	},
 	CallsTurnedAway: {
 		...{ unit: "Count", kind: "counter", source: "node", dimensions: { why: ["draining", "full", "late"] } },
 		description: "INVITEs that got 503 with Retry-After before anybody looked at them",

@@ -107,6 +107,8 @@ describe("a node that is silent", () => {
 it("calls that nobody may claim any more are ended", async () => {
 	await calls.createCall(callRecord({ callId: "SCL_old", createdAt: START - 600_000 }));
 	await calls.createCall(callRecord({ callId: "SCL_new", createdAt: START }));
-	expect(await endUnclaimed({ owned: calls, calls, now: () => now })).toBe(1);
+	const log = captureLogs();
+	expect(await endUnclaimed({ owned: calls, calls, now: () => now, log })).toBe(1);
+	expect(log.logs.map(({ fields }) => fields["callId"])).toHaveLength(1);
 	expect([await stateOf("old"), await stateOf("new")]).toEqual(["ended", "queued"]);
 });

@@ -102,7 +102,9 @@ async function endOrphan({ calls, removeFromRoom, now, log }: BurialDeps, call: 
 			log.warn({ callId, err: error }, "a dead call's participant could not be taken out of the room"),
 		);
 	}
-	return (await calls.endCall(callId, now(), end)) !== undefined;
+	const ended = await calls.endCall(callId, now(), end);
+	if (ended !== undefined) log.info({ callId, deadNode: call.owner, reason: end.reason }, "the call of a dead media node is ended");
+	return ended !== undefined;
 }
 
 const SWEPT_AFTER_MS = 60_000;
@@ -111,7 +113,7 @@ const SWEPT_AFTER_MS = 60_000;
  * Ends calls that were asked for and that no node may claim any more: the request that waited for them would have done it, had its process not died. Gives how
  * many there were.
  */
-export async function endUnclaimed({ owned, calls, now }: Pick<BurialDeps, "owned" | "calls" | "now">): Promise<number> {
+export async function endUnclaimed({ owned, calls, now, log }: Pick<BurialDeps, "owned" | "calls" | "now" | "log">): Promise<number> {
 	let ended = 0;
 	for (;;) {
 		const late = (await owned.liveCallsOf(undefined, PAGE)).filter((call) => now() > claimDeadline(call) + SWEPT_AFTER_MS);
@@ -120,6 +122,7 @@ export async function endUnclaimed({ owned, calls, now }: Pick<BurialDeps, "owne
 				calls.endCall(callId, now(), { by: "node", reason: "not-claimed", message: "no media node took the call in time" }),
 			),
 		);
+		for (const call of done) if (call !== undefined) log.info({ callId: call.callId }, "a call that no media node took is ended");
 		const count = done.filter((call) => call !== undefined).length;
 		ended += count;
 		if (count < PAGE) return ended;
