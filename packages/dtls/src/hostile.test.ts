@@ -103,6 +103,58 @@ describe("reassembly", () => {
 	});
 });
 
+it("a message that says it is larger than any is not begun", () => {
+	const reassembly = new Reassembly();
+	reassembly.add(
+		fragment(11, 0xffffff, 0, 0, Buffer.alloc(9)),
+		() => true,
+		() => undefined,
+	);
+	reassembly.add(
+		fragment(11, 20, 9, 0, Buffer.alloc(9)),
+		() => true,
+		() => undefined,
+	);
+	expect(reassembly.holes).toBe(0);
+});
+
+/** Both before the client's last flight, which is `flight`. */
+function beforeLastFlight(): { client: DtlsEndpoint; server: DtlsEndpoint; flight: Buffer[] } {
+	const [client, server] = [endpoint("client", alice, bob), endpoint("server", bob, alice)];
+	client.start(0);
+	let flight = packetsOf(outputsOf(client));
+	for (const to of [server, client, server, client]) {
+		for (const packet of flight) to.receive(packet, 0);
+		flight = packetsOf(outputsOf(to));
+	}
+	return { client, server, flight };
+}
+
+it("a flight that is repeated a hundred times at once is answered once more, not a hundred times", () => {
+	const { server, flight } = beforeLastFlight();
+	for (const packet of flight) server.receive(packet, 0);
+	const once = packetsOf(outputsOf(server)).length;
+	for (let copy = 0; copy < 100; copy++)
+		for (const packet of flight) {
+			// in the clear and under new numbers, as a flight that is said again has them
+			const again = Buffer.from(packet);
+			again.writeUIntBE(1_000 + copy, 5, 6);
+			server.receive(again, 10);
+		}
+	expect(packetsOf(outputsOf(server)).length).toBeLessThanOrEqual(once);
+});
+
+it("data that come before the peer has proven itself wait for it", () => {
+	const { client, server, flight } = beforeLastFlight();
+	for (const packet of flight) server.receive(packet, 0);
+	const answers = packetsOf(outputsOf(server));
+	server.send(Buffer.from("early"));
+	for (const packet of packetsOf(outputsOf(server))) client.receive(packet, 1);
+	expect(outputsOf(client)).toEqual([]);
+	for (const packet of answers) client.receive(packet, 2);
+	expect(outputsOf(client).map(({ kind }) => kind)).toEqual(["connected", "data"]);
+});
+
 describe("an association that is up", () => {
 	function connected(): { client: DtlsEndpoint; server: DtlsEndpoint } {
 		const [client, server] = [endpoint("client", alice, bob), endpoint("server", bob, alice)];

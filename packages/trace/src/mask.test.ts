@@ -39,6 +39,89 @@ describe("maskMessage", () => {
 		expect(shown).toContain("a=ptime:20");
 	});
 
+	it.each<[string, string[], string, string]>([
+		[
+			"credentials behind line breaks that come first (RFC 3261 §7.5)",
+			["", "", "REGISTER sip:a SIP/2.0", "Authorization: Bearer hunter2"],
+			"",
+			"hunter2",
+		],
+		["a password behind parameters of the user", ["INVITE sip:+15;phone-context=x:hunter2@b SIP/2.0"], "", "hunter2"],
+		["a long password", ["REGISTER sip:a SIP/2.0", `Contact: <sip:bob:${"hunter2".repeat(60)}@b>`], "", "hunter2"],
+		[
+			"a response with a space before it",
+			["REGISTER sip:a SIP/2.0", 'Authorization: Digest username="b", response=" hunter2"'],
+			"",
+			"hunter2",
+		],
+		["a token in a field of the caller's own", ["INVITE sip:a@b SIP/2.0", "X-Auth-Token: hunter2"], "", "hunter2"],
+		["a key of an API, folded", ["INVITE sip:a@b SIP/2.0", "X-Api-Key:", " hunter2"], "", "hunter2"],
+		["a secret with a name that begins with nothing", ["INVITE sip:a@b SIP/2.0", "x-customer-password : hunter2"], "", "hunter2"],
+		[
+			"credentials in a URI's header fields",
+			["REFER sip:a@b SIP/2.0", "Refer-To: <sip:c@d?Replaces=1&Authorization=Digest%20hunter2>"],
+			"",
+			"hunter2",
+		],
+		[
+			"credentials in a message about a message",
+			["NOTIFY sip:a@b SIP/2.0", "c: message/sipfrag"],
+			"INVITE sip:a SIP/2.0\r\nAuthorization: Basic hunter2\r\n",
+			"hunter2",
+		],
+		["a text for people", ["MESSAGE sip:a@b SIP/2.0", "Content-Type: text/plain"], "my PIN is hunter2", "hunter2"],
+		[
+			"digits as XML (RFC 4730)",
+			["NOTIFY sip:a@b SIP/2.0", "Content-Type: application/kpml-response+xml"],
+			'<kpml-response digits="4711"/>',
+			"4711",
+		],
+		[
+			"digits of another vendor",
+			["INFO sip:a@b SIP/2.0", "Content-Type: application/vnd.nortelnetworks.digits"],
+			"p=Digit-Collection\r\nd=4711\r\n",
+			"4711",
+		],
+		["a body of no type", ["INFO sip:a@b SIP/2.0"], "4711", "4711"],
+		["a body whose type is on the next line", ["INFO sip:a@b SIP/2.0", "Content-Type:", " application/dtmf"], "4711", "4711"],
+		["a compressed body", ["INFO sip:a@b SIP/2.0", "c: application/sdp", "e: gzip"], "4711", "4711"],
+		[
+			"digits in a part",
+			["INFO sip:a@b SIP/2.0", 'Content-Type: multipart/mixed;boundary="b"'],
+			"--b\r\nContent-Type: application/dtmf\r\n\r\n4711\r\n--b--\r\n",
+			"4711",
+		],
+		["a part without an end", ["INFO sip:a@b SIP/2.0", "Content-Type: multipart/mixed"], "--b\r\n4711", "4711"],
+		[
+			"a key behind a tab",
+			["INVITE sip:a@b SIP/2.0", "c: application/sdp"],
+			"v=0\r\na=crypto:1\tAES_CM_128_HMAC_SHA1_80\tinline:hunter2|2^20\r\n",
+			"hunter2",
+		],
+		["a password of ICE behind spaces", ["INVITE sip:a@b SIP/2.0", "c: application/sdp"], "v=0\r\n a=ice-pwd: hunter2\r\n", "hunter2"],
+		[
+			"a password of ICE in a fragment (RFC 8840)",
+			["INFO sip:a@b SIP/2.0", "c: application/trickle-ice-sdpfrag"],
+			"a=ice-pwd:hunter2\r\n",
+			"hunter2",
+		],
+	])("crosses out %s", (_name, head, body, secret) => {
+		const shown = masked(message(head, body));
+		expect(shown).not.toContain(secret);
+		expect(shown).toContain("xxxx");
+	});
+
+	it("shows what is no secret: a challenge, SDP in a part, how a transfer goes", () => {
+		const parts = "--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\nm=audio 4000 RTP/AVP 0\r\n--b--\r\n";
+		for (const text of [
+			message(["SIP/2.0 401 Unauthorized", 'WWW-Authenticate: Digest realm="a", nonce="n"', "Proxy-Authenticate: Digest realm=b"]),
+			message(["INVITE sip:a@b SIP/2.0", "Content-Type: multipart/mixed; boundary=b"], parts),
+			message(["NOTIFY sip:a@b SIP/2.0", "Content-Type: message/sipfrag;version=2.0"], "SIP/2.0 180 Ringing\r\n"),
+			message(["REFER sip:a@b SIP/2.0", "Refer-To: <sip:c@d?Replaces=1%3Bto-tag%3D2>", "X-Author: Bob", "X-Keyword: a"]),
+		])
+			expect(masked(text)).toBe(text);
+	});
+
 	it("leaves what checks a certificate and what an address is", () => {
 		const body = "a=fingerprint:sha-256 AB:CD\r\na=ice-ufrag:8hhY\r\nc=IN IP4 192.0.2.1\r\n";
 		expect(masked(message(["INVITE sip:a@b SIP/2.0", "c: application/sdp"], body))).toContain(body);

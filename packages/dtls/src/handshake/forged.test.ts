@@ -128,6 +128,13 @@ describe("whoever changes a message between them gets no association", () => {
 		],
 		["the client's signature", changing(certificateVerify, (body) => flipped(body, -1)), "server", /signature of the handshake is wrong/],
 		["its scheme", changing(certificateVerify, (body) => withScheme(body, 0, 0x0401)), "server", /signature of the handshake is wrong/],
+		[
+			"no certificate of the client",
+			(message) =>
+				message.type === MESSAGE.certificate && message.sequence === 2 && message.body.length > 3 ? replaced(message) : message,
+			"server",
+			/shown no certificate/,
+		],
 		["none of it", changing(certificateVerify, () => undefined), "server", /has not proven that the certificate is its own/],
 		["a Finished", changing(finished, (body) => flipped(body, 0)), "server", /Finished does not fit/],
 		["the last bit of it", changing(finished, (body) => flipped(body, -1)), "server", /Finished does not fit/],
@@ -136,6 +143,21 @@ describe("whoever changes a message between them gets no association", () => {
 		const outcome = meet(change);
 		expect(outcome[side]).toMatch(reason);
 		expect(typeof outcome.server).not.toBe("object");
+	});
+
+	it.each([0xfeff, 0xfd00, 0x0303, 0xfefe])("a ClientHello of version %i", (version) => {
+		const server = new ServerHandshake({ ...options(bob, alice), cookieExchange: false });
+		const outcome = meet(
+			changing(clientHello, (body) => withScheme(body, 0, version)),
+			undefined,
+			server,
+		);
+		expect(outcome.server).toMatch(/cannot be read/);
+	});
+
+	it("parameters of a curve of its own (RFC 8422 §5.4)", () => {
+		const outcome = meet(changing(serverKeyExchange, (body) => Buffer.concat([Buffer.from([1]), body.subarray(1)])));
+		expect(outcome.client).toMatch(/cannot be read/);
 	});
 
 	it("the server's Finished alone", () => {
@@ -155,6 +177,9 @@ describe("whoever changes a message between them gets no association", () => {
 		expect(outcome.client).toBeUndefined();
 	});
 
+	function replaced(message: HandshakeMessage): HandshakeMessage {
+		return { ...message, body: message.body.includes(alice.der) ? Buffer.alloc(3) : message.body };
+	}
 	function otherKey(): Buffer {
 		return createECDH("prime256v1").generateKeys();
 	}
@@ -188,7 +213,7 @@ describe("order and number of messages", () => {
 			const client = new ClientHandshake(options(alice, bob));
 			const server = new ServerHandshake({ ...options(bob, alice), cookieExchange: false });
 			const flight = server.onMessage(client.begin().items[0] as HandshakeMessage).flight;
-			for (const item of flight?.items as HandshakeMessage[]) {
+			for (const item of (flight?.items ?? []) as HandshakeMessage[]) {
 				const { failed } = client.onMessage(item);
 				if (failed !== undefined) return failed.reason;
 				if (item.type === type) {
@@ -198,7 +223,13 @@ describe("order and number of messages", () => {
 			}
 			return client.onMessage(seen as HandshakeMessage).failed?.reason ?? "taken";
 		};
-		for (const type of [MESSAGE.serverHello, MESSAGE.certificate, MESSAGE.serverKeyExchange, MESSAGE.certificateRequest])
+		for (const type of [
+			MESSAGE.serverHello,
+			MESSAGE.certificate,
+			MESSAGE.serverKeyExchange,
+			MESSAGE.certificateRequest,
+			MESSAGE.serverHelloDone,
+		])
 			expect(twice(type), `message ${type} twice`).toMatch(/where it has no place/);
 		expect(meet(changing(MESSAGE.certificate, () => undefined)).client).toMatch(/where it has no place/);
 	});
@@ -234,6 +265,14 @@ describe("use_srtp (RFC 5764 §4.1)", () => {
 	it("a profile that was not offered, and none", () => {
 		expect(answering("000e000500020007", "000e000500020002").client).toMatch(/no SRTP profile/);
 		expect(answering("000e0005", "0a0a0005").client).toMatch(/no SRTP profile/);
+	});
+	it("a profile that we know and did not offer", () => {
+		const client = new ClientHandshake({ ...options(alice, bob), suites: ["AEAD_AES_128_GCM"] });
+		const outcome = meet(
+			changing(MESSAGE.serverHello, (body) => Buffer.from(body.toString("hex").replace("000e000500020007", "000e000500020001"), "hex")),
+			client,
+		);
+		expect(outcome.client).toMatch(/no SRTP profile/);
 	});
 	it("two profiles, of which nobody knows which one is meant", () => {
 		const outcome = meet(
