@@ -68,6 +68,8 @@ export interface NodeConfig {
 	mediaWorkers: number;
 	/** see MediaNodeOptions */
 	qualityEveryMs: number;
+	/** see MediaNodeOptions */
+	roomRecoveryMs: number;
 	maxCalls: number;
 	strictDispatch: boolean;
 	/** see MediaNodeOptions.unknownSources */

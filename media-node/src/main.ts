@@ -143,6 +143,7 @@ async function start(
 			strictDispatch: config.strictDispatch,
 			mediaWorkers: config.mediaWorkers,
 			qualityEveryMs: config.qualityEveryMs,
+			roomRecoveryMs: config.roomRecoveryMs,
 			maxCalls: config.maxCalls,
 			unknownSources: config.unknownSources,
 			...(config.nonceSecret === undefined ? {} : { nonceSecret: config.nonceSecret }),

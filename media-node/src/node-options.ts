@@ -75,6 +75,8 @@ export interface MediaNodeOptions {
 	mediaTimeoutMs?: { first: number; later: number };
 	/** how often the quality of calls that go on is written to their records; 0 or unset: when they have ended */
 	qualityEveryMs?: number;
+	/** how long a call's room may be gone before the call ends; unset: 60,000 */
+	roomRecoveryMs?: number;
 	/** asked at each digit that a caller presses; unset: digits are on no record */
 	recordsDigits?: (projectId: string) => Promise<boolean>;
 	/** where measurements of calls go; unset: nowhere */

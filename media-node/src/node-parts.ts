@@ -18,10 +18,14 @@ export async function startEngine({
 	mediaWorkers: workers = 0,
 	rooms,
 	rtp: media,
+	roomRecoveryMs,
 	log,
 }: MediaNodeOptions): Promise<MediaEngine | undefined> {
-	return workers === 0 || rooms !== undefined ? undefined : MediaEngine.start({ workers, media, log });
+	return workers === 0 || rooms !== undefined ? undefined : MediaEngine.start({ workers, media, roomRecoveryMs, log });
 }
+
+export const recovering = ({ roomRecoveryMs }: MediaNodeOptions): { recoveryMs?: number } =>
+	roomRecoveryMs === undefined ? {} : { recoveryMs: roomRecoveryMs };
 
 /** Resolves after `ms`, or when it is told to stop. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -24,7 +24,7 @@ import { type NodeRelay, openRelay, type RelayedNode } from "./relay/node-relay.
 import { RELAY_CONNECTION } from "./relay/relay.ts";
 import { NodeRegion } from "./region.ts";
 import type { LiveKitAccess, MediaNodeOptions, NodeStats } from "./node-options.ts";
-import { countsFor, hashes, inboundTrunksFor, pause, roomTokens, startEngine, strikeFor } from "./node-parts.ts";
+import { countsFor, hashes, inboundTrunksFor, pause, recovering, roomTokens, startEngine, strikeFor } from "./node-parts.ts";
 import { contactOf, familiesOf, openSip } from "./sip-options.ts";
 import { NodeTraces } from "./trace/node-traces.ts";
 import type { SipTransport } from "./transport/sip-transport.ts";
@@ -140,7 +140,7 @@ export class MediaNode {
 		const deps: CallDeps = {
 			clock,
 			media: this.#media,
-			rooms: options.rooms ?? engine ?? new LiveKitRoomConnector(),
+			rooms: options.rooms ?? engine ?? new LiveKitRoomConnector(recovering(options)),
 			backToBack: engine && (() => engine.backToBack()),
 			calls: callStore,
 			projectId: options.projectId,

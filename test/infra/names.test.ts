@@ -47,9 +47,9 @@ const LEFT_OUT: Record<"node" | "functions", Record<string, string>> = {
 		SIP_TLS_CLIENT_DIR: "no mutual TLS",
 		SIP_UNKNOWN_SOURCES: "auto",
 		QUALITY_EVERY_SECONDS: "the default",
+		ROOM_RECOVERY_SECONDS: "the default",
 		STRICT_DISPATCH: "true",
 		TRACES_DIR: "a bucket",
-		TRACE_NUMBERS: "full",
 	},
 	functions: {
 		API_KEYS: "made of LiveKit's own key",
@@ -75,6 +75,7 @@ describe.skipIf(missing !== "")(`names (${missing || "of the graph and of the co
 			sip: { tlsSecrets },
 			countries: { "us-east-1": ["US", "CA"] },
 			livekitUrls: { "us-east-1": "wss://us.example" },
+			traces: { numbers: "masked" },
 		});
 	});
 
@@ -108,6 +109,7 @@ describe.skipIf(missing !== "")(`names (${missing || "of the graph and of the co
 			rtpPortRange: [16_384, 32_767],
 			maxCalls: 100,
 			drainMs: 100_000,
+			traces: { numbersMasked: true },
 			peerRegions: [
 				{ region: "eu-west-1", sipAddress: "192.0.2.1" },
 				{ region: "us-east-1", sipAddress: "192.0.2.1", countries: ["US", "CA"] },

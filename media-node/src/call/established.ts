@@ -1,5 +1,6 @@
 import { withHold } from "./hold.ts";
 import { type CallEvent, type CallState, finish, hangupStatus, ignore, roomCloseEnd, type Step, step } from "./state.ts";
+import { roomNews } from "./room-absence.ts";
 import { withTransfers } from "./transfer.ts";
 
 /**
@@ -87,6 +88,10 @@ function talking(state: CallState, event: CallEvent, now: number): Step {
 			return step(state, {}, { do: "send-digits", digits: event.digits, report: false });
 		case "media-started":
 			return step(state, { mediaStarted: true });
+		case "interrupted":
+		case "restored":
+		case "room-moved":
+			return roomNews(state, event);
 		default:
 			return ignore(state);
 	}

@@ -202,6 +202,10 @@ export class InboundCall extends CallRunner {
 		return this.#outcome?.plan?.attributesFrom?.(headers) ?? {};
 	}
 
+	protected remoteHeaders(): HeaderList {
+		return this.#invite.headers;
+	}
+
 	protected override projectId(): string {
 		return this.#outcome?.projectId ?? this.deps.projectId;
 	}

@@ -129,6 +129,10 @@ export class OutboundCall extends CallRunner {
 		return this.#plan.attributesFrom(headers);
 	}
 
+	protected remoteHeaders(): HeaderList {
+		return this.#answerHeaders;
+	}
+
 	protected override projectId(): string {
 		return this.#projectId;
 	}

@@ -27,6 +27,10 @@ export function roomEvent(event: RoomEvent, room: RoomSession | undefined): Call
 			return undefined;
 		case "dtmf":
 			return { type: "room-digits", digits: event.digits };
+		case "interrupted":
+		case "restored":
+		case "room-moved":
+			return event;
 		case "closed":
 			return { type: "room-closed", reason: event.reason, message: event.message };
 	}

@@ -68,6 +68,12 @@ export type RoomEvent =
 	| { type: "track-unsubscribed"; trackSid: string }
 	| { type: "track-muted"; trackSid: string; muted: boolean }
 	| { type: "dtmf"; digits: string; participantIdentity: string }
+	/** The connection to the room is gone; it is sought again, and the telephone stays. */
+	| { type: "interrupted"; message: string }
+	/** It is back: as the same participant, or as a new one with another SID. */
+	| { type: "restored"; how: "resume" | "rejoin"; afterMs: number; participantSid: string }
+	/** The server has moved the participant to another room. */
+	| { type: "room-moved"; roomName: string }
 	/** last event; after it nothing else comes */
 	| { type: "closed"; reason: RoomCloseReason; message: string };
 
@@ -83,6 +89,20 @@ export interface JoinOptions {
 	onEvent(event: RoomEvent): void;
 	/** the participant's own attributes, whenever the server tells them */
 	onAttributes?(attributes: Readonly<Record<string, string>>): void;
+	/** a token of now, for a rejoin long after the join; unset: the one of the join has to do */
+	renewToken?(): Promise<string>;
+	/** Answers a participant's RPC. Rejects with RoomRpcError; unset: there are no methods. */
+	onRpc?(method: string, payload: string, callerIdentity: string): Promise<string>;
+}
+
+/** An answer to a participant's RPC that is an error; codes as LiveKit's SDKs have them. */
+export class RoomRpcError extends Error {
+	override readonly name = "RoomRpcError";
+	readonly code: number;
+	constructor(code: number, message: string) {
+		super(message);
+		this.code = code;
+	}
 }
 
 export interface RoomSession {
@@ -137,7 +157,7 @@ export interface NegotiatedAudio {
 	opus?: OpusParameters;
 	remote: { address: string; port: number };
 	/** unset: at the port after RTP's */
-	rtcp?: { mux: boolean; address: string; port: number; /** the telephone asks for them (RFC 3611 §5.1) */ voipMetrics?: true };
+	rtcp?: { mux: boolean; address: string; port: number /** the telephone asks for them (RFC 3611 §5.1) */; voipMetrics?: true };
 	/** SRTP and its keys; unset: in the clear. The same key again means that its context goes on. */
 	srtp?: NegotiatedCrypto;
 	/** SRTP whose keys a DTLS handshake gives; until then nothing passes */

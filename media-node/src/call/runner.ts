@@ -34,6 +34,7 @@ import { Renegotiation } from "./renegotiation.ts";
 import type { DialogName } from "./replaceable.ts";
 import type { RoomIdentity } from "./room-identity.ts";
 import { type RoomLink, within } from "./room-link.ts";
+import { answerRoomRpc } from "./room-rpc.ts";
 import type { CallEvent, CallState, Effect, Reduce } from "./state.ts";
 import { CallStory } from "./story.ts";
 import { TakeOver } from "./takeover.ts";
@@ -69,6 +70,8 @@ export abstract class CallRunner {
 	readonly #timers: CallTimers;
 	#stopRingback: (() => void) | undefined;
 	#mediaClosed = false;
+	/** headers for our BYE of whoever asked for the end */
+	#lastWords: HeaderList = [];
 
 	constructor(callId: string, given: CallDeps, initial: CallState, reduce: Reduce) {
 		this.callId = callId;
@@ -232,8 +235,20 @@ export abstract class CallRunner {
 		this.dispatch({ type: "bye", ...(message === undefined ? {} : { message }) });
 	}
 
+	/** What a participant asks by RPC. */
+	async #onRpc(method: string, payload: string): Promise<string> {
+		const target = {
+			remoteHeaders: () => this.remoteHeaders(),
+			endCall: (headers: HeaderList) => {
+				this.#lastWords = headers;
+				this.dispatch({ type: "hang-up" });
+			},
+		};
+		return answerRoomRpc(target, method, payload);
+	}
+
 	/** Headers of our BYE or CANCEL; `given` are from whoever asked for it. */
-	protected farewell(given: HeaderList = []): HeaderList {
+	protected farewell(given: HeaderList = this.#lastWords): HeaderList {
 		const { attributesToHeaders } = this.referrer();
 		const { headers, refused } = farewellHeaders(this.#reducing.end, {
 			attributes: this.room?.attributes() ?? {},
@@ -244,6 +259,8 @@ export abstract class CallRunner {
 		return headers;
 	}
 
+	/** of the peer's message that made the call: its INVITE, or its answer to ours */
+	protected abstract remoteHeaders(): HeaderList;
 	/** Participant attributes that headers of the peer give, by the trunk's map. */
 	protected abstract attributesFrom(headers: HeaderList): Record<string, string>;
 	/** RFC 3891: when a Replaces names the call's dialog. */
@@ -390,6 +407,8 @@ export abstract class CallRunner {
 			publishCodecs: this.publishCodecs(),
 			trackName: identity.identity,
 			place: this.#place,
+			renewToken: () => this.deps.token(identity, projectId),
+			onRpc: (method, payload) => this.#onRpc(method, payload),
 		});
 	}
 

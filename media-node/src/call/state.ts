@@ -10,7 +10,7 @@ import type {
 	TransferOutcome,
 } from "@trunkline/domain";
 import type { PinEntry } from "./pin-entry.ts";
-import type { HeaderList, PromptName, RoomCloseReason, SipLegEvent } from "./ports.ts";
+import type { HeaderList, PromptName, RoomCloseReason, RoomEvent, SipLegEvent } from "./ports.ts";
 import type { SecondLegEvent } from "./second-leg-types.ts";
 
 /**
@@ -164,6 +164,7 @@ export type CallEvent =
 	| { type: "room-occupied"; hears?: boolean }
 	| { type: "room-closed"; reason: RoomCloseReason; message: string }
 	| { type: "room-digits"; digits: string }
+	| Extract<RoomEvent, { type: "interrupted" | "restored" | "room-moved" }>
 	/** the conditional write to `dialing` found that the call is not ours any more (cancelled, or taken) */
 	| { type: "dial-lost" }
 	| { type: "unreachable"; message: string }

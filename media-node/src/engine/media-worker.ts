@@ -156,6 +156,14 @@ export class MediaWorker implements WorkerLine {
 	async join(options: JoinOptions, signal: AbortSignal | undefined, pair: PairSide | undefined, onClosed: () => void): Promise<RoomHandle> {
 		const room = this.number();
 		const { url, token, publishCodecs, trackName } = options;
+		const wire = {
+			url,
+			token,
+			publishCodecs,
+			trackName,
+			renews: options.renewToken !== undefined,
+			answersRpc: options.onRpc !== undefined,
+		};
 		const handle = new RoomHandle(this, room, options, () => {
 			this.#rooms.delete(room);
 			onClosed();
@@ -164,10 +172,7 @@ export class MediaWorker implements WorkerLine {
 		const onAbort = (): void => this.post({ to: "abort-join", room });
 		signal?.addEventListener("abort", onAbort, { once: true });
 		try {
-			const joined = await this.ask<JoinedRoom>(
-				(request) => ({ to: "join", request, room, options: { url, token, publishCodecs, trackName }, pair }),
-				joinFailed,
-			);
+			const joined = await this.ask<JoinedRoom>((request) => ({ to: "join", request, room, options: wire, pair }), joinFailed);
 			handle.joined(joined);
 			return handle;
 		} catch (error) {
@@ -201,6 +206,8 @@ export class MediaWorker implements WorkerLine {
 				return this.#rooms.get(message.room)?.tell(message.event);
 			case "attributes":
 				return this.#rooms.get(message.room)?.sawAttributes(message.attributes);
+			case "asks":
+				return this.#rooms.get(message.room)?.asked(message.question, message.what);
 			case "log":
 				return this.#options.log[message.level]({ worker: this.name, ...message.fields }, message.message);
 			case "fault":

@@ -28,6 +28,8 @@ export type ToWorker =
 	| { to: "set-attributes"; request: number; room: number; attributes: Record<string, string> }
 	| { to: "dtmf"; room: number; code: number; digit: string }
 	| { to: "leave"; request: number; room: number }
+	/** what `asks` of that number has come to */
+	| { to: "answer"; question: number; answer: { value: string } | { code: number | undefined; message: string } }
 	| { to: "forget-pair"; pair: number }
 	/** closes everything and ends the thread */
 	| { to: "close" };
@@ -41,6 +43,8 @@ export type FromWorker =
 	| { from: "closed"; session: number }
 	| { from: "room"; room: number; event: WireRoomEvent }
 	| { from: "attributes"; room: number; attributes: Readonly<Record<string, string>> }
+	/** something that only the main thread knows */
+	| { from: "asks"; room: number; question: number; what: RoomQuestion }
 	/** once a second: the thread is alive, how late its clock is, ms, and how many frames have come late since it began */
 	| { from: "beat"; lateMs: number; lateFrames: number }
 	| { from: "log"; level: "info" | "warn" | "error"; fields: Record<string, unknown>; message: string }
@@ -51,6 +55,8 @@ export type FromWorker =
 export interface WorkerSettings {
 	media: Omit<MediaPortOptions, "portRange">;
 	beatMs: number;
+	/** of rooms; ms */
+	roomRecoveryMs?: number | undefined;
 }
 
 /** One of two telephones that are joined in place. */
@@ -80,7 +86,13 @@ export interface Place {
 
 export const isPlace = (argument: unknown): argument is Place => typeof argument === "object" && argument !== null && "room" in argument;
 
-export type WireJoinOptions = Pick<JoinOptions, "url" | "token" | "publishCodecs" | "trackName">;
+export type WireJoinOptions = Pick<JoinOptions, "url" | "token" | "publishCodecs" | "trackName"> & {
+	/** what the main thread can be asked: `renewToken`, `onRpc` */
+	renews: boolean;
+	answersRpc: boolean;
+};
+
+export type RoomQuestion = { ask: "token" } | { ask: "rpc"; method: string; payload: string; callerIdentity: string };
 
 export type WireRoomEvent =
 	| Exclude<RoomEvent, { type: "track-subscribed" }>

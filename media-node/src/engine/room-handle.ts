@@ -1,5 +1,6 @@
 import type { AudioUplink, JoinOptions, RemoteAudioTrack, RoomCodec, RoomEvent, RoomParticipant, RoomSession } from "../call/ports.ts";
-import type { JoinedRoom, Place, WireRoomEvent } from "./protocol.ts";
+import { RoomRpcError } from "../call/ports.ts";
+import type { JoinedRoom, Place, RoomQuestion, WireRoomEvent } from "./protocol.ts";
 import type { WorkerLine } from "./worker-line.ts";
 
 /** A room session that lives in a worker. */
@@ -66,9 +67,23 @@ export class RoomHandle implements RoomSession {
 
 	tell(event: WireRoomEvent): void {
 		if (event.type === "participant-joined") this.#participants.set(event.participant.sid, event.participant);
+		if (event.type === "restored") this.participantSid = event.participantSid;
 		if (event.type === "participant-left") this.#participants.delete(event.participant.sid);
 		this.#options.onEvent(this.#eventOf(event));
 		if (event.type === "closed") this.#closed();
+	}
+
+	/** Something that only this thread knows. */
+	asked(question: number, what: RoomQuestion): void {
+		const { renewToken, onRpc } = this.#options;
+		const work = what.ask === "token" ? renewToken?.() : onRpc?.(what.method, what.payload, what.callerIdentity);
+		(work ?? Promise.reject(new Error("nobody answers that"))).then(
+			(value) => this.#worker.post({ to: "answer", question, answer: { value } }),
+			(error: unknown) => {
+				const code = error instanceof RoomRpcError ? error.code : undefined;
+				this.#worker.post({ to: "answer", question, answer: { code, message: error instanceof Error ? error.message : String(error) } });
+			},
+		);
 	}
 
 	sawAttributes(attributes: Readonly<Record<string, string>>): void {

@@ -20,12 +20,21 @@ export const ENGINE_FIELDS = {
 		.transform(Number)
 		.pipe(z.number().max(3_600, "must be at most 3600"))
 		.optional(),
+	/** how long a call's room may be gone before the call ends; 0 = the call ends with the connection */
+	ROOM_RECOVERY_SECONDS: z
+		.string()
+		.regex(/^\d{1,4}$/, "must be a number from 0 to 3600")
+		.transform(Number)
+		.pipe(z.number().max(3_600, "must be at most 3600"))
+		.optional(),
 };
 
 interface EngineOptions {
 	mediaWorkers: number;
 	/** ms */
 	qualityEveryMs: number;
+	/** ms */
+	roomRecoveryMs: number;
 }
 
 /** What is taken where nothing is set: threads at most, and seconds from one look at a call's quality to the next. */
@@ -34,6 +43,7 @@ interface EngineDefaults {
 	qualityEverySeconds: number;
 }
 
+const ROOM_RECOVERY_SECONDS = 60;
 const NODE_DEFAULTS: EngineDefaults = { most: MOST, qualityEverySeconds: 30 };
 
 /** What of a node's options the settings say. */
@@ -44,5 +54,6 @@ export function engineOptions(
 	return {
 		mediaWorkers: settings.MEDIA_WORKERS ?? Math.min(availableParallelism(), defaults.most),
 		qualityEveryMs: (settings.QUALITY_EVERY_SECONDS ?? defaults.qualityEverySeconds) * 1_000,
+		roomRecoveryMs: (settings.ROOM_RECOVERY_SECONDS ?? ROOM_RECOVERY_SECONDS) * 1_000,
 	};
 }

@@ -1,5 +1,6 @@
 import { BackToBack } from "../call/back-to-back.ts";
 import type { AudioUplink, MediaEvent, MediaSession, RemoteAudioTrack, RoomConnector, RoomEvent, RoomSession } from "../call/ports.ts";
+import { RoomRpcError } from "../call/ports.ts";
 import {
 	type FromWorker,
 	isPlace,
@@ -7,6 +8,7 @@ import {
 	type OpenedSession,
 	type PairSide,
 	type Place,
+	type RoomQuestion,
 	type ToWorker,
 	type WireRoomEvent,
 	wireError,
@@ -40,6 +42,8 @@ export class WorkerSide {
 	readonly #sessions = new Map<number, Session>();
 	readonly #rooms = new Map<number, Room>();
 	readonly #pairs = new Map<number, BackToBack>();
+	readonly #questions = new Map<number, PromiseWithResolvers<string>>();
+	#lastQuestion = 0;
 
 	constructor(options: WorkerSideOptions) {
 		this.#options = options;
@@ -67,6 +71,8 @@ export class WorkerSide {
 				return this.#rooms.get(message.room)?.session?.sendDtmf(message.code, message.digit);
 			case "leave":
 				return this.#answer(message.request, this.#leave(message.room));
+			case "answer":
+				return this.#answered(message);
 			case "forget-pair":
 				this.#pairs.delete(message.pair);
 				return;
@@ -140,12 +146,20 @@ export class WorkerSide {
 		const entry: Room = { joining: new AbortController(), session: undefined, tracks: new Map() };
 		this.#rooms.set(room, entry);
 		const { post, rooms } = this.#options;
+		const { renews, answersRpc } = options;
 		try {
 			const session = await (pair === undefined ? rooms : this.#side(pair)).join(
 				{
 					...options,
 					onEvent: (event) => this.#onRoom(room, entry, event),
 					onAttributes: (attributes) => post({ from: "attributes", room, attributes }),
+					...(renews ? { renewToken: () => this.#ask(room, { ask: "token" }) } : {}),
+					...(answersRpc
+						? {
+								onRpc: (method: string, payload: string, callerIdentity: string) =>
+									this.#ask(room, { ask: "rpc", method, payload, callerIdentity }),
+							}
+						: {}),
 				},
 				entry.joining.signal,
 			);
@@ -157,6 +171,22 @@ export class WorkerSide {
 			this.#rooms.delete(room);
 			throw error;
 		}
+	}
+
+	/** Asks the main thread, which answers whatever becomes of it. */
+	#ask(room: number, what: RoomQuestion): Promise<string> {
+		const question = ++this.#lastQuestion;
+		const pending = Promise.withResolvers<string>();
+		this.#questions.set(question, pending);
+		this.#options.post({ from: "asks", room, question, what });
+		return pending.promise;
+	}
+
+	#answered({ question, answer }: Extract<ToWorker, { to: "answer" }>): void {
+		const pending = this.#questions.get(question);
+		this.#questions.delete(question);
+		if ("value" in answer) pending?.resolve(answer.value);
+		else pending?.reject(answer.code === undefined ? new Error(answer.message) : new RoomRpcError(answer.code, answer.message));
 	}
 
 	#side({ pair, side }: PairSide): RoomConnector {

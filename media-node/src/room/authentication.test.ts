@@ -101,6 +101,7 @@ describe("a peer that offers", () => {
 			rtp: () => undefined,
 			rtcp: () => undefined,
 			data: (bytes) => heard.push(Buffer.from(bytes).toString()),
+			stalled: () => undefined,
 			failed: (message) => failures.push(message),
 		});
 		const server = new RTCPeerConnection({ iceServers: [], iceUseIpv6: false, iceAdditionalHostAddresses: ["127.0.0.1"] });

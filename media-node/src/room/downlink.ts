@@ -57,6 +57,12 @@ export class Downlink {
 	readonly #bySsrc = new Map<number, Source>();
 	#sections: readonly ReceivingSection[] = [];
 
+	/** Of another connection: SSRCs and payload types mean nothing any more. */
+	clear(): void {
+		this.#sections = [];
+		this.#bySsrc.clear();
+	}
+
 	/** Takes the newest description's sections. */
 	setSections(sections: readonly ReceivingSection[]): void {
 		this.#sections = sections;

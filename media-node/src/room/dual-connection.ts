@@ -6,7 +6,7 @@ import type { SessionDescription, TrickleRequest } from "@livekit/protocol";
 import type { RoomCodec } from "../call/ports.ts";
 import { receivingSections } from "./downlink.ts";
 import { addCandidate, audioTrackRequest, description, Exchanges, isSubscriber, type MediaConnection } from "./media-connection.ts";
-import { type MediaHost, offeredCodecs, openChannels, type PublishedTrack } from "./media-connection.ts";
+import { type MediaHost, offeredCodecs, openChannels, type PublishedTrack, returned } from "./media-connection.ts";
 import { RoomPeer } from "./peer.ts";
 import { type MediaSection, parseMediaSections } from "./sdp-sections.ts";
 
@@ -20,6 +20,9 @@ export class DualConnection implements MediaConnection {
 	readonly #answer = Promise.withResolvers<MediaSection>();
 	readonly #publishCodecs: readonly RoomCodec[];
 	#ssrc = 0;
+	#offerId = 0;
+	#subscriberOffer: SessionDescription | undefined;
+	#subscriberAnswer: SessionDescription | undefined;
 	#closed = false;
 
 	/** `waitForSubscriber`: the server makes its first offer at once, so we are connected when both are */
@@ -43,9 +46,24 @@ export class DualConnection implements MediaConnection {
 		this.#ssrc = track.ssrc;
 		openChannels(this.publisher);
 		this.#host.send({ case: "addTrack", value: audioTrackRequest(track.cid, trackName) });
+		this.#offer(false);
+	}
+
+	/** The server restarts the subscriber's ICE by an offer of its own. */
+	resume(withinMs: number, signal: AbortSignal): Promise<boolean> {
+		return returned(this.publisher, () => this.#offer(true), withinMs, signal);
+	}
+
+	descriptions(): { offer?: SessionDescription; answer?: SessionDescription } {
+		const [offer, answer] = [this.#subscriberOffer, this.#subscriberAnswer];
+		return { ...(offer === undefined ? {} : { offer }), ...(answer === undefined ? {} : { answer }) };
+	}
+
+	#offer(restart: boolean): void {
 		this.#publishing.run(async () => {
-			const offer = await this.publisher.offer();
-			this.#host.send({ case: "offer", value: description("offer", offer, 1) });
+			if (this.#closed) return;
+			const offer = await this.publisher.offer(restart);
+			this.#host.send({ case: "offer", value: description("offer", offer, ++this.#offerId) });
 		});
 	}
 
@@ -63,7 +81,9 @@ export class DualConnection implements MediaConnection {
 		this.#subscribing.run(async () => {
 			if (this.#closed) return;
 			const answer = await this.#subscriber.answer(offer.sdp);
-			this.#host.send({ case: "answer", value: description("answer", answer, offer.id) });
+			this.#subscriberOffer = offer;
+			this.#subscriberAnswer = description("answer", answer, offer.id);
+			this.#host.send({ case: "answer", value: this.#subscriberAnswer });
 			this.#host.sections(receivingSections(parseMediaSections(offer.sdp), offer.midToTrackId));
 		});
 	}

@@ -1,20 +1,35 @@
 /** Addresses of LiveKit's signalling endpoints and what is written into their query. */
 import { gzipSync } from "node:zlib";
-import { ClientInfo, ConnectionSettings, JoinRequest, WrappedJoinRequest, WrappedJoinRequest_Compression } from "@livekit/protocol";
+import {
+	ClientInfo,
+	ConnectionSettings,
+	JoinRequest,
+	ReconnectReason,
+	WrappedJoinRequest,
+	WrappedJoinRequest_Compression,
+} from "@livekit/protocol";
 import type { AddTrackRequest, SessionDescription } from "@livekit/protocol";
 
-/** 15: requests are answered with RequestResponse also when they succeed. (From 16 on a server may move us to another room.) */
-const PROTOCOL_VERSION = 15;
+/** 15: requests are answered with RequestResponse also when they succeed. 16: a server may move us to another room. */
+const PROTOCOL_VERSION = 16;
 const CLIENT_VERSION = "0.1.0";
 
 /** `/rtc/v1`: one peer connection; the first offer and the track travel with the join request. */
 export function singleConnectionUrl(serverUrl: string, tracks: readonly AddTrackRequest[], publisherOffer: SessionDescription): URL {
+	return joinRequestUrl(serverUrl, { addTrackRequests: [...tracks], publisherOffer });
+}
+
+/** A new WebSocket for a participant that is in the room. */
+export function resumeSingleUrl(serverUrl: string, participantSid: string): URL {
+	return joinRequestUrl(serverUrl, { reconnect: true, participantSid, reconnectReason: ReconnectReason.RR_SIGNAL_DISCONNECTED });
+}
+
+function joinRequestUrl(serverUrl: string, fields: ConstructorParameters<typeof JoinRequest>[0]): URL {
 	const joinRequest = new JoinRequest({
 		clientInfo: new ClientInfo({ version: CLIENT_VERSION, protocol: PROTOCOL_VERSION, os: process.platform }),
 		// We subscribe track by track: a participant that is not subscribed to video is sent none.
 		connectionSettings: new ConnectionSettings({ autoSubscribe: false }),
-		addTrackRequests: [...tracks],
-		publisherOffer,
+		...fields,
 	});
 	const wrapped = new WrappedJoinRequest({
 		compression: WrappedJoinRequest_Compression.GZIP,
@@ -34,6 +49,13 @@ export function dualConnectionUrl(serverUrl: string): URL {
 	url.searchParams.set("version", CLIENT_VERSION);
 	url.searchParams.set("os", process.platform);
 	url.searchParams.set("auto_subscribe", "0");
+	return url;
+}
+
+export function resumeDualUrl(serverUrl: string, participantSid: string): URL {
+	const url = dualConnectionUrl(serverUrl);
+	url.searchParams.set("reconnect", "1");
+	url.searchParams.set("sid", participantSid);
 	return url;
 }
 

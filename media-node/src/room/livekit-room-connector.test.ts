@@ -395,12 +395,12 @@ describe("when the way to the server is odd", () => {
 		await waitFor(() => (resources().UDPWrap === before.UDPWrap ? true : undefined));
 	});
 
-	it("a broken WebSocket is a lost connection, told once and last", async () => {
+	it("where no recovery is wanted a broken WebSocket is a lost connection, told once and last", async () => {
 		// the server opens its own sockets with its first participants
 		for (let i = 0; i < 4; i++) await (await join(new LiveKitRoomConnector())).close();
 		const before = resources();
 		const events: RoomEvent[] = [];
-		const session = await join(new LiveKitRoomConnector(), events);
+		const session = await join(new LiveKitRoomConnector({ recoveryMs: 0 }), events);
 		sockets.at(-1)?.destroy();
 		await waitFor(() => events.find((event) => event.type === "closed"));
 		await expect(session.setAttributes({ a: "1" })).rejects.toThrow(/closed/);

@@ -1,37 +1,38 @@
 /** Joins LiveKit rooms: `/rtc/v1` where the server has it, `/rtc` otherwise. */
-import { randomInt } from "node:crypto";
-import { DisconnectReason } from "@livekit/protocol";
-import type { JoinResponse } from "@livekit/protocol";
 import { processCertificate } from "@trunkline/dtls";
 import { type JoinOptions, type RoomCodec, type RoomConnector, type RoomEvent, RoomJoinError, type RoomSession } from "../call/ports.ts";
-import { DualConnection } from "./dual-connection.ts";
-import { dualConnectionUrl, singleConnectionUrl } from "./join-url.ts";
-import type { MediaConnection, MediaHost, PublishedTrack } from "./media-connection.ts";
-import { mayPublish } from "./protocol-map.ts";
+import { JoinTokens } from "./join-tokens.ts";
+import type { PublishedTrack } from "./media-connection.ts";
+import { hasOnlyEncryptedAudio, mayPublish } from "./protocol-map.ts";
+import { type ConnectionOptions, RoomConnection } from "./room-connection.ts";
 import { AUDIO_LEVEL_URI } from "./sdp-sections.ts";
 import { LiveKitRoomSession } from "./session.ts";
-import { SignalConnection, SignalOpenError, type SignalResponseMessage } from "./signalling.ts";
-import { SingleConnection } from "./single-connection.ts";
-import { Uplink } from "./uplink.ts";
+import { SignalOpenError } from "./signalling.ts";
+import type { UplinkStream } from "./uplink.ts";
 
 const DEFAULT_JOIN_TIMEOUT_MS = 10_000;
+const DEFAULT_RECOVERY_MS = 60_000;
 
 export interface LiveKitRoomConnectorOptions {
 	/** how long a join may take, default 10 s */
 	joinTimeoutMs?: number;
 	/** "auto" (default) tries the single connection first */
 	path?: "auto" | "single" | "dual";
+	/** how long a room that was joined may be gone before its session ends, ms; default 60 s, 0 = not at all */
+	recoveryMs?: number;
 }
 
 export class LiveKitRoomConnector implements RoomConnector {
 	readonly #joinTimeoutMs: number;
 	readonly #path: "auto" | "single" | "dual";
+	readonly #recoveryMs: number;
 	/** servers that answered 404 to `/rtc/v1`: asked once per process */
 	readonly #dualOnly = new Set<string>();
 
 	constructor(options: LiveKitRoomConnectorOptions = {}) {
 		this.#joinTimeoutMs = options.joinTimeoutMs ?? DEFAULT_JOIN_TIMEOUT_MS;
 		this.#path = options.path ?? "auto";
+		this.#recoveryMs = options.recoveryMs ?? DEFAULT_RECOVERY_MS;
 		// one for all connections; made now, no call waits for it
 		processCertificate().catch(() => undefined);
 	}
@@ -45,175 +46,90 @@ export class LiveKitRoomConnector implements RoomConnector {
 			controller.abort(new RoomJoinError("timeout", `the room was not joined within ${this.#joinTimeoutMs} ms`));
 		}, this.#joinTimeoutMs);
 		try {
-			return await this.#joinEither(options, controller.signal);
+			return await this.#join(options, controller.signal);
+		} catch (error) {
+			throw joinError(error);
 		} finally {
 			clearTimeout(timer);
 			signal?.removeEventListener("abort", onAbort);
 		}
 	}
 
-	async #joinEither(options: JoinOptions, signal: AbortSignal): Promise<RoomSession> {
-		const single = this.#path === "single" || (this.#path === "auto" && !this.#dualOnly.has(options.url));
-		if (single) {
-			try {
-				return await new Join(options, signal).overSingleConnection();
-			} catch (error) {
-				if (this.#path === "single" || !(error instanceof SignalOpenError) || error.status !== 404) throw joinError(error);
-			}
+	async #join(options: JoinOptions, signal: AbortSignal): Promise<RoomSession> {
+		const connection = await this.#connect(options, signal);
+		if (hasOnlyEncryptedAudio(connection.join.otherParticipants)) {
+			await connection.close();
+			throw new RoomJoinError("media", "the room's audio is encrypted from end to end, and a telephone has no key to it");
 		}
-		try {
-			const session = await new Join(options, signal).overDualConnection();
-			// a 404 may also mean that the room does not exist, so only a join that worked tells what the server has
-			if (single) this.#dualOnly.add(options.url);
-			return session;
-		} catch (error) {
-			throw joinError(error);
-		}
-	}
-}
-
-/** One attempt: holds what it has opened until it is a session, and closes it when it fails. */
-class Join {
-	readonly #options: JoinOptions;
-	readonly #signal: AbortSignal;
-	readonly #joined = Promise.withResolvers<JoinResponse>();
-	readonly #failed = Promise.withResolvers<never>();
-	#socket: SignalConnection | undefined;
-	#media: MediaConnection | undefined;
-	#session: LiveKitRoomSession | undefined;
-	/** the attempt has failed */
-	#over = false;
-	/** messages between the join response and the session */
-	readonly #early: SignalResponseMessage[] = [];
-
-	constructor(options: JoinOptions, signal: AbortSignal) {
-		this.#options = options;
-		this.#signal = signal;
-		this.#failed.promise.catch(() => undefined);
-		this.#joined.promise.catch(() => undefined);
-	}
-
-	overSingleConnection(): Promise<RoomSession> {
-		return this.#run(async () => {
-			const media = new SingleConnection(this.#options.publishCodecs, this.#options.url, this.#host());
-			this.#media = media;
-			const { track, offer } = await media.start(this.#options.trackName);
-			await this.#open(singleConnectionUrl(this.#options.url, [track], offer));
-			return this.#complete(await this.#joined.promise, media);
-		});
-	}
-
-	overDualConnection(): Promise<RoomSession> {
-		return this.#run(async () => {
-			await this.#open(dualConnectionUrl(this.#options.url));
-			const join = await this.#joined.promise;
-			const codec = this.#options.publishCodecs.find((candidate) => mayPublish(join.enabledPublishCodecs, candidate));
-			if (codec === undefined) throw new RoomJoinError("media", "the room server allows none of our codecs");
-			const media = new DualConnection([codec], this.#options.url, this.#host(), join.subscriberPrimary);
-			this.#media = media;
-			media.start(this.#options.trackName);
-			return this.#complete(join, media);
-		});
-	}
-
-	async #run(attempt: () => Promise<RoomSession>): Promise<RoomSession> {
-		const onAbort = () => this.#failed.reject(this.#signal.reason);
-		this.#signal.addEventListener("abort", onAbort, { once: true });
-		try {
-			return await Promise.race([attempt(), this.#failed.promise]);
-		} catch (error) {
-			this.#over = true;
-			await Promise.allSettled([this.#session?.close(), this.#socket?.close(), this.#media?.close()]);
-			throw error;
-		} finally {
-			this.#signal.removeEventListener("abort", onAbort);
-		}
-	}
-
-	async #open(url: URL): Promise<void> {
-		const events = { message: (message: SignalResponseMessage) => this.#onMessage(message), closed: (text: string) => this.#onLost(text) };
-		const socket = await SignalConnection.open(url, this.#options.token, events, this.#signal);
-		this.#socket = socket;
-		// the media may have failed while the WebSocket opened, and what had been opened by then is closed already
-		if (this.#over) await socket.close();
-	}
-
-	async #complete(join: JoinResponse, media: MediaConnection): Promise<RoomSession> {
-		const socket = this.#socket;
-		if (socket === undefined) throw new Error("no WebSocket after the join response");
 		// The caller hears nothing before it holds the session that the events are about, and of a join that fails only the error. Who comes while we are
 		// joining is among participants() when the caller looks.
 		const held: RoomEvent[] = [];
 		let phase: "joining" | "joined" | "announced" = "joining";
-		const onEvent = (event: RoomEvent): void => {
-			if (phase === "announced") this.#options.onEvent(event);
-			else if (phase === "joining" && event.type === "closed")
-				this.#failed.reject(new RoomJoinError("refused", event.message, { closeReason: event.reason }));
-			else if (phase === "joined" || event.type !== "participant-joined") held.push(event);
-		};
-		const session = new LiveKitRoomSession(join, socket, media, onEvent, this.#options.onAttributes);
-		this.#session = session;
-		session.welcome(join.otherParticipants);
-		for (const message of this.#early.splice(0)) session.onSignal(message);
-		const track = await media.ready;
-		session.published(this.#uplink(join, media, track), track.ssrc);
+		const ended = Promise.withResolvers<never>();
+		ended.promise.catch(() => undefined);
+		const session = new LiveKitRoomSession(connection, {
+			...(options.onAttributes === undefined ? {} : { onAttributes: (attributes) => options.onAttributes?.(attributes) }),
+			...(options.onRpc === undefined ? {} : { onRpc: (method, payload, caller) => answerOf(options, method, payload, caller) }),
+			onEvent: (event) => {
+				if (phase === "announced") options.onEvent(event);
+				else if (phase === "joining" && event.type === "closed")
+					ended.reject(new RoomJoinError("refused", event.message, { closeReason: event.reason }));
+				else if (phase === "joined" || event.type !== "participant-joined") held.push(event);
+			},
+			tokens: new JoinTokens(options.token, options.renewToken === undefined ? undefined : () => renewed(options)),
+			recoveryMs: this.#recoveryMs,
+			rejoin: (codec, token, url, during) => this.#connect({ ...options, token, url: url ?? options.url, publishCodecs: [codec] }, during),
+			stream: (joined, track) => streamOf(joined, track, options.publishCodecs),
+		});
+		try {
+			session.published(await Promise.race([connection.ready(signal), ended.promise]));
+		} catch (error) {
+			await session.close();
+			// what the session says is more than that the connection has ended
+			throw await Promise.race([ended.promise.catch((told: unknown) => told), Promise.resolve(error)]);
+		}
 		phase = "joined";
 		setImmediate(() => {
 			phase = "announced";
-			for (const event of held) this.#options.onEvent(event);
+			for (const event of held) options.onEvent(event);
 		});
 		return session;
 	}
 
-	#uplink(join: JoinResponse, media: MediaConnection, { ssrc, section }: PublishedTrack): Uplink {
-		const chosen = [...section.codecs].find(([, codec]) => this.#allows(join, codec));
-		if (section.port === 0 || chosen === undefined) throw new RoomJoinError("media", "the room server accepts none of our codecs");
-		const [payloadType, codec] = chosen;
-		return new Uplink({
-			codec,
-			payloadType,
-			ssrc,
-			audioLevelId: section.extensions.get(AUDIO_LEVEL_URI),
-			sequence: randomInt(0x8000),
-			timestamp: randomInt(0x1_0000_0000),
-			now: () => performance.now(),
-			send: (payload, header) => media.publisher.sendRtp(header, payload),
-		});
-	}
-
-	#allows(join: JoinResponse, codec: RoomCodec): boolean {
-		return this.#options.publishCodecs.includes(codec) && mayPublish(join.enabledPublishCodecs, codec);
-	}
-
-	#onMessage(message: SignalResponseMessage): void {
-		if (this.#session !== undefined) this.#session.onSignal(message);
-		else if (message.case === "join") this.#joined.resolve(message.value);
-		else if (message.case === "leave") this.#failed.reject(refusal(message.value.reason));
-		else this.#early.push(message);
-	}
-
-	#onLost(message: string): void {
-		if (this.#session !== undefined) this.#session.lost(message);
-		else this.#failed.reject(new RoomJoinError("refused", message));
-	}
-
-	#host(): MediaHost {
-		return {
-			send: (message) => this.#socket?.send(message),
-			sections: (sections) => this.#session?.onSections(sections),
-			rtp: (packet) => this.#session?.onRtp(packet),
-			rtcp: (compound) => this.#session?.onRtcp(compound),
-			data: (bytes) => this.#session?.onData(bytes),
-			failed: (message) => {
-				if (this.#session !== undefined) this.#session.lost(message);
-				this.#failed.reject(new RoomJoinError("media", message));
-			},
-		};
+	async #connect(options: ConnectionOptions, signal: AbortSignal): Promise<RoomConnection> {
+		const single = this.#path === "single" || (this.#path === "auto" && !this.#dualOnly.has(options.url));
+		if (single) {
+			try {
+				return await opened(new RoomConnection("single", options), signal);
+			} catch (error) {
+				if (this.#path === "single" || !(error instanceof SignalOpenError) || error.status !== 404) throw error;
+			}
+		}
+		const connection = await opened(new RoomConnection("dual", options), signal);
+		// a 404 may also mean that the room does not exist, so only a join that worked tells what the server has
+		if (single) this.#dualOnly.add(options.url);
+		return connection;
 	}
 }
 
-function refusal(reason: DisconnectReason): RoomJoinError {
-	return new RoomJoinError("refused", `the room server refused the join (${DisconnectReason[reason] ?? String(reason)})`);
+async function opened(connection: RoomConnection, signal: AbortSignal): Promise<RoomConnection> {
+	await connection.open(signal);
+	return connection;
+}
+
+const answerOf = ({ onRpc }: JoinOptions, ...request: Parameters<NonNullable<JoinOptions["onRpc"]>>): Promise<string> =>
+	onRpc?.(...request) ?? Promise.reject(new Error("there are no methods"));
+const renewed = ({ renewToken, token }: JoinOptions): Promise<string> => renewToken?.() ?? Promise.resolve(token);
+
+function streamOf(
+	{ join }: RoomConnection,
+	{ ssrc, section }: PublishedTrack,
+	codecs: readonly RoomCodec[],
+): UplinkStream & { codec: RoomCodec } {
+	const chosen = [...section.codecs].find(([, codec]) => codecs.includes(codec) && mayPublish(join.enabledPublishCodecs, codec));
+	if (section.port === 0 || chosen === undefined) throw new RoomJoinError("media", "the room server accepts none of our codecs");
+	const [payloadType, codec] = chosen;
+	return { codec, payloadType, ssrc, audioLevelId: section.extensions.get(AUDIO_LEVEL_URI) };
 }
 
 function joinError(error: unknown): unknown {

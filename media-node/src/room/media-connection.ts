@@ -19,6 +19,8 @@ export interface MediaHost {
 	rtp(packet: RtpPacket): void;
 	rtcp(compound: Uint8Array): void;
 	data(bytes: Uint8Array): void;
+	/** The server does not answer on a peer connection for now. */
+	stalled(message: string): void;
 	failed(message: string): void;
 }
 
@@ -37,6 +39,10 @@ export interface MediaConnection {
 	onOffer(description: SessionDescription): void;
 	onTrickle(trickle: TrickleRequest): void;
 	onMediaSections(requirement: MediaSectionsRequirement): void;
+	/** There is a new WebSocket. Restarts ICE unless the server still answers; says whether the peer connection is back within that time. */
+	resume(withinMs: number, signal: AbortSignal): Promise<boolean>;
+	/** the newest exchange, for SyncState: of the publisher where there is one connection, of the subscriber otherwise */
+	descriptions(): { offer?: SessionDescription; answer?: SessionDescription };
 	sendData(label: typeof RELIABLE_CHANNEL, bytes: Uint8Array): void;
 	close(): Promise<void>;
 }
@@ -64,6 +70,21 @@ export function openChannels(peer: RoomPeer): void {
 
 export function description(type: "offer" | "answer", sdp: string, id: number): SessionDescription {
 	return new SessionDescription({ type, sdp, id });
+}
+
+const ANSWERS_WITHIN_MS = 700;
+
+/** Waits for the server's answer to a check; `restart` when there is none at first. */
+export async function returned(peer: RoomPeer, restart: () => void, withinMs: number, signal: AbortSignal): Promise<boolean> {
+	if (await peer.answers(ANSWERS_WITHIN_MS)) return true;
+	restart();
+	const until = performance.now() + withinMs;
+	while (performance.now() < until) {
+		signal.throwIfAborted();
+		if (await peer.answers(ANSWERS_WITHIN_MS)) return true;
+		if (!peer.isConnected) return false;
+	}
+	return false;
 }
 
 /** Runs description exchanges one after the other (RFC 3264 §4). */

@@ -19,6 +19,8 @@ export interface PeerEvents {
 	rtcp(compound: Uint8Array): void;
 	/** a message on any data channel that the server opened, or that we opened */
 	data(bytes: Uint8Array): void;
+	/** The server does not answer for now; `offer(true)` may help. */
+	stalled(message: string): void;
 	/** the connection is gone for good: no way to the server any more, or DTLS has ended */
 	failed(message: string): void;
 }
@@ -93,9 +95,10 @@ export class RoomPeer {
 			this.#waiting.push({ label, bytes: Uint8Array.from(bytes) });
 	}
 
-	/** An offer with all our sections and our candidate. */
-	async offer(): Promise<string> {
+	/** An offer with all our sections and our candidate; `restart`: with new secrets of ICE. */
+	async offer(restart = false): Promise<string> {
 		const transport = await this.#opened(true);
+		if (restart) transport.restart();
 		// RFC 8842 §5.2: the roles of an association that goes on stay
 		const setup = transport.dtlsRole === undefined ? "actpass" : transport.dtlsRole === "client" ? "active" : "passive";
 		return this.#describe(transport, setup, this.#sections);
@@ -104,7 +107,6 @@ export class RoomPeer {
 	async applyAnswer(sdp: string): Promise<void> {
 		const transport = await this.#opened(true);
 		const remote = this.#read(sdp);
-		if (remote === undefined) return;
 		// RFC 5763 §5: the answerer has chosen
 		transport.start(remote, remote.setup === "active" ? "server" : "client");
 		this.#takeEarly(transport);
@@ -115,7 +117,7 @@ export class RoomPeer {
 		const remote = this.#read(offer);
 		// RFC 5763 §5 wants the answerer active. Passive loses no time where the server checks first, as its ClientHello comes with its way to us; a lite
 		// server waits for us anyway.
-		if (remote !== undefined) transport.start(remote, remote.setup === "passive" || remote.isLite ? "client" : "server");
+		transport.start(remote, remote.setup === "passive" || remote.isLite ? "client" : "server");
 		this.#takeEarly(transport);
 		const setup = transport.dtlsRole === "client" ? "active" : "passive";
 		return this.#describe(transport, setup, this.#answerSections(offer));
@@ -164,6 +166,9 @@ export class RoomPeer {
 	async #makeTransport(controlling: boolean): Promise<PeerTransport> {
 		const transport = new PeerTransport(await processCertificate(), this.#address, controlling, {
 			connected: () => this.#onConnected(transport),
+			stalled: (message) => {
+				if (this.#closed === undefined) this.#events.stalled(message);
+			},
 			failed: (message) => this.#onFailed(message),
 			rtp: (packet) => this.#events.rtp(packet),
 			rtcp: (compound) => this.#events.rtcp(compound),
@@ -174,12 +179,17 @@ export class RoomPeer {
 		return transport;
 	}
 
-	/** The transport of the first description is that of all. */
-	#read(sdp: string): RemoteTransport | undefined {
-		if (this.#remote !== undefined) return undefined;
-		this.#remote = parseRemoteTransport(sdp);
-		if (this.#remote === undefined) throw new Error("the room server's description has no transport");
-		return this.#remote;
+	/** Fingerprints and SCTP of the first description are those of all. */
+	#read(sdp: string): RemoteTransport {
+		const remote = parseRemoteTransport(sdp);
+		if (remote === undefined) throw new Error("the room server's description has no transport");
+		this.#remote ??= remote;
+		return remote;
+	}
+
+	/** Whether the server answers by the way that is in use. */
+	async answers(withinMs: number): Promise<boolean> {
+		return this.#isConnected && this.#open !== undefined && (await this.#open.answers(withinMs));
 	}
 
 	#takeEarly(transport: PeerTransport): void {

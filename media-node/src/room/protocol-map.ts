@@ -1,5 +1,12 @@
 /** LiveKit's protobuf enums in the words of `call/ports.ts`. */
-import { DisconnectReason, LeaveRequest_Action, ParticipantInfo_Kind, ParticipantInfo_State, TrackType } from "@livekit/protocol";
+import {
+	DisconnectReason,
+	Encryption_Type,
+	LeaveRequest_Action,
+	ParticipantInfo_Kind,
+	ParticipantInfo_State,
+	TrackType,
+} from "@livekit/protocol";
 import type { Codec, LeaveRequest, ParticipantInfo, TrackInfo } from "@livekit/protocol";
 import type { RoomCloseReason, RoomCodec, RoomParticipant, RoomParticipantKind } from "../call/ports.ts";
 
@@ -33,7 +40,18 @@ export function isAudio(track: TrackInfo): boolean {
 	return track.type === TrackType.AUDIO;
 }
 
-/** Why a server's Leave ends the session. A Leave that asks for a reconnect is a lost connection to us: sessions do not resume yet. */
+/** A track that we can hear: what is encrypted from end to end is noise without its key. */
+export function isEncrypted(track: TrackInfo): boolean {
+	return track.encryption !== Encryption_Type.NONE;
+}
+
+/** Whether a telephone could hear nobody there, although they have audio. */
+export function hasOnlyEncryptedAudio(participants: readonly ParticipantInfo[]): boolean {
+	const audio = participants.flatMap(({ tracks }) => tracks.filter(isAudio));
+	return audio.length > 0 && audio.every(isEncrypted);
+}
+
+/** Why a server's Leave ends the session, as far as it does: a lost connection and a server that shuts down may come back. */
 export function closeReason(leave: LeaveRequest): RoomCloseReason {
 	switch (leave.reason) {
 		case DisconnectReason.CLIENT_INITIATED:

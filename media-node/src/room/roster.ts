@@ -1,7 +1,7 @@
 /** Who else is in the room and which audio tracks they have: LiveKit's ParticipantInfo updates in, changes out. Pure. */
 import type { ParticipantInfo } from "@livekit/protocol";
 import type { RoomParticipant } from "../call/ports.ts";
-import { hasLeft, isAudio, roomParticipant } from "./protocol-map.ts";
+import { hasLeft, isAudio, isEncrypted, roomParticipant } from "./protocol-map.ts";
 
 export type RosterChange =
 	| { type: "joined"; participant: RoomParticipant }
@@ -40,6 +40,20 @@ export class Roster {
 		return false;
 	}
 
+	/** Audio tracks of everybody. */
+	trackSids(): string[] {
+		return [...this.#bySid.values()].flatMap(({ tracks }) => [...tracks.keys()]);
+	}
+
+	/** All who are there now, of a new join: whoever is not among them has left. */
+	replace(infos: readonly ParticipantInfo[]): readonly RosterChange[] {
+		const present = new Set(infos.map(({ sid }) => sid));
+		const gone = [...this.#bySid].filter(([sid]) => !present.has(sid)).flatMap(([, entry]) => this.#remove(entry));
+		// of another server their versions begin anew
+		for (const entry of this.#bySid.values()) entry.version = 0;
+		return [...gone, ...this.apply(infos)];
+	}
+
 	apply(infos: readonly ParticipantInfo[]): readonly RosterChange[] {
 		return infos.filter((info) => info.identity !== this.#ownIdentity && info.sid !== "").flatMap((info) => this.#applyOne(info));
 	}
@@ -52,7 +66,7 @@ export class Roster {
 		const changes: RosterChange[] = [];
 		const entry = known ?? this.#add(info, changes);
 		entry.version = info.version;
-		const now = new Map(info.tracks.filter(isAudio).map((track) => [track.sid, track.muted]));
+		const now = new Map(info.tracks.filter((track) => isAudio(track) && !isEncrypted(track)).map((track) => [track.sid, track.muted]));
 		for (const trackSid of entry.tracks.keys()) if (!now.has(trackSid)) changes.push({ type: "track-removed", trackSid });
 		for (const [trackSid, muted] of now) {
 			const before = entry.tracks.get(trackSid);

@@ -10,35 +10,58 @@ import {
 	UpdateParticipantMetadata,
 	UpdateSubscription,
 } from "@livekit/protocol";
-import type { JoinResponse, ParticipantInfo, RequestResponse } from "@livekit/protocol";
+import type { ParticipantInfo, RequestResponse, RoomMovedResponse } from "@livekit/protocol";
+import { randomInt } from "node:crypto";
 import type { RtpPacket } from "@trunkline/rtp";
-import type { AudioUplink, RoomCloseReason, RoomEvent, RoomParticipant, RoomSession } from "../call/ports.ts";
+import type { AudioUplink, JoinOptions, RoomCloseReason, RoomCodec, RoomEvent, RoomParticipant, RoomSession } from "../call/ports.ts";
 import { Downlink, type ReceivingSection } from "./downlink.ts";
-import { type MediaConnection, RELIABLE_CHANNEL } from "./media-connection.ts";
+import type { JoinTokens } from "./join-tokens.ts";
+import { type PublishedTrack, RELIABLE_CHANNEL } from "./media-connection.ts";
 import { closeReason, describeLeave } from "./protocol-map.ts";
+import { isFinal, Recovering } from "./recovering.ts";
+import { Recovery, type Return } from "./recovery.ts";
 import { compoundReport, noteSenderReports, REPORT_INTERVAL_MS } from "./reports.ts";
+import type { ConnectionSink, RoomConnection } from "./room-connection.ts";
 import { Roster, type RosterChange } from "./roster.ts";
-import type { SignalConnection, SignalResponseMessage } from "./signalling.ts";
-import type { Uplink } from "./uplink.ts";
+import { RpcResponder } from "./rpc.ts";
+import type { SignalResponseMessage } from "./signalling.ts";
+import { Uplink, type UplinkStream } from "./uplink.ts";
 
 const REQUEST_TIMEOUT_MS = 5000;
+/** Digits and RPC answers that wait for the room to come back. */
+const MAX_WAITING_DATA = 64;
 
 interface PendingRequest {
 	attributes: Record<string, string>;
 	settle: (error?: Error) => void;
 }
 
+export interface SessionOptions extends Pick<JoinOptions, "onEvent" | "onAttributes" | "onRpc"> {
+	tokens: JoinTokens;
+	/** how long the room may be gone, ms; 0: the session ends with its connection */
+	recoveryMs: number;
+	/** Joins anew, and publishes with that codec. */
+	rejoin(codec: RoomCodec, token: string, url: string | undefined, signal: AbortSignal): Promise<RoomConnection>;
+	/** what our track is to others, by that connection */
+	stream(connection: RoomConnection, track: PublishedTrack): UplinkStream & { codec: RoomCodec };
+}
+
 export class LiveKitRoomSession implements RoomSession {
-	readonly participantSid: string;
 	readonly roomSid: string;
 	readonly #identity: string;
-	readonly #signal: SignalConnection;
-	readonly #media: MediaConnection;
+	readonly #options: SessionOptions;
 	readonly #onEvent: (event: RoomEvent) => void;
-	readonly #onAttributes: ((attributes: Readonly<Record<string, string>>) => void) | undefined;
 	readonly #roster: Roster;
 	readonly #downlink = new Downlink();
 	readonly #requests = new Map<number, PendingRequest>();
+	readonly #rpc: RpcResponder;
+	readonly #recovering: Recovering;
+	readonly #waitingData: DataPacket[] = [];
+	#connection: RoomConnection;
+	#participantSid: string;
+	#ssrc = 0;
+	/** where the server would have us go instead */
+	#regionUrls: readonly string[] = [];
 	#attributes: Readonly<Record<string, string>>;
 	#uplink: Uplink | undefined;
 	#reportTimer: NodeJS.Timeout | undefined;
@@ -46,25 +69,29 @@ export class LiveKitRoomSession implements RoomSession {
 	#dataSequence = 0;
 	#closing: Promise<void> | undefined;
 
-	constructor(
-		join: JoinResponse,
-		signal: SignalConnection,
-		media: MediaConnection,
-		onEvent: (event: RoomEvent) => void,
-		onAttributes?: (attributes: Readonly<Record<string, string>>) => void,
-	) {
-		this.#signal = signal;
-		this.#media = media;
-		this.#onEvent = onEvent;
-		this.#onAttributes = onAttributes;
-		this.participantSid = join.participant?.sid ?? "";
+	constructor(connection: RoomConnection, options: SessionOptions) {
+		const { join } = connection;
+		this.#connection = connection;
+		this.#options = options;
+		this.#onEvent = options.onEvent;
+		this.#participantSid = join.participant?.sid ?? "";
 		this.roomSid = join.room?.sid ?? "";
 		this.#identity = join.participant?.identity ?? "";
 		this.#attributes = join.participant?.attributes ?? {};
 		this.#roster = new Roster(this.#identity);
-		if (join.pingInterval > 0 && join.pingTimeout > 0) {
-			signal.startPings(join.pingInterval * 1000, join.pingTimeout * 1000, () => this.lost("the room server answers no ping"));
-		}
+		this.#rpc = new RpcResponder(options.onRpc, (packet) => this.#sendData(packet));
+		this.#recovering = new Recovering({
+			recovery: new Recovery(options.recoveryMs, Math.random),
+			attempt: (how, attempt, signal) => (how === "resume" ? this.#resume(signal) : this.#rejoin(attempt, signal)),
+			restored: (how, afterMs) => this.#restored(how, afterMs),
+			giveUp: (reason, message) => this.#end(reason, message),
+		});
+		this.#update(join.otherParticipants);
+		connection.attach(this.#sinkOf(connection));
+	}
+
+	get participantSid(): string {
+		return this.#participantSid;
 	}
 
 	get uplink(): AudioUplink {
@@ -77,11 +104,19 @@ export class LiveKitRoomSession implements RoomSession {
 	}
 
 	/** Starts the clocks of a session whose track is up. */
-	published(uplink: Uplink, ssrc: number): void {
+	published(track: PublishedTrack): void {
+		const stream = this.#options.stream(this.#connection, track);
+		this.#ssrc = stream.ssrc;
+		const uplink = new Uplink({
+			...stream,
+			...{ sequence: randomInt(0x8000), timestamp: randomInt(0x1_0000_0000) },
+			now: () => performance.now(),
+			send: (payload, header) => this.#connection.media.publisher.sendRtp(header, payload),
+		});
 		this.#uplink = uplink;
 		this.#reportTimer = setInterval(() => {
-			const compound = compoundReport(uplink, this.#downlink, ssrc, this.participantSid, performance.now(), Date.now());
-			if (compound !== undefined) this.#media.publisher.sendRtcp(compound);
+			const compound = compoundReport(uplink, this.#downlink, this.#ssrc, this.participantSid, performance.now(), Date.now());
+			if (compound !== undefined) this.#connection.media.publisher.sendRtcp(compound);
 		}, REPORT_INTERVAL_MS);
 	}
 
@@ -101,56 +136,141 @@ export class LiveKitRoomSession implements RoomSession {
 				else reject(error);
 			};
 			this.#requests.set(requestId, { attributes, settle });
-			// an empty name or metadata leaves that as it is
-			this.#signal.send({ case: "updateMetadata", value: new UpdateParticipantMetadata({ attributes, requestId }) });
+			this.#sendAttributes(attributes, requestId);
 		});
 	}
 
+	/** An empty name or metadata leaves that as it is. While the room is gone nothing is sent; what waits is sent again when it is back. */
+	#sendAttributes(attributes: Record<string, string>, requestId: number): void {
+		this.#connection.send({ case: "updateMetadata", value: new UpdateParticipantMetadata({ attributes, requestId }) });
+	}
+
 	sendDtmf(code: number, digit: string): void {
-		const packet = new DataPacket({
-			kind: DataPacket_Kind.RELIABLE,
-			participantIdentity: this.#identity,
-			participantSid: this.participantSid,
-			// receivers drop a reliable packet whose number is not above the last one's
-			sequence: ++this.#dataSequence,
-			value: { case: "sipDtmf", value: new SipDTMF({ code, digit }) },
-		});
-		this.#media.sendData(RELIABLE_CHANNEL, packet.toBinary());
+		this.#sendData(new DataPacket({ kind: DataPacket_Kind.RELIABLE, value: { case: "sipDtmf", value: new SipDTMF({ code, digit }) } }));
+	}
+
+	#sendData(packet: DataPacket): void {
+		if (this.#recovering.isUnderWay) {
+			if (this.#waitingData.length < MAX_WAITING_DATA) this.#waitingData.push(packet);
+			return;
+		}
+		packet.participantIdentity = this.#identity;
+		packet.participantSid = this.participantSid;
+		// receivers drop a reliable packet whose number is not above the last one's
+		packet.sequence = ++this.#dataSequence;
+		this.#connection.media.sendData(RELIABLE_CHANNEL, packet.toBinary());
 	}
 
 	close(): Promise<void> {
 		if (this.#closing === undefined) {
 			const leave = new LeaveRequest({ reason: DisconnectReason.CLIENT_INITIATED, action: LeaveRequest_Action.DISCONNECT });
-			this.#signal.send({ case: "leave", value: leave });
+			this.#connection.send({ case: "leave", value: leave });
 			this.#end("client", "left the room");
 		}
 		return this.#closing ?? Promise.resolve();
 	}
 
-	/** The connection is gone: nothing to take leave of. */
-	lost(message: string): void {
-		this.#end("connection-lost", message);
+	#sinkOf(connection: RoomConnection): ConnectionSink {
+		const isCurrent = () => this.#connection === connection && this.#closing === undefined;
+		return {
+			message: (message) => {
+				if (isCurrent()) this.#onSignal(message);
+			},
+			lost: (what, message) => {
+				if (isCurrent()) this.#lost(what === "media" ? "rejoin" : "resume", "connection-lost", message);
+			},
+			sections: (sections) => {
+				if (isCurrent()) this.#onSections(sections);
+			},
+			rtp: (packet) => {
+				if (this.#connection === connection) this.#onRtp(packet);
+			},
+			rtcp: (compound) => {
+				if (this.#connection === connection) this.#onRtcp(compound);
+			},
+			data: (bytes) => {
+				if (isCurrent()) this.#onData(bytes);
+			},
+		};
 	}
 
-	/** Everybody who was in the room before us. */
-	welcome(others: readonly ParticipantInfo[]): void {
-		this.#update(others);
+	/** Before our track is there the join has failed; after that the room is sought again. */
+	#lost(how: Return, reason: RoomCloseReason, message: string): void {
+		if (this.#uplink === undefined) this.#end(reason, message);
+		else if (this.#recovering.lost(how, reason, message) && this.#options.recoveryMs > 0) this.#onEvent({ type: "interrupted", message });
 	}
 
-	onSignal(message: SignalResponseMessage): void {
-		if (this.#closing !== undefined) return;
+	async #resume(signal: AbortSignal): Promise<void> {
+		const token = await this.#options.tokens.current(Date.now());
+		await this.#connection.resume(token, this.#roster.trackSids(), signal);
+	}
+
+	async #rejoin(attempt: number, signal: AbortSignal): Promise<void> {
+		const uplink = this.#uplink;
+		if (uplink === undefined) throw new Error("there is no track to publish again");
+		await this.#connection.close();
+		const token = await this.#options.tokens.fresh(Date.now());
+		// its own address now and then, too: a region that is named may be gone by now
+		const url = this.#regionUrls[(attempt - 1) % (this.#regionUrls.length + 1)];
+		const connection = await this.#options.rejoin(uplink.codec, token, url, signal);
+		if (this.#closing !== undefined) return connection.close();
+		this.#connection = connection;
+		const { participant, otherParticipants } = connection.join;
+		this.#participantSid = participant?.sid ?? "";
+		this.#dataSequence = 0;
+		this.#downlink.clear();
+		this.#reconcile();
+		this.#tell(this.#roster.replace(otherParticipants), this.#roster.trackSids());
+		connection.attach(this.#sinkOf(connection));
+		const track = await connection.ready(signal);
+		const stream = this.#options.stream(connection, track);
+		this.#ssrc = stream.ssrc;
+		uplink.changeTo(stream);
+	}
+
+	#restored(how: Return, afterMs: number): void {
+		this.#regionUrls = [];
+		// What the token of the join says is old by now; whoever waits for an answer waits for this one.
+		const told = this.#connection.join.participant?.attributes ?? {};
+		const changed = Object.entries(this.#attributes).filter(([name, value]) => how === "rejoin" && told[name] !== value);
+		if (changed.length > 0) this.#sendAttributes(Object.fromEntries(changed), ++this.#requestId);
+		for (const [requestId, { attributes }] of this.#requests) this.#sendAttributes(attributes, requestId);
+		for (const packet of this.#waitingData.splice(0)) this.#sendData(packet);
+		this.#onEvent({ type: "restored", how, afterMs, participantSid: this.participantSid });
+	}
+
+	#onLeave(leave: LeaveRequest): void {
+		const reason = closeReason(leave);
+		const message = describeLeave(leave);
+		this.#regionUrls = (leave.regions?.regions ?? []).map(({ url }) => url).filter((url) => url !== "");
+		if (leave.action === LeaveRequest_Action.RESUME) this.#lost("resume", reason, message);
+		else if (leave.action === LeaveRequest_Action.RECONNECT || leave.canReconnect) this.#lost("rejoin", reason, message);
+		else if (isFinal(reason)) this.#end(reason, message);
+		else this.#lost("rejoin", reason, message);
+	}
+
+	/** MoveParticipant: the connections stay, the room and everybody in it are others. */
+	#onMoved({ room, token, participant, otherParticipants }: RoomMovedResponse): void {
+		this.#options.tokens.refresh(token);
+		if (participant !== undefined) this.#participantSid = participant.sid;
+		this.#tell(this.#roster.replace(otherParticipants), []);
+		this.#onEvent({ type: "room-moved", roomName: room?.name ?? "" });
+	}
+
+	#onSignal(message: SignalResponseMessage): void {
+		const media = this.#connection.media;
 		switch (message.case) {
 			case "answer":
-				this.#media.onAnswer(message.value);
+				media.onAnswer(message.value);
 				break;
 			case "offer":
-				this.#media.onOffer(message.value);
+				media.onOffer(message.value);
 				break;
 			case "trickle":
-				this.#media.onTrickle(message.value);
+				media.onTrickle(message.value);
 				break;
 			case "mediaSectionsRequirement":
-				this.#media.onMediaSections(message.value);
+				media.onMediaSections(message.value);
 				break;
 			case "update":
 				this.#update(message.value.participants);
@@ -159,29 +279,36 @@ export class LiveKitRoomSession implements RoomSession {
 				this.#answered(message.value);
 				break;
 			case "leave":
-				this.#end(closeReason(message.value), describeLeave(message.value));
+				this.#onLeave(message.value);
+				break;
+			case "refreshToken":
+				this.#options.tokens.refresh(message.value);
+				break;
+			case "roomMoved":
+				this.#onMoved(message.value);
 				break;
 			default:
-			// pong, token refreshes, speakers, quality, subscription answers: nothing for a telephone to do
+			// pong, speakers, quality, subscription answers: nothing for a telephone to do
 		}
 	}
 
-	onRtp(packet: RtpPacket): void {
+	#onRtp(packet: RtpPacket): void {
 		this.#downlink.receive(packet, performance.now());
 	}
 
-	onRtcp(compound: Uint8Array): void {
+	#onRtcp(compound: Uint8Array): void {
 		noteSenderReports(compound, this.#downlink, performance.now());
 	}
 
-	onData(bytes: Uint8Array): void {
-		if (this.#closing !== undefined) return;
+	#onData(bytes: Uint8Array): void {
 		const packet = decodeDataPacket(bytes);
-		if (packet?.value.case !== "sipDtmf" || packet.participantIdentity === this.#identity) return;
+		if (packet === undefined || packet.participantIdentity === this.#identity) return;
+		if (packet.value.case === "rpcRequest") void this.#rpc.answer(packet.value.value, packet.participantIdentity);
+		if (packet.value.case !== "sipDtmf") return;
 		this.#onEvent({ type: "dtmf", digits: packet.value.value.digit, participantIdentity: packet.participantIdentity });
 	}
 
-	onSections(sections: readonly ReceivingSection[]): void {
+	#onSections(sections: readonly ReceivingSection[]): void {
 		this.#downlink.setSections(sections);
 		this.#reconcile();
 	}
@@ -189,7 +316,15 @@ export class LiveKitRoomSession implements RoomSession {
 	#update(infos: readonly ParticipantInfo[]): void {
 		for (const info of infos) if (info.sid === this.participantSid) this.#sawOwnAttributes(info.attributes);
 		const changes = this.#roster.apply(infos);
-		this.#subscribe(changes);
+		this.#tell(
+			changes,
+			changes.flatMap((change) => (change.type === "track-added" ? [change.trackSid] : [])),
+		);
+	}
+
+	#tell(changes: readonly RosterChange[], subscribe: readonly string[]): void {
+		if (subscribe.length > 0)
+			this.#connection.send({ case: "subscription", value: new UpdateSubscription({ trackSids: [...subscribe], subscribe: true }) });
 		for (const change of changes) {
 			if (change.type === "joined") this.#onEvent({ type: "participant-joined", participant: change.participant });
 			else if (change.type === "track-muted") this.#onEvent(change);
@@ -199,11 +334,6 @@ export class LiveKitRoomSession implements RoomSession {
 		for (const change of changes) {
 			if (change.type === "left") this.#onEvent({ type: "participant-left", participant: change.participant });
 		}
-	}
-
-	#subscribe(changes: readonly RosterChange[]): void {
-		const trackSids = changes.flatMap((change) => (change.type === "track-added" ? [change.trackSid] : []));
-		if (trackSids.length > 0) this.#signal.send({ case: "subscription", value: new UpdateSubscription({ trackSids, subscribe: true }) });
 	}
 
 	#reconcile(): void {
@@ -227,7 +357,7 @@ export class LiveKitRoomSession implements RoomSession {
 	/** Servers that do not answer requests that succeed show the result in our own ParticipantInfo. */
 	#sawOwnAttributes(attributes: Readonly<Record<string, string>>): void {
 		this.#attributes = attributes;
-		this.#onAttributes?.(attributes);
+		this.#options.onAttributes?.(attributes);
 		for (const request of this.#requests.values()) {
 			if (Object.entries(request.attributes).every(([key, value]) => (attributes[key] ?? "") === value)) request.settle();
 		}
@@ -236,8 +366,8 @@ export class LiveKitRoomSession implements RoomSession {
 	#end(reason: RoomCloseReason, message: string): void {
 		if (this.#closing !== undefined) return;
 		clearInterval(this.#reportTimer);
-		this.#closing = Promise.all([this.#signal.close(), this.#media.close()]).then(() => undefined);
-		this.#closing.catch(() => undefined);
+		this.#recovering.stop();
+		this.#closing = this.#connection.close();
 		for (const request of this.#requests.values()) request.settle(new Error(`the room session ended: ${message}`));
 		this.#onEvent({ type: "closed", reason, message });
 	}

@@ -75,9 +75,11 @@ export class SignalConnection {
 		}
 	}
 
-	send(message: SignalRequestMessage): void {
-		if (this.#socket.readyState !== WebSocket.OPEN) return;
+	/** False: it is not open, and nothing was sent. */
+	send(message: SignalRequestMessage): boolean {
+		if (this.#closed || this.#socket.readyState !== WebSocket.OPEN) return false;
 		this.#socket.send(new SignalRequest({ message } as ConstructorParameters<typeof SignalRequest>[0]).toBinary());
+		return true;
 	}
 
 	/** Pings; a server that says nothing at all for `timeoutMs` counts as gone. */

@@ -6,7 +6,7 @@ import type { AddTrackRequest, MediaSectionsRequirement, SessionDescription, Tri
 import type { RoomCodec } from "../call/ports.ts";
 import { receivingSections } from "./downlink.ts";
 import { addCandidate, audioTrackRequest, description, Exchanges, type MediaConnection, type MediaHost } from "./media-connection.ts";
-import { offeredCodecs, openChannels, type PublishedTrack } from "./media-connection.ts";
+import { offeredCodecs, openChannels, type PublishedTrack, returned } from "./media-connection.ts";
 import { RoomPeer } from "./peer.ts";
 import { type MediaSection, parseMediaSections } from "./sdp-sections.ts";
 
@@ -28,8 +28,10 @@ export class SingleConnection implements MediaConnection {
 	/** asked for, and not in an offer yet */
 	#missingSections = 0;
 	#isOfferDue = false;
-	/** set while an offer of ours is unanswered */
-	#answered: ((answer: SessionDescription) => void) | undefined;
+	/** set while an offer of ours is unanswered; undefined gives it up */
+	#answered: ((answer: SessionDescription | undefined) => void) | undefined;
+	#offer: SessionDescription | undefined;
+	#answer: SessionDescription | undefined;
 	#closed = false;
 
 	constructor(publishCodecs: readonly RoomCodec[], serverUrl: string, host: MediaHost) {
@@ -54,7 +56,38 @@ export class SingleConnection implements MediaConnection {
 		const offer = await this.publisher.offer();
 		const id = ++this.#offerId;
 		this.#exchanges.run(async () => this.#applyAnswer(await this.#nextAnswer()));
-		return { track: audioTrackRequest(this.#cid, trackName), offer: description("offer", offer, id) };
+		this.#offer = description("offer", offer, id);
+		return { track: audioTrackRequest(this.#cid, trackName), offer: this.#offer };
+	}
+
+	/** An offer whose answer may have been lost with the WebSocket is made again. */
+	async resume(withinMs: number, signal: AbortSignal): Promise<boolean> {
+		const unanswered = this.#answered;
+		unanswered?.(undefined);
+		const isBack = await returned(this.publisher, () => this.#reoffer(true), withinMs, signal);
+		if (isBack && unanswered !== undefined) this.#reoffer(false);
+		return isBack;
+	}
+
+	descriptions(): { offer?: SessionDescription; answer?: SessionDescription } {
+		const [offer, answer] = [this.#offer, this.#answer];
+		return { ...(offer === undefined ? {} : { offer }), ...(answer === undefined ? {} : { answer }) };
+	}
+
+	#reoffer(restart: boolean): void {
+		this.#exchanges.run(async () => {
+			if (this.#closed) return;
+			await this.#exchange(restart);
+		});
+	}
+
+	async #exchange(restart: boolean): Promise<void> {
+		const sdp = await this.publisher.offer(restart);
+		this.#offer = description("offer", sdp, ++this.#offerId);
+		// before the offer leaves: nothing that comes is missed
+		const answer = this.#nextAnswer();
+		this.#host.send({ case: "offer", value: this.#offer });
+		await this.#applyAnswer(await answer);
 	}
 
 	onAnswer(answer: SessionDescription): void {
@@ -79,9 +112,7 @@ export class SingleConnection implements MediaConnection {
 			if (this.#closed) return;
 			this.#addReceiving(this.#missingSections);
 			this.#missingSections = 0;
-			const offer = await this.publisher.offer();
-			this.#host.send({ case: "offer", value: description("offer", offer, ++this.#offerId) });
-			await this.#applyAnswer(await this.#nextAnswer());
+			await this.#exchange(false);
 		});
 	}
 
@@ -109,19 +140,20 @@ export class SingleConnection implements MediaConnection {
 		}
 	}
 
-	#nextAnswer(): Promise<SessionDescription> {
+	#nextAnswer(): Promise<SessionDescription | undefined> {
 		return new Promise((resolve) => {
 			this.#answered = (answer) => {
 				// an answer to an offer that we have given up
-				if (answer.id !== 0 && answer.id !== this.#offerId) return;
+				if (answer !== undefined && answer.id !== 0 && answer.id !== this.#offerId) return;
 				this.#answered = undefined;
 				resolve(answer);
 			};
 		});
 	}
 
-	async #applyAnswer(answer: SessionDescription): Promise<void> {
-		if (this.#closed) return;
+	async #applyAnswer(answer: SessionDescription | undefined): Promise<void> {
+		if (this.#closed || answer === undefined) return;
+		this.#answer = answer;
 		await this.publisher.applyAnswer(answer.sdp);
 		const sections = parseMediaSections(answer.sdp);
 		const own = sections[OWN_SECTION];

@@ -11,12 +11,16 @@ const MAX_MISORDER = 100;
 const REMEMBERED = 128;
 const FRAME_MS = 20;
 
-export interface UplinkParameters {
-	codec: RoomCodec;
+/** What a connection has agreed with the server about our track. */
+export interface UplinkStream {
 	payloadType: number;
 	ssrc: number;
 	/** id of the RFC 6464 extension, when the server took it */
 	audioLevelId: number | undefined;
+}
+
+export interface UplinkParameters extends UplinkStream {
+	codec: RoomCodec;
 	/** first sequence number and timestamp (RFC 3550 §5.1: random) */
 	sequence: number;
 	timestamp: number;
@@ -29,7 +33,8 @@ export interface UplinkParameters {
 export class Uplink implements AudioUplink {
 	readonly codec: RoomCodec;
 	readonly #parameters: UplinkParameters;
-	readonly #header: UplinkHeader;
+	#header: UplinkHeader;
+	#ssrc: number;
 	readonly #clockRate: number;
 	#sequence: number;
 	#timestamp: number;
@@ -46,7 +51,14 @@ export class Uplink implements AudioUplink {
 		this.#clockRate = CLOCK_RATE[parameters.codec];
 		this.#sequence = parameters.sequence;
 		this.#timestamp = parameters.timestamp;
-		this.#header = new UplinkHeader(parameters.ssrc, parameters.payloadType, parameters.audioLevelId);
+		this.#ssrc = parameters.ssrc;
+		this.#header = new UplinkHeader(parameters);
+	}
+
+	/** Packets go by another connection from now on, under its keys. Numbers go on. */
+	changeTo(stream: UplinkStream): void {
+		this.#ssrc = stream.ssrc;
+		this.#header = new UplinkHeader(stream);
 	}
 
 	write(frame: EncodedFrame, level: number): void {
@@ -67,7 +79,7 @@ export class Uplink implements AudioUplink {
 		if (this.#lastIn === undefined) return undefined;
 		const elapsed = this.#parameters.now() - this.#lastSentAt;
 		const timestamp = (this.#timestamp + Math.round((elapsed * this.#clockRate) / 1000)) >>> 0;
-		return { ssrc: this.#parameters.ssrc, timestamp, packets: this.#packets, octets: this.#octets };
+		return { ssrc: this.#ssrc, timestamp, packets: this.#packets, octets: this.#octets };
 	}
 
 	/**
@@ -128,7 +140,7 @@ class UplinkHeader {
 	readonly #bytes: Buffer<ArrayBuffer>;
 	readonly #hasLevel: boolean;
 
-	constructor(ssrc: number, payloadType: number, audioLevelId: number | undefined) {
+	constructor({ ssrc, payloadType, audioLevelId }: UplinkStream) {
 		this.#payloadType = payloadType;
 		this.#hasLevel = audioLevelId !== undefined;
 		this.#bytes = Buffer.alloc(this.#hasLevel ? 20 : 12);

@@ -7,12 +7,17 @@ export interface LocalCandidate {
 	id: number;
 	/** RFC 8445 §5.1.2; also what a peer-reflexive candidate would have */
 	priority: number;
+	/** unset: UDP. A connection of ours to `to` alone is TCP (RFC 6544 §4.5, active). */
+	transport?: "udp" | "tcp";
+	to?: { address: string; port: number };
 }
 
 export interface RemoteCandidate {
 	address: string;
 	port: number;
 	priority: number;
+	/** unset: UDP */
+	transport?: "udp" | "tcp";
 }
 
 export interface IceAgentOptions {
@@ -37,6 +42,8 @@ export type IceOutput =
 	| ({ kind: "send"; packet: Uint8Array } & IcePath)
 	/** the pair that media go by, or another one than before */
 	| ({ kind: "selected" } & IcePath)
+	/** two checks of the pair in use are unanswered: not dead by RFC 7675, but a restart (RFC 8445 §2.4) may find a better way; once until it answers */
+	| { kind: "silent" }
 	/** no pair works, or the one that did is dead */
 	| { kind: "failed"; reason: string };
 
@@ -64,6 +71,7 @@ const GIVE_UP_MS = 30_000;
 /** RFC 7675 §5.1: every five seconds, give or take a fifth, and no more than 30 s without an answer */
 const CONSENT_MS = 5_000;
 const CONSENT_EXPIRES_MS = 30_000;
+const SILENT_AFTER_CHECKS = 2;
 /** A stranger may name any number of candidates. */
 const MAX_PAIRS = 32;
 
@@ -115,6 +123,18 @@ export class IceAgent {
 		return this.#outputs.shift();
 	}
 
+	/** Checks the pair in use now; `answeredAt` tells when it has answered. */
+	probe(now: number): void {
+		if (this.#consent === undefined || this.#over) return;
+		this.#consent.nextAt = now;
+		this.tick(now);
+	}
+
+	/** When the pair in use answered last, ms; undefined: there is none yet. */
+	get answeredAt(): number | undefined {
+		return this.#consent === undefined ? undefined : this.#consent.expiresAt - CONSENT_EXPIRES_MS;
+	}
+
 	/** When `tick` has something to do; undefined: never. */
 	get nextAt(): number | undefined {
 		if (this.#over || this.#remote === undefined) return undefined;
@@ -143,7 +163,12 @@ export class IceAgent {
 
 	/** RFC 8838: at any time */
 	addRemote(candidate: RemoteCandidate, now: number): void {
-		if (this.#remotes.some(({ address, port }) => address === candidate.address && port === candidate.port)) return;
+		if (
+			this.#remotes.some(
+				(each) => each.address === candidate.address && each.port === candidate.port && each.transport === candidate.transport,
+			)
+		)
+			return;
 		if (this.#remotes.length >= MAX_PAIRS) return;
 		this.#remotes.push(candidate);
 		for (const local of this.#locals) this.#pair(local, candidate, now);
@@ -190,7 +215,7 @@ export class IceAgent {
 			const local = this.#locals.find(({ id }) => id === path.local);
 			if (local === undefined) return;
 			// §7.3.1.3: an address that no description has, peer-reflexive
-			pair = this.#pair(local, { address: path.address, port: path.port, priority }, now);
+			pair = this.#pair(local, { address: path.address, port: path.port, priority, ...transportOf(local) }, now);
 			if (pair === undefined) return;
 		}
 		if (isNominated && !this.#controlling) {
@@ -251,6 +276,7 @@ export class IceAgent {
 		if (consent === undefined || now < consent.nextAt) return;
 		if (now >= consent.expiresAt) return this.#fail("the peer does not answer any more (consent has expired, RFC 7675)");
 		consent.nextAt = now + this.#consentInterval();
+		if (consent.transactions.length === SILENT_AFTER_CHECKS) this.#outputs.push({ kind: "silent" });
 		const transaction = this.#options.random(12);
 		consent.transactions.push(nameOf(transaction));
 		this.#send(pair, transaction, false);
@@ -261,6 +287,8 @@ export class IceAgent {
 	}
 
 	#pair(local: LocalCandidate, remote: RemoteCandidate, now: number): Pair | undefined {
+		if ((local.transport ?? "udp") !== (remote.transport ?? "udp")) return undefined;
+		if (local.to !== undefined && (local.to.address !== remote.address || local.to.port !== remote.port)) return undefined;
 		const path = { local: local.id, address: remote.address, port: remote.port };
 		if (this.#pairs.length >= MAX_PAIRS || this.#pairs.some((each) => samePath(each, path))) return undefined;
 		const pair: Pair = {
@@ -334,6 +362,10 @@ export class IceAgent {
 		this.#over = true;
 		this.#outputs.push({ kind: "failed", reason });
 	}
+}
+
+function transportOf({ transport }: LocalCandidate): Pick<RemoteCandidate, "transport"> {
+	return transport === undefined ? {} : { transport };
 }
 
 function samePath(a: IcePath, b: IcePath): boolean {

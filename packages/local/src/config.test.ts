@@ -32,6 +32,7 @@ describe("settings", () => {
 			strictDispatch: true,
 			mediaWorkers: 1,
 			qualityEveryMs: 5_000,
+			roomRecoveryMs: 60_000,
 			maxCalls: 500,
 			traces: { retentionMs: 7 * 86_400_000, numbersMasked: false },
 		});
@@ -72,6 +73,7 @@ describe("settings", () => {
 			strictDispatch: false,
 			mediaWorkers: 0,
 			qualityEveryMs: 20_000,
+			roomRecoveryMs: 60_000,
 			traces: { retentionMs: 3 * 86_400_000, numbersMasked: true },
 			tracesDir: "/srv/me/seen",
 			maxCalls: 1000,

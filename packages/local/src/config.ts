@@ -43,6 +43,8 @@ export interface LocalConfig {
 	mediaWorkers: number;
 	/** see MediaNodeOptions */
 	qualityEveryMs: number;
+	/** see MediaNodeOptions */
+	roomRecoveryMs: number;
 	maxCalls: number;
 	/** bearer of /v1/projects; unset = there is the default project alone */
 	adminSecret?: string;

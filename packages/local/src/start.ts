@@ -271,6 +271,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			strictDispatch: config.strictDispatch,
 			mediaWorkers: config.mediaWorkers,
 			qualityEveryMs: config.qualityEveryMs,
+			roomRecoveryMs: config.roomRecoveryMs,
 			maxCalls: config.maxCalls,
 			...(config.registrationPollMs === undefined ? {} : { registrationPollMs: config.registrationPollMs }),
 			...(config.mediaTimeoutMs === undefined ? {} : { mediaTimeoutMs: config.mediaTimeoutMs }),

@@ -1,5 +1,6 @@
 /** One WebRTC transport without SDP: ICE over one UDP socket, DTLS, SRTP. The 20 ms path is at the bottom of it. */
 import { createHash, randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { DtlsAssociation, type DtlsCertificate, type DtlsSrtpKeys } from "@trunkline/dtls";
 import { IceAgent, isStun } from "@trunkline/ice";
 import { emptyRtpPacket, isRtcp, parseRtp, type RtpPacket } from "@trunkline/rtp";
@@ -12,6 +13,8 @@ import { openPeerSocket, type PeerSocket } from "./udp-socket.ts";
 
 export interface TransportEvents {
 	connected(): void;
+	/** The server does not answer for now; a restart of ICE may help. */
+	stalled(message: string): void;
 	/** gone for good; once */
 	failed(message: string): void;
 	/** decrypted; the object is the same each time, its payload is not */
@@ -23,6 +26,7 @@ export interface TransportEvents {
 /** The one candidate that there is: a host candidate. A relay or TCP would be another one, with its own way to send. */
 const HOST = 0;
 const SHA1_BLOCK_BYTES = 64;
+const PROBE_POLL_MS = 20;
 /** As many tracks as the largest room has that a telephone can be in. */
 const MAX_SOURCES = 512;
 
@@ -34,9 +38,12 @@ function hmacSha1(key: Uint8Array): (message: Uint8Array, tail: Uint8Array) => U
 export class PeerTransport {
 	readonly #certificate: DtlsCertificate;
 	readonly #events: TransportEvents;
-	readonly #ice: IceAgent;
-	readonly #ufrag = randomBytes(6).toString("base64url");
-	readonly #password = randomBytes(18).toString("base64url");
+	#ice: IceAgent;
+	#ufrag = "";
+	#password = "";
+	/** set by `restart`: the peer's part of it is still to come */
+	#isRestarting = false;
+	#remoteUfrag = "";
 	readonly #address: string;
 	readonly #packet = emptyRtpPacket();
 	#socket: PeerSocket | undefined;
@@ -55,10 +62,40 @@ export class PeerTransport {
 		this.#certificate = certificate;
 		this.#address = address;
 		this.#events = events;
-		this.#ice = new IceAgent({
+		this.#ice = this.#newAgent(controlling);
+	}
+
+	#newAgent(controlling: boolean): IceAgent {
+		this.#ufrag = randomBytes(6).toString("base64url");
+		this.#password = randomBytes(18).toString("base64url");
+		return new IceAgent({
 			...{ ufrag: this.#ufrag, password: this.#password, controlling, tieBreaker: randomBytes(8) },
 			...{ random: (length) => randomBytes(length), hmacSha1 },
 		});
+	}
+
+	/** New secrets and checks from the beginning (RFC 8445 §9), while audio goes where it went until another way is found. DTLS goes on. */
+	restart(): void {
+		if (this.#isOver || this.#isRestarting) return;
+		const { controlling } = this.#ice;
+		this.#ice.close();
+		this.#ice = this.#newAgent(controlling);
+		this.#isRestarting = true;
+		this.#ice.addLocal({ id: HOST, priority: HOST_PRIORITY }, performance.now());
+		this.#runIce();
+	}
+
+	/** Whether the server answers a check on the way that is in use, within that time. */
+	async answers(withinMs: number): Promise<boolean> {
+		const ice = this.#ice;
+		const askedAt = performance.now();
+		ice.probe(askedAt);
+		this.#runIce();
+		while (!this.#isOver && performance.now() < askedAt + withinMs) {
+			await sleep(PROBE_POLL_MS);
+			if ((ice.answeredAt ?? -1) >= askedAt) return true;
+		}
+		return false;
 	}
 
 	/** Opens the socket. Rejects when there is none to be had. */
@@ -87,9 +124,10 @@ export class PeerTransport {
 		return this.#ice.controlling;
 	}
 
-	/** Once, when the peer's first description is there. */
+	/** A description of the peer's: the first one begins everything, a later one with new secrets restarts ICE. */
 	start(remote: RemoteTransport, dtlsRole: "client" | "server"): void {
-		if (this.#dtls !== undefined || this.#isOver) return;
+		if (this.#isOver) return;
+		if (this.#dtls !== undefined) return this.#startAgain(remote);
 		this.#dtlsRole = dtlsRole;
 		this.#dtls = new DtlsAssociation({
 			...{ role: dtlsRole, certificate: this.#certificate, fingerprints: remote.fingerprints },
@@ -100,6 +138,20 @@ export class PeerTransport {
 			onFailed: (reason) => this.#fail(`the room server could not be authenticated: ${reason}`, reason),
 			onData: (data) => this.#events.data(data),
 		});
+		this.#setRemote(remote);
+	}
+
+	#startAgain(remote: RemoteTransport): void {
+		// without new secrets it is the same way, in a description of something else
+		if (remote.ufrag === this.#remoteUfrag) return;
+		// RFC 8839 §4.4.2: who is offered a restart restarts, too
+		this.restart();
+		this.#isRestarting = false;
+		this.#setRemote(remote);
+	}
+
+	#setRemote(remote: RemoteTransport): void {
+		this.#remoteUfrag = remote.ufrag;
 		this.#ice.setRemote(remote, performance.now());
 		for (const candidate of remote.candidates) this.addCandidate(candidate);
 		this.#runIce();
@@ -170,9 +222,12 @@ export class PeerTransport {
 	#runIce(): void {
 		for (let output = this.#ice.poll(); output !== undefined; output = this.#ice.poll()) {
 			if (output.kind === "send") this.#socket?.send(output.packet, output.port, output.address);
+			else if (output.kind === "silent") this.#events.stalled("the room server does not answer on the peer connection (ICE)");
 			else if (output.kind === "failed") {
-				this.#fail(`the peer connection to the room server failed: ${output.reason}`);
-				return;
+				const message = `the peer connection to the room server failed: ${output.reason}`;
+				// what was up may be up again by a restart
+				if (this.#sender === undefined) return this.#fail(message);
+				this.#events.stalled(message);
 			} else {
 				this.#takePath(output);
 				// a server waits for the client's first flight

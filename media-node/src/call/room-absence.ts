@@ -1,0 +1,19 @@
+import type { CallEvent, CallState, Step } from "./state.ts";
+import { step } from "./state.ts";
+import { recorded } from "./transfer-effects.ts";
+
+type RoomNews = Extract<CallEvent, { type: "interrupted" | "restored" | "room-moved" }>;
+
+/** The room is gone for a while, is back, or is another one: the telephone stays, and the record says so. */
+export function roomNews(state: CallState, event: RoomNews): Step {
+	switch (event.type) {
+		case "interrupted":
+			return step(state, {}, recorded("room-interrupted", event.message));
+		case "restored": {
+			const detail = `${event.how === "resume" ? "resumed" : "joined again"} after ${event.afterMs < 1000 ? `${Math.round(event.afterMs)} ms` : `${(event.afterMs / 1000).toFixed(1)} s`}`;
+			return step(state, {}, { ...recorded("room-restored", detail), patch: { participantId: event.participantSid } });
+		}
+		case "room-moved":
+			return step(state, {}, { ...recorded("moved", event.roomName), patch: { roomName: event.roomName } });
+	}
+}
