@@ -6,10 +6,15 @@ import type { PageServer } from "./chromium.ts";
 /** What runs in the page; `window.trunkline`. Plain JavaScript, for it is sent as text. */
 const IN_PAGE = `
 import * as livekit from "/livekit-client.mjs";
+const sockets = [];
+globalThis.WebSocket = class extends WebSocket { constructor(...how) { super(...how); sockets.push(this); } };
 livekit.setLogLevel("error");
-const room = new livekit.Room();
+const room = new livekit.Room(globalThis.roomOptions);
 const context = new AudioContext({ sampleRate: 48000 });
 const heard = new Map();
+const seen = new Map();
+let colour = [0, 0, 0];
+
 const state = { left: [], digits: [], attributes: {}, data: [], speakers: [], reconnects: 0, video: [] };
 room.on("participantDisconnected", (one) => state.left.push(one.identity));
 room.on("sipDTMFReceived", (dtmf, one) => state.digits.push({ digit: dtmf.digit, from: one?.identity ?? "" }));
@@ -18,8 +23,13 @@ room.on("dataReceived", (bytes, one, _kind, topic) => state.data.push({ text: ne
 room.on("activeSpeakersChanged", (all) => { state.speakers = all.map((one) => one.identity); });
 room.on("reconnected", () => { state.reconnects += 1; });
 room.on("trackSubscribed", async (track, _publication, one) => {
-	track.attach();
-	if (track.kind === "video") return void state.video.push({ from: one.identity, source: track.source });
+	const element = track.attach();
+	if (track.kind === "video") {
+		element.muted = true;
+		document.body.append(element);
+		seen.set(one.identity, element);
+		return void state.video.push({ from: one.identity, source: track.source });
+	}
 	const source = context.createMediaStreamSource(new MediaStream([track.mediaStreamTrack]));
 	const analyser = context.createAnalyser();
 	analyser.fftSize = 32768;
@@ -42,6 +52,31 @@ window.trunkline = {
 		return publication.trackSid;
 	},
 	hears() { return [...heard.keys()]; },
+	/** cuts the WebSocket that is open now, or has LiveKit's client act out a failure */
+	cut() { for (const socket of sockets) socket.close(); },
+	simulate(scenario) { return room.simulateScenario(scenario); },
+	/** publishes a canvas that is of this colour all over */
+	async show(red, green, blue, options) {
+		const canvas = document.createElement("canvas");
+		canvas.width = 320;
+		canvas.height = 240;
+		const paint = canvas.getContext("2d");
+		colour = [red, green, blue];
+		setInterval(() => { paint.fillStyle = "rgb(" + colour.join() + ")"; paint.fillRect(0, 0, 320, 240); }, 50);
+		const publication = await room.localParticipant.publishTrack(canvas.captureStream(20).getVideoTracks()[0], { source: "camera", ...options });
+		return publication.trackSid;
+	},
+	paint(red, green, blue) { colour = [red, green, blue]; },
+	/** the colour in the middle of what is seen of somebody; undefined: nothing yet */
+	sees(identity) {
+		const element = seen.get(identity);
+		if (!element || element.videoWidth === 0) return undefined;
+		const canvas = document.createElement("canvas");
+		canvas.width = canvas.height = 1;
+		const context = canvas.getContext("2d");
+		context.drawImage(element, element.videoWidth / 2, element.videoHeight / 2, 1, 1, 0, 0, 1, 1);
+		return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+	},
 	/** the strongest frequency that is heard from somebody, Hz, and its level, dB of the analyser */
 	strongest(identity) {
 		const analyser = heard.get(identity);
@@ -60,6 +95,11 @@ interface InPage {
 	hears(): string[];
 	strongest(identity: string): { hz: number; db: number };
 	state: PageState;
+	cut(): void;
+	simulate(scenario: string): Promise<void>;
+	show(red: number, green: number, blue: number, options: Record<string, unknown>): Promise<string>;
+	paint(red: number, green: number, blue: number): void;
+	sees(identity: string): number[] | undefined;
 	room: {
 		disconnect(): Promise<void>;
 		state: string;
@@ -86,9 +126,17 @@ declare global {
 export class RoomPage {
 	readonly page: Page;
 
-	static async join(browser: Browser, server: PageServer, access: Access, roomName: string, identity: string): Promise<RoomPage> {
+	static async join(
+		browser: Browser,
+		server: PageServer,
+		access: Access,
+		roomName: string,
+		identity: string,
+		options: { singlePeerConnection?: boolean } = {},
+	): Promise<RoomPage> {
 		const page = await browser.newPage();
 		await page.goto(server.url);
+		await page.evaluate((given) => Object.assign(globalThis, { roomOptions: given }), options);
 		await page.addScriptTag({ type: "module", content: IN_PAGE });
 		await page.waitForFunction(() => "trunkline" in globalThis);
 		const token = new AccessToken(access.apiKey, access.apiSecret, { identity, ttl: 600 });
@@ -119,6 +167,29 @@ export class RoomPage {
 
 	state(): Promise<PageState> {
 		return this.page.evaluate(() => globalThis.trunkline.state);
+	}
+
+	/** Cuts its WebSocket. */
+	cut(): Promise<void> {
+		return this.page.evaluate(() => globalThis.trunkline.cut());
+	}
+
+	simulate(scenario: "signal-reconnect" | "full-reconnect" | "resume-reconnect"): Promise<void> {
+		return this.page.evaluate((name) => globalThis.trunkline.simulate(name), scenario);
+	}
+
+	/** Publishes a picture of one colour, red, green and blue 0 to 255; gives the track's sid. */
+	show(colour: readonly [number, number, number], options: Record<string, unknown> = {}): Promise<string> {
+		return this.page.evaluate(([rgb, more]) => globalThis.trunkline.show(...rgb, more), [colour, options] as const);
+	}
+
+	paint(colour: readonly [number, number, number]): Promise<void> {
+		return this.page.evaluate((rgb) => globalThis.trunkline.paint(...rgb), colour);
+	}
+
+	/** The colour that is seen of somebody. */
+	sees(identity: string): Promise<number[] | undefined> {
+		return this.page.evaluate((from) => globalThis.trunkline.sees(from), identity);
 	}
 
 	async leave(): Promise<void> {

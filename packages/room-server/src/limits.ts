@@ -10,6 +10,8 @@ export const limits = {
 	signalMessageBytes: 512 * 1024,
 	/** bytes of signalling that wait for a client that does not read; beyond it the client is cut off */
 	signalBacklogBytes: 4 * 1024 * 1024,
+	/** signalling messages kept for a client whose WebSocket broke; beyond it, it has to join anew */
+	keptSignalMessages: 1_000,
 	/** bytes of an unpacked join request; it holds an SDP offer */
 	joinRequestBytes: 512 * 1024,
 	/** bytes of one data packet */

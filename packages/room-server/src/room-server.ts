@@ -39,6 +39,8 @@ export interface RoomServerOptions {
 	emptyTimeoutMs?: number;
 	/** ms until a room that everybody has left closes; default 20 000 */
 	departureTimeoutMs?: number;
+	/** ms that a participant whose WebSocket broke is kept for its client to come back; default 15 000 */
+	resumeGraceMs?: number;
 }
 
 export interface RoomServerStats {
@@ -152,9 +154,18 @@ export class RoomServer {
 		const [certificate, endpoint] = await Promise.all([processCertificate(), this.#endpoint()]);
 		this.#webSockets.handleUpgrade(request, socket, head, (client) => {
 			if (this.#closed) client.close(1001);
-			else if (admission.join.request.reconnect) demandRejoin(client);
+			else if (admission.join.request.reconnect) this.#resume(client, admission);
 			else this.#startSession(client, admission, certificate, endpoint);
 		});
+	}
+
+	/** The same participant goes on where it is still known; else the client is to join anew. */
+	#resume(client: WebSocket, { grants, join }: Extract<Admission, { ok: true }>): void {
+		const link = this.#rooms.get(grants.room)?.participant(grants.identity)?.link;
+		const session = [...this.#sessions].find((each) => each === link);
+		const sid = join.request.participantSid;
+		if (session === undefined || (sid !== "" && session.participant.sid !== sid)) demandRejoin(client);
+		else session.resume(client);
 	}
 
 	#startSession(client: WebSocket, admission: Extract<Admission, { ok: true }>, certificate: DtlsCertificate, endpoint: UdpEndpoint): void {
@@ -168,6 +179,7 @@ export class RoomServer {
 			certificate,
 			serverInfo: this.#serverInfo,
 			now: Date.now,
+			resumeGraceMs: this.#options.resumeGraceMs ?? 15_000,
 			log: (message, fields) => this.#log(message, fields),
 			onClosed: (closed) => {
 				this.#sessions.delete(closed);
@@ -234,7 +246,7 @@ function applyOwnMetadata(grants: Grants, join: JoinParameters): string | undefi
 
 /** Nothing is kept of a connection that broke: the client is to join anew. */
 function demandRejoin(client: WebSocket): void {
-	const signal = new SignalSocket(client, { onRequest: () => undefined, onClosed: () => undefined });
+	const signal = new SignalSocket(client, { onRequest: () => undefined, onClosed: () => undefined, onBroken: () => undefined });
 	signal.send({
 		case: "leave",
 		value: new LeaveRequest({ reason: DisconnectReason.STATE_MISMATCH, action: LeaveRequest_Action.RECONNECT, canReconnect: true }),

@@ -42,11 +42,13 @@ export interface RemoteDescription {
 	/** SHA-256 only */
 	fingerprints: string[];
 	setup: string | undefined;
+	/** changes when the peer restarts ICE (RFC 8839 §4.4.1.1.1) */
+	iceUfrag: string | undefined;
 }
 
 /** Reads a session description (RFC 8866, RFC 9429); a string says what is wrong with it. */
 export function parseDescription(sdp: string): RemoteDescription | string {
-	const description: RemoteDescription = { sections: [], fingerprints: [], setup: undefined };
+	const description: RemoteDescription = { sections: [], fingerprints: [], setup: undefined, iceUfrag: undefined };
 	let section: MediaSection | undefined;
 	for (const line of sdp.split(/\r?\n/)) {
 		if (line.startsWith("m=")) {
@@ -92,6 +94,10 @@ function readTransportAttribute(description: RemoteDescription, name: string, va
 		const [algorithm = "", hash = ""] = value.split(" ");
 		if (algorithm.toLowerCase() === "sha-256" && hash !== "" && !description.fingerprints.includes(hash))
 			description.fingerprints.push(hash);
+		return true;
+	}
+	if (name === "ice-ufrag") {
+		description.iceUfrag ??= value.trim();
 		return true;
 	}
 	if (name === "setup") {

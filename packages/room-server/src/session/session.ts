@@ -7,12 +7,16 @@ import {
 	LeaveRequest_Action,
 	MediaSectionsRequirement,
 	type MuteTrackRequest,
+	ParticipantUpdate,
 	Pong,
+	ReconnectResponse,
 	RequestResponse,
 	RequestResponse_Reason,
 	type ServerInfo,
+	RoomUpdate,
 	SessionDescription,
 	type SignalRequest,
+	type SyncState,
 	TrackPublishedResponse,
 	type UpdateParticipantMetadata,
 } from "@livekit/protocol";
@@ -31,14 +35,12 @@ import type { UdpEndpoint } from "../transport/udp-endpoint.ts";
 import type { JoinParameters } from "./join-request.ts";
 import { MediaNegotiation } from "./media-negotiation.ts";
 import { Publications } from "./publications.ts";
-import { SignalSocket } from "./signal-socket.ts";
+import { SignalLink } from "./signal-link.ts";
 import { SubscriberConnection } from "./subscriber-connection.ts";
 
 /** seconds, as LiveKit: clients ping this often and give up after that long without an answer */
 const PING_INTERVAL_SECONDS = 5;
 const PING_TIMEOUT_SECONDS = 15;
-/** ms for the client to close its WebSocket after it has been told to leave */
-const CLOSE_GRACE_MS = 2_000;
 
 export interface SessionOptions {
 	socket: WebSocket;
@@ -50,6 +52,8 @@ export interface SessionOptions {
 	serverInfo: ServerInfo;
 	/** Unix time, ms */
 	now: () => number;
+	/** ms that a connected participant whose WebSocket broke stays, for its client to resume */
+	resumeGraceMs: number;
 	onClosed(session: Session): void;
 	log(message: string, fields: Record<string, unknown>): void;
 }
@@ -61,7 +65,8 @@ export interface SessionOptions {
 export class Session implements ParticipantLink {
 	readonly participant: Participant;
 	readonly #options: SessionOptions;
-	readonly #signal: SignalSocket;
+	readonly #signal: SignalLink;
+	#resumeTimer: NodeJS.Timeout | undefined;
 	readonly #transport: PeerTransport;
 	readonly #negotiation: MediaNegotiation;
 	readonly #publications: Publications;
@@ -85,9 +90,10 @@ export class Session implements ParticipantLink {
 			autoSubscribe: options.join.request.connectionSettings?.autoSubscribe ?? true,
 			clientProtocol: options.join.request.clientInfo?.clientProtocol ?? 0,
 		});
-		this.#signal = new SignalSocket(options.socket, {
+		this.#signal = new SignalLink(options.socket, {
 			onRequest: (request) => this.#onRequest(request),
-			onClosed: () => this.#leave(DisconnectReason.SIGNAL_CLOSE),
+			onLost: () => this.#onSignalLost(),
+			onBroken: () => this.#leave(DisconnectReason.SIGNAL_CLOSE),
 		});
 		this.#transport = new PeerTransport(options.endpoint, options.certificate, {
 			onConnected: () => this.#onConnected(),
@@ -129,6 +135,21 @@ export class Session implements ParticipantLink {
 		for (const request of join.request.addTrackRequests) this.#addTrack(request);
 		if (join.request.publisherOffer !== undefined) this.#answer(join.request.publisherOffer);
 		this.#subscriber?.start();
+	}
+
+	/**
+	 * The client is back with a new WebSocket; its peer connections are as they were, or it restarts their ICE. It hears what changed meanwhile, and how
+	 * things are: what was on its way when the old WebSocket broke is lost.
+	 */
+	resume(socket: WebSocket): void {
+		const { room, serverInfo } = this.#options;
+		clearTimeout(this.#resumeTimer);
+		this.#sectionsRequested = 0;
+		this.#signal.resume(socket, { case: "reconnect", value: new ReconnectResponse({ serverInfo }) });
+		const participants = [this.participant, ...room.othersSeenBy(this.participant)].map((each) => each.toInfo());
+		this.send({ case: "update", value: new ParticipantUpdate({ participants }) });
+		this.send({ case: "roomUpdate", value: new RoomUpdate({ room: room.toInfo() }) });
+		this.#subscriber?.restart();
 	}
 
 	/** To be asked at a steady pace: false when no packet (not even a connectivity check) has come since the last but one time. */
@@ -183,12 +204,27 @@ export class Session implements ParticipantLink {
 		this.#closed = true;
 		this.#options.room.leave(this.participant, reason);
 		this.#negotiation.close();
+		clearTimeout(this.#resumeTimer);
 		this.#signal.close();
-		setTimeout(() => this.#signal.terminate(), CLOSE_GRACE_MS).unref();
 		Promise.all([this.#transport.close(), this.#subscriber?.close()]).catch((error: unknown) =>
 			this.#options.log("transport did not close", { err: error }),
 		);
 		this.#options.onClosed(this);
+	}
+
+	/** One that is connected may come back; one that is not yet, has nothing to come back to. */
+	#onSignalLost(): void {
+		if (!this.participant.active) {
+			this.#leave(DisconnectReason.SIGNAL_CLOSE);
+			return;
+		}
+		this.#resumeTimer = setTimeout(() => this.#leave(DisconnectReason.SIGNAL_CLOSE), this.#options.resumeGraceMs).unref();
+	}
+
+	/** What a resumed client wants to hear, in case the request for it got lost: all but what it names, or what it names only. */
+	#syncState({ subscription, trackSidsDisabled }: SyncState): void {
+		if (subscription !== undefined) this.#options.room.setSubscribed(this.participant, subscription.trackSids, subscription.subscribe);
+		for (const trackSid of trackSidsDisabled) this.#pause(trackSid, true);
 	}
 
 	/** Others see the participant once it can hear: with two connections that is the subscriber's. */
@@ -237,6 +273,10 @@ export class Session implements ParticipantLink {
 				for (const trackSid of message.value.trackSids) this.#pause(trackSid, message.value.disabled);
 				break;
 			}
+			case "syncState": {
+				this.#syncState(message.value);
+				break;
+			}
 			case "updateMetadata": {
 				this.#updateMetadata(message.value);
 				break;
@@ -257,7 +297,7 @@ export class Session implements ParticipantLink {
 				break;
 			}
 			default: {
-				// trickled candidates: an ICE-lite end learns addresses from checks. The rest (layers, permissions, simulations) changes nothing here.
+				// trickled candidates: an ICE-lite end learns addresses from checks. The rest (permissions of subscribers, simulations) changes nothing here.
 				break;
 			}
 		}
@@ -354,6 +394,7 @@ export class Session implements ParticipantLink {
 	}
 
 	#startTransport(remote: RemoteDescription): void {
+		this.#transport.followRestart(remote.iceUfrag);
 		if (this.#transport.started) return;
 		const data = remote.sections.find((section) => section.kind === "application");
 		const sctp = data?.sctpPort === undefined ? undefined : { port: data.sctpPort, maxMessageSize: data.maxMessageSize ?? 65_536 };

@@ -8,7 +8,7 @@ export class SignalSocket {
 	readonly #socket: WebSocket;
 	#json = false;
 
-	constructor(socket: WebSocket, handlers: { onRequest(request: SignalRequest): void; onClosed(): void }) {
+	constructor(socket: WebSocket, handlers: { onRequest(request: SignalRequest): void; onClosed(): void; onBroken(): void }) {
 		this.#socket = socket;
 		socket.on("message", (data, isBinary) => {
 			const request = this.#read(data, isBinary);
@@ -18,7 +18,7 @@ export class SignalSocket {
 			}
 			this.close(1003, "not a SignalRequest");
 			// it may never answer the close
-			handlers.onClosed();
+			handlers.onBroken();
 		});
 		socket.on("close", () => handlers.onClosed());
 		// "close" follows; the reason (a reset, an oversized frame) changes nothing

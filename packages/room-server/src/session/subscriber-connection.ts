@@ -67,6 +67,12 @@ export class SubscriberConnection {
 		this.#offer();
 	}
 
+	/** The client has lost its signalling: offers anew, with new ICE credentials, whatever became of the last offer. */
+	restart(): void {
+		this.#transport.restartIce();
+		this.#offer();
+	}
+
 	subscribe(track: PublishedTrack): void {
 		if (this.#subscriptions.has(track.info.sid)) return;
 		this.#subscriptions.set(track.info.sid, newSubscription(track, this.#transport));

@@ -8,6 +8,7 @@ import {
 	TrackSource,
 	TrackType,
 	WrappedJoinRequest,
+	LeaveRequest,
 } from "@livekit/protocol";
 import {
 	MediaStream,
@@ -111,6 +112,7 @@ export class WeriftClient {
 	}
 
 	async close(): Promise<void> {
+		this.#send({ case: "leave", value: new LeaveRequest() });
 		this.#socket.close();
 		await this.#connection.close();
 	}

@@ -28,9 +28,10 @@ export interface PeerTransportHandlers {
  * that made it closes it; it never closes the socket.
  */
 export class PeerTransport implements IcePeer {
-	readonly ufrag = randomBytes(6).toString("base64url");
-	readonly password = randomBytes(18).toString("base64url");
-	readonly hmac: KeyedHmac;
+	#credentials = newCredentials();
+	/** of before the last ICE restart; in-flight checks still carry them */
+	#olderUfrag = "";
+	#remoteUfrag: string | undefined;
 	readonly fingerprint: string;
 	readonly #endpoint: UdpEndpoint;
 	readonly #handlers: PeerTransportHandlers;
@@ -57,8 +58,33 @@ export class PeerTransport implements IcePeer {
 		this.#opensChannels = options.opensChannels;
 		this.#certificate = certificate;
 		this.fingerprint = certificate.fingerprint;
-		const key = createSecretKey(keyOfPassword(this.password));
-		this.hmac = (message, tail) => createHmac("sha1", key).update(message).update(tail).digest();
+	}
+
+	get ufrag(): string {
+		return this.#credentials.ufrag;
+	}
+
+	get password(): string {
+		return this.#credentials.password;
+	}
+
+	get hmac(): KeyedHmac {
+		return this.#credentials.hmac;
+	}
+
+	/** New credentials for the next description; the path of now stays until checks with the new ones nominate another (RFC 8445 §9). */
+	restartIce(): void {
+		if (this.#remote === undefined) return;
+		this.#endpoint.forget(this.#olderUfrag);
+		this.#olderUfrag = this.ufrag;
+		this.#credentials = newCredentials();
+		this.#endpoint.attach(this);
+	}
+
+	/** To be told the `a=ice-ufrag` of each offer: another one than before restarts ICE, and the answer must have new credentials, too. */
+	followRestart(remoteUfrag: string | undefined): void {
+		if (this.#remoteUfrag !== undefined && remoteUfrag !== undefined && remoteUfrag !== this.#remoteUfrag) this.restartIce();
+		this.#remoteUfrag = remoteUfrag ?? this.#remoteUfrag;
 	}
 
 	/** Lets packets in. To be called once, when the peer's description has been read and before ours is sent. */
@@ -173,4 +199,14 @@ export class PeerTransport implements IcePeer {
 		if (this.#state === "closed") return;
 		this.#handlers.onFailed(reason);
 	}
+}
+
+function newCredentials(): { ufrag: string; password: string; hmac: KeyedHmac } {
+	const password = randomBytes(18).toString("base64url");
+	const key = createSecretKey(keyOfPassword(password));
+	return {
+		ufrag: randomBytes(6).toString("base64url"),
+		password,
+		hmac: (message, tail) => createHmac("sha1", key).update(message).update(tail).digest(),
+	};
 }

@@ -5,7 +5,7 @@ import { bindingSuccess, integrityHolds, isStun, type KeyedHmac, parseBindingReq
 /** One connection's side of a shared socket. */
 export interface IcePeer {
 	readonly ufrag: string;
-	/** of its password */
+	/** of the password that goes with `ufrag` */
 	readonly hmac: KeyedHmac;
 	/** a DTLS, RTP or RTCP packet from an address that has proven (by STUN) to be this peer's */
 	onPacket(packet: Buffer): void;
@@ -21,7 +21,7 @@ export class UdpEndpoint {
 	readonly address: string;
 	readonly port: number;
 	readonly #socket: Socket;
-	readonly #byUfrag = new Map<string, IcePeer>();
+	readonly #byUfrag = new Map<string, { peer: IcePeer; hmac: KeyedHmac }>();
 	readonly #byAddress = new Map<string, IcePeer>();
 
 	private constructor(socket: Socket, address: string) {
@@ -51,12 +51,18 @@ export class UdpEndpoint {
 		return this.#byUfrag.size;
 	}
 
+	/** Takes checks for the peer's credentials of now; those before them are good too until `forget`. */
 	attach(peer: IcePeer): void {
-		this.#byUfrag.set(peer.ufrag, peer);
+		this.#byUfrag.set(peer.ufrag, { peer, hmac: peer.hmac });
+	}
+
+	/** ICE has restarted and these credentials are over. */
+	forget(ufrag: string): void {
+		this.#byUfrag.delete(ufrag);
 	}
 
 	detach(peer: IcePeer): void {
-		this.#byUfrag.delete(peer.ufrag);
+		for (const [ufrag, owner] of this.#byUfrag) if (owner.peer === peer) this.#byUfrag.delete(ufrag);
 		for (const [key, owner] of this.#byAddress) if (owner === peer) this.#byAddress.delete(key);
 	}
 
@@ -82,10 +88,11 @@ export class UdpEndpoint {
 	#answerCheck(packet: Buffer, address: string, port: number): void {
 		const request = parseBindingRequest(packet);
 		if (request === undefined) return;
-		const peer = this.#byUfrag.get(request.username.split(":", 1)[0] ?? "");
-		if (peer === undefined || !integrityHolds(packet, request, peer.hmac)) return;
+		const known = this.#byUfrag.get(request.username.split(":", 1)[0] ?? "");
+		if (known === undefined || !integrityHolds(packet, request, known.hmac)) return;
+		const { peer, hmac } = known;
 		this.#byAddress.set(`${address}:${port}`, peer);
-		this.send(bindingSuccess(packet, address, port, peer.hmac), port, address);
+		this.send(bindingSuccess(packet, address, port, hmac), port, address);
 		peer.onCheck(address, port, request.useCandidate);
 	}
 }
