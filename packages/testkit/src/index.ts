@@ -16,3 +16,4 @@ export * from "./sim-clock.ts";
 export * from "./sim-net.ts";
 export * from "./dns-server.ts";
 export * from "./registrar.ts";
+export * from "./cuttable-proxy.ts";
