@@ -51,6 +51,26 @@ const statusOf = async (path: string, init?: RequestInit): Promise<number> => {
 
 const expectServing = async (): Promise<void> => expect(await statusOf("/healthz")).toBe(200);
 
+describe("pages of others in a browser of this machine, while the keys are those of a first start", () => {
+	const post = async (headers: string): Promise<string> =>
+		(await raw(`POST /v1/test-calls HTTP/1.1\r\n${headers}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`, 2_000)).answer;
+	it("place no calls and reach nothing under a name of their own", async () => {
+		expect(await post("Host: 127.0.0.1\r\nOrigin: https://evil.example")).toMatch(/^HTTP\/1\.1 403 [^]*LIVEKIT_API_KEY/);
+		expect(await post("Host: evil.example")).toMatch(/^HTTP\/1\.1 403 /);
+		expect((await raw(upgrade("/rtc?access_token=none").replace("Host: x", "Host: evil.example"), 2_000)).answer).toMatch(
+			/^HTTP\/1\.1 403 /,
+		);
+		expect(await post("Host: 127.0.0.1\r\nOrigin: http://127.0.0.1:7880")).toMatch(/^HTTP\/1\.1 401 /);
+	});
+
+	it("with keys of one's own nothing is asked", async () => {
+		const [other, close] = await serve({ LIVEKIT_API_KEY: "k", LIVEKIT_API_SECRET: "s".repeat(32) });
+		const response = await fetch(`${other.url}/v1/regions`, { headers: { origin: "https://evil.example" } });
+		expect(response.status).toBe(401);
+		await close();
+	});
+});
+
 describe("one port", () => {
 	it("rooms, both services and health", async () => {
 		expect(await (await fetch(`${local.url}/healthz`)).json()).toEqual({ status: "ok" });

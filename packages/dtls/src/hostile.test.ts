@@ -131,17 +131,17 @@ function beforeLastFlight(): { client: DtlsEndpoint; server: DtlsEndpoint; fligh
 }
 
 it("a flight that is repeated a hundred times at once is answered once more, not a hundred times", () => {
-	const { server, flight } = beforeLastFlight();
-	for (const packet of flight) server.receive(packet, 0);
+	const [client, server] = [endpoint("client", alice, bob), endpoint("server", bob, alice)];
+	client.start(0);
+	let hello = packetsOf(outputsOf(client));
+	for (const to of [server, client]) {
+		for (const packet of hello) to.receive(packet, 0);
+		hello = packetsOf(outputsOf(to));
+	}
+	for (const packet of hello) server.receive(packet, 0);
 	const once = packetsOf(outputsOf(server)).length;
-	for (let copy = 0; copy < 100; copy++)
-		for (const packet of flight) {
-			// in the clear and under new numbers, as a flight that is said again has them
-			const again = Buffer.from(packet);
-			again.writeUIntBE(1_000 + copy, 5, 6);
-			server.receive(again, 10);
-		}
-	expect(packetsOf(outputsOf(server)).length).toBeLessThanOrEqual(once);
+	for (let copy = 0; copy < 100; copy++) for (const packet of hello) server.receive(Buffer.from(packet), 100);
+	expect(packetsOf(outputsOf(server)).length).toBe(once);
 });
 
 it("data that come before the peer has proven itself wait for it", () => {

@@ -22,6 +22,9 @@ export class SettingError extends Error {
 /** LiveKit's own for development: everybody knows them. */
 export const DEFAULT_KEYS = { apiKey: "devkey", apiSecret: "secret" } as const;
 
+export const hasWellKnownKeys = ({ apiKey, apiSecret }: Pick<LocalConfig, "apiKey" | "apiSecret">): boolean =>
+	apiKey === DEFAULT_KEYS.apiKey && apiSecret === DEFAULT_KEYS.apiSecret;
+
 export interface LocalConfig {
 	/** address that HTTP, SIP and RTP listen on */
 	host: string;

@@ -72,9 +72,16 @@ export class HttpServer {
 		});
 	}
 
-	serve(app: { fetch: Parameters<typeof getRequestListener>[0] }, rooms: Rooms | undefined): void {
+	/** `refuses`: why a request is not served; undefined when it is */
+	serve(
+		app: { fetch: Parameters<typeof getRequestListener>[0] },
+		rooms: Rooms | undefined,
+		refuses: (request: IncomingMessage) => string | undefined = () => undefined,
+	): void {
 		const listener = getRequestListener(app.fetch);
 		this.#server.removeAllListeners("request").on("request", (request, response) => {
+			const refusal = refuses(request);
+			if (refusal !== undefined) return answerRefused(response, refusal);
 			if (isPage(request)) return sendPage(request, response);
 			if (!isMove(request) && rooms?.handleHttp(request, response) === true) return;
 			void listener(request, response);
@@ -83,6 +90,7 @@ export class HttpServer {
 			// The HTTP server has let go of this socket, its error listener included.
 			socket.on("error", () => socket.destroy());
 			socket.once("finish", () => closeWithin(socket, HALF_OPEN_MS));
+			if (refuses(request) !== undefined) return refuseUpgrade(socket, "403 Forbidden");
 			if (rooms?.handleUpgrade(request, socket, head) !== true) refuseUpgrade(socket, "404 Not Found");
 		});
 	}
@@ -110,6 +118,11 @@ function sendPage({ method }: IncomingMessage, response: ServerResponse): void {
 function answerStarting(_request: IncomingMessage, response: ServerResponse): void {
 	response.writeHead(503, { "content-type": "text/plain; charset=utf-8", "retry-after": "1", connection: "close" });
 	response.end("Trunkline is starting.\n");
+}
+
+function answerRefused(response: ServerResponse, why: string): void {
+	response.writeHead(403, { "content-type": "text/plain; charset=utf-8", connection: "close" });
+	response.end(`${why}; set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to keys of your own\n`);
 }
 
 function refuseUpgrade(socket: Duplex, status: string): void {

@@ -26,8 +26,9 @@ import {
 	openSecretBox,
 } from "@trunkline/store";
 import { Closing } from "./closing.ts";
-import { type LocalConfig, SettingError } from "./config.ts";
+import { hasWellKnownKeys, type LocalConfig, SettingError } from "./config.ts";
 import { LOCAL_TARGETS, LocalEvents } from "./events.ts";
+import { foreignPage } from "./foreign-pages.ts";
 import { HttpServer } from "./http-server.ts";
 import { findRtpPort, portProblem } from "./ports.ts";
 import { endOrphansOfAll } from "./orphans.ts";
@@ -176,7 +177,7 @@ async function start(config: LocalConfig, log: Logger, metrics: Metrics, closing
 	const demo = await isDemoThere(configStore, LOCAL_PROJECT);
 	events.start();
 	// Last: whoever finds the port serving finds everything serving.
-	http.serve(app, rooms);
+	http.serve(app, rooms, hasWellKnownKeys(config) ? foreignPage : undefined);
 	return {
 		httpPort: http.port,
 		sipPort: node.sipPort,
