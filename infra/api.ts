@@ -1,3 +1,4 @@
+import { CONSOLE_DIR, CONSOLE_FILES } from "./bundle.ts";
 import { apiDomain } from "./domain.ts";
 import { lambda } from "./lambda.ts";
 import { readsObjects } from "./buckets.ts";
@@ -44,7 +45,10 @@ export function api(input: ApiInput): Api {
 			COMMAND_QUEUE_URL_PREFIX: commandQueueUrlPrefix(home.dial.queue),
 			TRACES_BUCKET: home.traces.name,
 			REGIONS: regionsForApi(regions, settings),
+			...(settings.console ? { CONSOLE_DIR } : {}),
 		},
+		...(settings.console ? { copyFiles: CONSOLE_FILES } : {}),
+		concurrency: settings.apiConcurrency,
 		statements: [
 			...usesConfig(configTable, home.place, keys.data, "write"),
 			...readsSecrets(secrets, home.place, keys.data, ["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "ADMIN_SECRET", "API_KEYS"]),

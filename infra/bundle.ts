@@ -8,6 +8,21 @@ export const FUNCTIONS = {
 	deadLetters: "functions/src/handlers/dead-letters.ts",
 } as const;
 
+/**
+ * The page of the API's /console, beside its bundle: from the root of the repository, and the name that the page has it under. Libraries are as they are on
+ * npm; packages/console has the same list for a laptop.
+ */
+export const CONSOLE_FILES = [
+	{ from: "packages/console/page", to: "console" },
+	{ from: "node_modules/htm/preact/standalone.module.js", to: "console/vendor/preact.js" },
+	{ from: "node_modules/uplot/dist/uPlot.esm.js", to: "console/vendor/uplot.js" },
+	{ from: "node_modules/uplot/dist/uPlot.min.css", to: "console/vendor/uplot.css" },
+	{ from: "node_modules/livekit-client/dist/livekit-client.umd.js", to: "console/vendor/livekit-client.js" },
+];
+
+/** Where Lambda unpacks them to. */
+export const CONSOLE_DIR = "/var/task/console";
+
 /** `runtime`, `architecture` and `nodejs` of sst.aws.Function. The AWS SDK is in the bundle: Lambda's own takes longer to load. */
 export const FUNCTION_BUILD = {
 	runtime: "nodejs24.x",

@@ -11,6 +11,10 @@ export interface LambdaOptions {
 	statements: Statement[];
 	/** a URL that anybody can call: the function checks tokens itself */
 	publicUrl?: boolean;
+	/** beside the bundle */
+	copyFiles?: { from: string; to: string }[];
+	/** that run at a time, at most, of which others can take none; unset: as many as the account has */
+	concurrency?: number | undefined;
 }
 
 /** A function with a role of its own that may do what is said here and nothing else: not even what AWS's managed policies give to everybody. */
@@ -29,6 +33,8 @@ export function lambda(kind: keyof typeof FUNCTIONS, place: Place, settings: Sta
 			memory: `${options.memoryMb} MB`,
 			timeout: `${options.timeoutSeconds} seconds`,
 			logging: { logGroup: logGroup.name },
+			...(options.copyFiles === undefined ? {} : { copyFiles: options.copyFiles }),
+			...(options.concurrency === undefined ? {} : { concurrency: { reserved: options.concurrency } }),
 			...(options.publicUrl === true ? { url: { cors: false as const } } : {}),
 			transform: {
 				role: (args) => {

@@ -133,6 +133,7 @@ function environmentOf({ data, peers, configTable, keys, settings }: MediaNodesI
 		RECORDINGS_KMS_KEY: keys.data.arn,
 		TRACES_BUCKET: traces.name,
 		TRACES_RETENTION: String(settings.traces.keepDays),
+		TRACE_NUMBERS: settings.traces.numbers,
 		MAX_CALLS: String(settings.nodes.calls),
 		DRAIN_SECONDS: String(DRAIN_SECONDS),
 		SIP_PORT: String(PORTS.sip),

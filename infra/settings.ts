@@ -14,6 +14,15 @@ const MOST_NETWORKS = 25;
 /** Calls that one vCPU takes with room to spare: docs/deploy.md has the arithmetic. */
 const CALLS_PER_VCPU = 100;
 
+/** What Fargate has for so many vCPUs. */
+const MEMORY_GB = {
+	0.5: { least: 1, most: 4, step: 1 },
+	1: { least: 2, most: 8, step: 1 },
+	2: { least: 4, most: 16, step: 1 },
+	4: { least: 8, most: 30, step: 1 },
+	8: { least: 16, most: 60, step: 4 },
+} as const;
+
 /** A setting that cannot be used; the message is what whoever deploys sees. */
 class SettingsError extends Error {
 	override readonly name = "SettingsError";
@@ -41,7 +50,8 @@ const stageSchema = z.strictObject({
 	nodes: z
 		.strictObject({
 			vcpu: z.union([z.literal(0.5), z.literal(1), z.literal(2), z.literal(4), z.literal(8)]).default(1),
-			memoryGb: z.int().min(1).max(60).default(2),
+			/** unset: 2 a vCPU */
+			memoryGb: z.int().min(1).max(60).optional(),
 			/** at least so many, in every region */
 			min: z.int().min(1).max(500).optional(),
 			max: z.int().min(1).max(500).default(20),
@@ -66,7 +76,17 @@ const stageSchema = z.strictObject({
 		})
 		.prefault({}),
 	/** of calls' SIP messages */
-	traces: z.strictObject({ keepDays: z.int().min(1).max(3_650).default(7) }).prefault({}),
+	traces: z
+		.strictObject({
+			keepDays: z.int().min(1).max(3_650).default(7),
+			/** masked = of telephone numbers in them the last two digits are left */
+			numbers: z.enum(["full", "masked"]).default("full"),
+		})
+		.prefault({}),
+	/** the page at /console of the API */
+	console: z.boolean().default(true),
+	/** requests that the API works on at a time, at most; unset: as many as the account's functions have left */
+	apiConcurrency: z.int().min(5).max(10_000).optional(),
 	keepLogsDays: z.union([z.literal(7), z.literal(14), z.literal(30), z.literal(90), z.literal(365)]).default(30),
 });
 
@@ -122,7 +142,12 @@ function checked(given: Given, production: boolean): StageSettings {
 		production,
 		regions: [home, ...others],
 		zones: given.zones ?? (production ? 2 : 1),
-		nodes: { ...nodes, min: nodes.min ?? (production ? 2 : 1), calls: nodes.calls ?? Math.floor(nodes.vcpu * CALLS_PER_VCPU) },
+		nodes: {
+			...nodes,
+			memoryGb: nodes.memoryGb ?? 2 * nodes.vcpu,
+			min: nodes.min ?? (production ? 2 : 1),
+			calls: nodes.calls ?? Math.floor(nodes.vcpu * CALLS_PER_VCPU),
+		},
 		sip: {
 			networks: networksOf(sip),
 			fixedOutboundAddresses: sip.fixedOutboundAddresses,
@@ -138,6 +163,9 @@ function checked(given: Given, production: boolean): StageSettings {
 function faultOf({ regions, nodes, domain, zones, sip, livekitUrls, countries }: StageSettings): string | undefined {
 	if (new Set(regions).size < regions.length) return "a region is named twice";
 	if (nodes.max < nodes.min) return "nodes.max is less than nodes.min";
+	const { least, most, step } = MEMORY_GB[nodes.vcpu];
+	if (nodes.memoryGb < least || nodes.memoryGb > most || nodes.memoryGb % step !== 0)
+		return `nodes.memoryGb: Fargate has ${least} to ${most} GB in steps of ${step} for ${nodes.vcpu} vCPU`;
 	const named = [sip.tlsSecrets ?? {}, livekitUrls, countries].flatMap((setting) => Object.keys(setting));
 	const stranger = named.find((name) => !regions.includes(name));
 	if (stranger !== undefined) return `${stranger} has a setting but is no region of the stage`;

@@ -1,9 +1,9 @@
 // Builds the Lambda functions as SST does on deployment, into dist/functions/<name>/bundle.mjs or the folder that is named.
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { esbuildOptions, FUNCTIONS } from "../infra/bundle.ts";
+import { CONSOLE_FILES, esbuildOptions, FUNCTIONS } from "../infra/bundle.ts";
 import { root } from "./checks.mjs";
 
 /** Gives for each function { name, file, bytes, gzippedBytes }. */
@@ -12,6 +12,7 @@ export async function buildFunctions(folder = join(root, "dist/functions")) {
 		Object.entries(FUNCTIONS).map(async ([name, entry]) => {
 			const file = join(folder, name, "bundle.mjs");
 			await build({ ...esbuildOptions(entry, file), absWorkingDir: root });
+			if (name === "api") for (const { from, to } of CONSOLE_FILES) cpSync(join(root, from), join(folder, name, to), { recursive: true });
 			const code = readFileSync(file);
 			return { name, file, bytes: code.length, gzippedBytes: gzipSync(code).length };
 		}),

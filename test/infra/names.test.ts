@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CALLS_TABLE, CALLS_TTL_ATTRIBUTE, CONFIG_TABLE } from "@trunkline/store";
 import { beforeAll, describe, expect, inject, it } from "vitest";
@@ -6,15 +6,10 @@ import { readRegions } from "../../functions/src/wire-regions.ts";
 import { deadLettersFromEnvironment, sweepFromEnvironment } from "../../functions/src/wire-fleet.ts";
 import { apiFromEnvironment, eventsFromEnvironment } from "../../functions/src/wire.ts";
 import { readConfig } from "../../media-node/src/config.ts";
+import { namesIn } from "./environment-names.ts";
 import { all, type Graph, graphOf, one, ROOT, SECRET_VALUES } from "./graph.ts";
 
 const missing = inject("sstMissing");
-
-/** Files of each program that read its environment. Whatever names a variable there is a name that the program knows. */
-const SOURCES = {
-	node: ["media-node/src/**/*config.ts", "media-node/src/**/settings.ts", "media-node/src/main.ts", "media-node/src/fleet/**/*.ts"],
-	functions: ["functions/src/*.ts", "functions/src/{handlers,api,consumers}/*.ts"],
-};
 
 /** Known to the code and not set by infra/, each with its reason: a stage has what the code takes without it. */
 const LEFT_OUT: Record<"node" | "functions", Record<string, string>> = {
@@ -36,6 +31,7 @@ const LEFT_OUT: Record<"node" | "functions", Record<string, string>> = {
 		PROMPTS_DIR: "the built-in ones",
 		RECORDINGS_DIR: "below /tmp, which can be written to",
 		RECORDINGS_PREFIX: "the bucket is the stage's own",
+		ROOM_RECOVERY_SECONDS: "the default",
 		SIP_DNS_SERVERS: "the network's",
 		SIP_HOST: "every address",
 		SIP_MAX_CONNECTIONS: "the default",
@@ -47,7 +43,6 @@ const LEFT_OUT: Record<"node" | "functions", Record<string, string>> = {
 		SIP_TLS_CLIENT_DIR: "no mutual TLS",
 		SIP_UNKNOWN_SOURCES: "auto",
 		QUALITY_EVERY_SECONDS: "the default",
-		ROOM_RECOVERY_SECONDS: "the default",
 		STRICT_DISPATCH: "true",
 		TRACES_DIR: "a bucket",
 	},
@@ -237,31 +232,6 @@ function differences(
 		unset: [...known].filter((name) => !given.includes(name) && !leftOut.includes(name)),
 		superfluous: leftOut.filter((name) => given.includes(name) || !known.has(name)),
 	};
-}
-
-/** Keys of schemas (`SIP_PORT: port(5060)`), `environment["SIP_PORT"]`, destructuring, and names in lists of secrets. Type and constant names have other forms. */
-function namesIn(program: "node" | "functions"): Set<string> {
-	const files = SOURCES[program]
-		.flatMap((pattern) => globSync(pattern, { cwd: ROOT }))
-		.filter((file) => !/\.(test|testkit)\.ts$/.test(file));
-	const found = files.flatMap((file) => {
-		const text = readFileSync(join(ROOT, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
-		const constants = new Set([...text.matchAll(/const ([A-Z][A-Z\d_]+)\b/g)].map(([, name = ""]) => name));
-		const imported = new Set([...text.matchAll(/import [^;]*?;/gs)].flatMap(([line]) => line.match(/\b[A-Z][A-Z\d_]+\b/g) ?? []));
-		// Keys of a schema are names, whatever constants are called.
-		const keysOfSchemas = [...text.matchAll(/^\s+([A-Z][A-Z\d]*(?:_[A-Z\d]+)*)\??: (?:z|number|\w+\()/gm)].map(([, name = ""]) => name);
-		const names = [
-			...text.matchAll(/^\s+([A-Z][A-Z\d]*(?:_[A-Z\d]+)*)\??: /gm),
-			...text.matchAll(/\b(?:environment|env|variables)(?:\["|\.)([A-Z][A-Z\d_]+)\b/g),
-			...text.matchAll(/"([A-Z][A-Z\d]*(?:_[A-Z\d]+)+)"/g),
-			...[...text.matchAll(/\{([^{}]*)\}[^=]*= (?:environment|env|variables)\b/g)].flatMap(([, inner = ""]) => [
-				...inner.matchAll(/\b([A-Z][A-Z\d_]+)\b/g),
-			]),
-			...[...text.matchAll(/\{([^{}]*)\}: Environment\b/g)].flatMap(([, inner = ""]) => [...inner.matchAll(/\b([A-Z][A-Z\d_]+)\b/g)]),
-		].map(([, name = ""]) => name);
-		return [...keysOfSchemas, ...names.filter((name) => !constants.has(name) && !imported.has(name))];
-	});
-	return new Set(found);
 }
 
 function nodeEnvironment(graph: Graph, suffix: string): { environment: Environment; secrets: Environment } {

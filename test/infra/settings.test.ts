@@ -20,6 +20,10 @@ it("production has two zones and two nodes unless it says otherwise", () => {
 	expect(of({ zones: 3, nodes: { min: 4, vcpu: 2 } }, "production")).toMatchObject({ zones: 3, nodes: { min: 4, calls: 200 } });
 });
 
+it.each([0.5, 1, 2, 4, 8])("a node of %s vCPU has memory that Fargate has for it", (vcpu) => {
+	expect(of({ nodes: { vcpu } }).nodes.memoryGb).toBe(2 * vcpu);
+});
+
 it("providers stand for the addresses that they publish", () => {
 	const { networks } = of({ sip: { providers: ["twilio"], networks: ["198.51.100.9/24"] } }).sip;
 	expect(networks).toContain("198.51.100.0/24");
@@ -46,6 +50,8 @@ it.each([
 	["a domain in one zone", { domain: { name: "api.example.com", zone: "example.com" } }, /needs zones to be 2/],
 	["IPv6, which the load balancer's UDP has not", { sip: { networks: ["2001:db8::/32"] } }, /is no IPv4 address/],
 	["a misspelt setting", { node: {} }, /stages.dev: Unrecognized key: "node"/],
+	["memory that Fargate has not for the processors", { nodes: { vcpu: 4, memoryGb: 2 } }, /8 to 30 GB in steps of 1 for 4 vCPU/],
+	["memory between Fargate's steps", { nodes: { vcpu: 8, memoryGb: 17 } }, /16 to 60 GB in steps of 4/],
 	["fewer nodes at most than at least", { nodes: { min: 3, max: 2 } }, /nodes.max is less/],
 ])("%s is refused in words", (_, settings, message) => {
 	expect(() => of(settings)).toThrow(message);

@@ -1,5 +1,10 @@
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { consoleFiles } from "@trunkline/console";
 import { beforeAll, describe, expect, inject, it } from "vitest";
-import { all, type Graph, graphOf, one } from "./graph.ts";
+import { CONSOLE_DIR, CONSOLE_FILES } from "../../infra/bundle.ts";
+import { all, type Graph, graphOf, one, ROOT } from "./graph.ts";
 import { redriveOf, regionsOf, RULES } from "./rules.ts";
 
 const missing = inject("sstMissing");
@@ -207,6 +212,29 @@ describe.skipIf(missing !== "")(`the graph of a stage (${missing || "of sst.conf
 		const graph = graphIn("two regions");
 		expect(one(graph, "lambda/functionUrl:FunctionUrl", "ApiEuWest1Url").inputs).toMatchObject({ authorizationType: "NONE" });
 		expect(one(graph, "lambda/function:Function", "ApiEuWest1Function").inputs).toMatchObject({ timeout: 90, architectures: ["arm64"] });
+	});
+
+	it("the console is there unless the stage says otherwise; a flood of the API is bounded where it says so", async () => {
+		const apiOf = (graph: Graph) => one(graph, "lambda/function:Function", "ApiUsEast1Function").inputs;
+		const first = apiOf(graphIn("a first stage, of one region"));
+		expect((first["environment"] as { variables: object }).variables).toMatchObject({ CONSOLE_DIR: "/var/task/console" });
+		// A new account has ten for all of its functions: none can be set aside.
+		expect(first["reservedConcurrentExecutions"]).toBeUndefined();
+		const other = apiOf(await graphOf("dev", { console: false, apiConcurrency: 50 }));
+		expect((other["environment"] as { variables: object }).variables).not.toHaveProperty("CONSOLE_DIR");
+		expect(other["reservedConcurrentExecutions"]).toBe(50);
+	});
+
+	it("the page beside the API's bundle is the one of packages/console, with its libraries", () => {
+		const directory = mkdtempSync(join(tmpdir(), "trunkline-console-"));
+		try {
+			for (const { from, to } of CONSOLE_FILES) cpSync(join(ROOT, from), join(directory, to), { recursive: true });
+			const etags = (files: ReturnType<typeof consoleFiles>) => [...files].map(([path, { etag, type }]) => [path, etag, type]).sort();
+			expect(etags(consoleFiles(join(directory, "console")))).toEqual(etags(consoleFiles()));
+			expect(CONSOLE_DIR).toBe("/var/task/console");
+		} finally {
+			rmSync(directory, { recursive: true });
+		}
 	});
 
 	it("recordings are kept as long as the stage says", () => {

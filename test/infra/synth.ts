@@ -120,7 +120,8 @@ class Synthesis {
 	}
 
 	#newResource({ type, name, id: given, inputs, provider }: MockResource): unknown {
-		const id = given === undefined || given === "" ? `${name}-id` : given;
+		const own = type === "aws:ec2/vpc:Vpc" ? `vpc-${name}` : `${name}-id`;
+		const id = given === undefined || given === "" ? own : given;
 		if (type === "pulumi:providers:aws") this.#regionOfProvider.set(name, String(inputs["region"]));
 		const region = type === "pulumi:providers:aws" ? String(inputs["region"]) : this.#regionOf(provider);
 		const secrets: string[] = [];
@@ -128,7 +129,7 @@ class Synthesis {
 		const arn = typeof state["arn"] === "string" ? { arn: state["arn"] } : {};
 		const options = this.#options.get(`${type} ${name}`) ?? { after: [], ignored: [] };
 		this.resources.push({ type, name, region, ...arn, inputs: plain(inputs, secrets) as Record<string, unknown>, secrets, ...options });
-		return { id: state["id"] ?? id, state: { ...inputs, id, region, ...state } };
+		return { id, state: { ...inputs, id, region, ...state } };
 	}
 
 	#call({ token, inputs, provider }: MockCall): Record<string, unknown> {
@@ -243,8 +244,6 @@ function stateOf(type: string, name: string, region: string, inputs: Record<stri
 			};
 		case "aws:lb/targetGroup:TargetGroup":
 			return { ...arn(`targetgroup/${own}`), arnSuffix: `targetgroup/${own}/1`, name: own };
-		case "aws:ec2/vpc:Vpc":
-			return { ...arn(`vpc/vpc-${name}`), id: `vpc-${name}` };
 		case "aws:ec2/eip:Eip":
 			return { ...arn(own), allocationId: `eipalloc-${name}`, publicIp: "192.0.2.1" };
 		case "aws:lambda/functionUrl:FunctionUrl":

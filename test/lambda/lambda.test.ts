@@ -107,6 +107,34 @@ async function answeringNode(): Promise<CallRecord[]> {
 }
 
 describe.each(["function-url", "api-gateway"] as const)("the API, by %s", (source) => {
+	it("has the console beside it, for whoever has a key; its files are read when somebody opens it", async () => {
+		const api = await start("api", { CONSOLE_DIR: join(folder, "api/console") });
+		const get = async (path: string, headers: Record<string, string> = {}) =>
+			(await api.invoke(httpEvent(source, { method: "GET", path, headers }))) as Answer;
+		const page = await get("/console/");
+		expect(page).toMatchObject({ statusCode: 200, headers: { "content-type": "text/html; charset=utf-8" }, isBase64Encoded: false });
+		expect(page.headers["content-security-policy"]).toContain("default-src 'none'");
+		expect(page.body).toContain("app.js");
+		expect(await get("/console")).toMatchObject({ statusCode: 302, headers: { location: "/console/" } });
+		// No key in it, no telephone that calls whoever asks, and the rooms' own address.
+		expect(JSON.parse((await get("/console/config.json")).body)).toEqual({ callMe: false, roomUrl: "wss://rooms.example.com" });
+		const library = await get("/console/vendor/livekit-client.js");
+		expect(library.headers["content-type"]).toMatch(/^text\/javascript/);
+		expect(bytesOf(library).length).toBeGreaterThan(500_000);
+		// What Lambda may answer with is 6 MB, in base64 too.
+		expect(library.body.length).toBeLessThan(2_000_000);
+		expect(await get("/console/vendor/livekit-client.js", { "if-none-match": library.headers["etag"] ?? "" })).toMatchObject({
+			statusCode: 304,
+		});
+		expect(await get("/console/../secrets.ts")).toMatchObject({ statusCode: 404 });
+		expect(await get("/healthz")).toMatchObject({ statusCode: 200 });
+	});
+
+	it("has no console where the stage wants none", async () => {
+		const api = await start("api");
+		expect(await api.invoke(httpEvent(source, { method: "GET", path: "/console/" }))).toMatchObject({ statusCode: 404 });
+	});
+
 	it("speaks Twirp in JSON and protobuf, and /v1; refuses who may not and what is too large", async () => {
 		const api = await start("api");
 		const admin = await headers({ admin: true });

@@ -1,14 +1,19 @@
 import { Hono } from "hono";
 import { handle, type LambdaContext } from "hono/aws-lambda";
+import { consoleFromEnvironment } from "../console.ts";
 import { withSecrets } from "../secrets.ts";
 import { apiFromEnvironment } from "../wire.ts";
 import { createApp } from "./app.ts";
 import { deadlineSignal } from "./deadline.ts";
 
 const secrets = ["LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"] as const;
-const api = createApp(apiFromEnvironment(await withSecrets(process.env, secrets, ["API_KEYS", "ADMIN_SECRET"])));
+const environment = await withSecrets(process.env, secrets, ["API_KEYS", "ADMIN_SECRET"]);
+const api = createApp(apiFromEnvironment(environment));
+const page = consoleFromEnvironment(environment);
 
-const lambda = new Hono<{ Bindings: { lambdaContext?: Partial<LambdaContext> } }>().all("*", ({ req, env }) => {
+const lambda = new Hono<{ Bindings: { lambdaContext?: Partial<LambdaContext> } }>();
+if (page !== undefined) for (const path of ["/console", "/console/*"]) lambda.get(path, ({ req }) => page(req.raw));
+lambda.all("*", ({ req, env }) => {
 	const remainingMs = env.lambdaContext?.getRemainingTimeInMillis?.();
 	return api.fetch(remainingMs === undefined ? req.raw : new Request(req.raw, { signal: deadlineSignal(remainingMs) }));
 });
