@@ -21,6 +21,8 @@ export interface FleetViewOptions {
 
 /** A view that nobody could renew for so long says nothing any more: nodes that it shows may be gone. */
 const KEPT_MS = 20_000;
+/** Anybody can name a node in a tag: it does not cost a read of the registry each time. */
+const ASKED_EVERY_MS = 500;
 
 /** The other nodes of the region, as they were a moment ago: asked for each INVITE, read every two seconds. */
 export class FleetView {
@@ -29,6 +31,8 @@ export class FleetView {
 	#peers: readonly RelayPeer[] = [];
 	#seenAt = Number.NEGATIVE_INFINITY;
 	#running: Promise<void> | undefined;
+	#asking: Promise<readonly RelayPeer[]> | undefined;
+	#askedAt = Number.NEGATIVE_INFINITY;
 
 	constructor(options: FleetViewOptions) {
 		this.#options = options;
@@ -48,10 +52,18 @@ export class FleetView {
 		return this.#options.now() - this.#seenAt > KEPT_MS ? [] : this.#peers;
 	}
 
-	/** One that may be newer than the view. Rejects when the registry cannot be read. */
+	/** One that may be newer than the view. Who asks meanwhile gets the same answer. Rejects when the registry cannot be read. */
 	async find(nodeId: string): Promise<RelayPeer | undefined> {
-		const { registry, region, now } = this.#options;
-		return (await registry.liveNodes(region, now())).find((node) => node.nodeId === nodeId);
+		this.#asking ??= this.#ask().finally(() => (this.#asking = undefined));
+		return (await this.#asking).find((node) => node.nodeId === nodeId);
+	}
+
+	async #ask(): Promise<readonly RelayPeer[]> {
+		const { registry, region, now, sleep } = this.#options;
+		const early = this.#askedAt + ASKED_EVERY_MS - now();
+		if (early > 0) await sleep(early, this.#stopping.signal);
+		this.#askedAt = now();
+		return registry.liveNodes(region, now());
 	}
 
 	/** Never rejects. */

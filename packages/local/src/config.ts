@@ -42,6 +42,8 @@ export interface LocalConfig {
 	livekitUrl?: string;
 	logLevel: "silent" | "error" | "warn" | "info" | "debug";
 	strictDispatch: boolean;
+	/** what senders get that no trunk names; see MediaNodeOptions.unknownSources */
+	unknownSources: "auto" | "answer" | "drop";
 	/** threads for calls' audio; 0 = in the main one */
 	mediaWorkers: number;
 	/** see MediaNodeOptions */
@@ -120,6 +122,7 @@ const schema = z.object({
 	LIVEKIT_API_SECRET: z.string().optional(),
 	LOG_LEVEL: z.enum(["silent", "error", "warn", "info", "debug"], { error: "must be silent, error, warn, info or debug" }).default("warn"),
 	STRICT_DISPATCH: z.enum(["true", "false"], { error: "must be true or false" }).default("true"),
+	SIP_UNKNOWN_SOURCES: z.enum(["auto", "answer", "drop"], { error: "must be auto, answer or drop" }).default("auto"),
 	TRUNKLINE_ADMIN_SECRET: z.string().min(MIN_ADMIN_SECRET_LENGTH, `must have at least ${MIN_ADMIN_SECRET_LENGTH} characters`).optional(),
 	RECORDINGS_DIR: z.string().optional(),
 	PROMPTS_DIR: z.string().optional(),
@@ -171,6 +174,7 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 		apiSecret: settings.LIVEKIT_API_SECRET ?? DEFAULT_KEYS.apiSecret,
 		logLevel: settings.LOG_LEVEL,
 		strictDispatch: settings.STRICT_DISPATCH === "true",
+		unknownSources: settings.SIP_UNKNOWN_SOURCES,
 		...engineOptions(settings, ENGINE_DEFAULTS),
 		maxCalls: maxCalls(settings.MAX_CALLS, rtpPortRange),
 		...audioFiles(settings, cwd),

@@ -38,7 +38,14 @@ describe("with the keys that everybody knows", () => {
 		"chrome-extension://abc",
 		"http://127.evil.example",
 	])("a page of %s places no call", (origin) => {
-		for (const url of ["/v1/calls?access_token=t", "/twirp/livekit.SIP/CreateSIPParticipant", "/v1/test-calls", "/console/config.json"])
+		for (const url of [
+			"/v1/calls?access_token=t",
+			"/twirp/livekit.SIP/CreateSIPParticipant",
+			"/v1/test-calls",
+			"/console/config.json",
+			"/%761/calls",
+			"//v1/calls",
+		])
 			expect(asked("127.0.0.1:7880", origin, url)).toMatch(/may not use the API/);
 	});
 

@@ -24,8 +24,8 @@ export function foreignPage({ method = "GET", url = "", headers: { host = "", or
 	return `a page of ${JSON.stringify(origin)} may not use the API with the keys of a first start`;
 }
 
-/** Rooms are for pages of everywhere: they ask with a token that somebody gave them. */
-const isApi = (method: string, url: string): boolean => method !== "OPTIONS" && /^\/(?:twirp|v1|console)(?:[/?]|$)/.test(url);
+/** Rooms are for pages of everywhere: they ask with a token that somebody gave them. The API may be written in more than one way, so all else is taken for it. */
+const isApi = (method: string, url: string): boolean => method !== "OPTIONS" && !/^\/rtc(?:[/?]|$)/.test(url);
 
 /** Without port and brackets; undefined for what is no address of a page, such as `null`. */
 function hostOf(url: string): string | undefined {

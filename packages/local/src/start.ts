@@ -270,6 +270,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			recordings: new KeptRecordings({ directory: config.recordingsDir ?? join(config.dataDir, "recordings"), log: parts.log }),
 			traces: { ...config.traces, store: parts.traceStore },
 			strictDispatch: config.strictDispatch,
+			unknownSources: config.unknownSources,
 			mediaWorkers: config.mediaWorkers,
 			qualityEveryMs: config.qualityEveryMs,
 			roomRecoveryMs: config.roomRecoveryMs,
