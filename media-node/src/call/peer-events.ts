@@ -1,6 +1,6 @@
 import { canHear } from "./early-media.ts";
 import { peerReason } from "./farewell.ts";
-import type { RoomEvent, RoomSession, SipLegEvent } from "./ports.ts";
+import type { RoomEvent, RoomParticipant, RoomSession, SipLegEvent } from "./ports.ts";
 import type { CallEvent } from "./state.ts";
 
 /** What a leg's failure is to the call: with the peer's own words for it (RFC 3326). */
@@ -14,14 +14,18 @@ export function legFailed({ cause, message, status, reason, headers }: Extract<S
 	};
 }
 
+/** A recording, or a stream that plays into the room, keeps nobody company. */
+const isCompany = ({ kind }: RoomParticipant): boolean => kind !== "egress" && kind !== "ingress";
+
 /** What an event of the room is to the call; undefined: nothing. */
 export function roomEvent(event: RoomEvent, room: RoomSession | undefined): CallEvent | undefined {
 	switch (event.type) {
 		case "participant-joined":
-			return event.participant.kind === "sip" ? { type: "room-occupied" } : undefined;
+			return { type: event.participant.kind === "sip" ? "room-occupied" : "room-filled" };
 		case "track-subscribed":
 			return { type: "room-occupied", hears: canHear(room, event.track.participantIdentity) };
 		case "participant-left":
+			return room?.participants().some(isCompany) === true ? undefined : { type: "room-emptied" };
 		case "track-unsubscribed":
 		case "track-muted":
 			return undefined;

@@ -1,5 +1,5 @@
 import type { CallEvent, CallState, Step } from "./state.ts";
-import { step } from "./state.ts";
+import { finish, hangupStatus, ignore, step } from "./state.ts";
 import { recorded } from "./transfer-effects.ts";
 
 type RoomNews = Extract<CallEvent, { type: "interrupted" | "restored" | "room-moved" }>;
@@ -16,4 +16,15 @@ export function roomNews(state: CallState, event: RoomNews): Step {
 		case "room-moved":
 			return step(state, {}, { ...recorded("moved", event.roomName), patch: { roomName: event.roomName } });
 	}
+}
+
+/** Nobody else is in the room: somebody has so long to come, where the trunk says so. */
+export function emptied(state: CallState, now: number): Step {
+	if (state.emptyRoomMs === undefined || state.joined === true) return ignore(state);
+	return step(state, {}, { do: "timer", name: "empty-room", at: now + state.emptyRoomMs });
+}
+
+export function leftAlone(state: CallState, now: number): Step {
+	const message = `nobody was left in the room for ${(state.emptyRoomMs ?? 0) / 1_000} s`;
+	return finish(state, "ending", { by: "room", reason: "room-closed", message }, now, hangupStatus(), { do: "bye", reason: "empty room" });
 }

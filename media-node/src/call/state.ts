@@ -35,7 +35,17 @@ export type Phase =
 	| "ending"
 	| "over";
 
-export type TimerName = "ringing" | "ring-again" | "max-duration" | "media-wait" | "give-up" | "transfer" | "transferred" | "hold" | "pin";
+export type TimerName =
+	| "ringing"
+	| "ring-again"
+	| "max-duration"
+	| "media-wait"
+	| "give-up"
+	| "transfer"
+	| "transferred"
+	| "hold"
+	| "pin"
+	| "empty-room";
 
 /** A REFER of ours inside the call (RFC 3515). It stays after its outcome was told, while the telephone side may still be at it. */
 export interface Transfer {
@@ -103,6 +113,8 @@ export interface CallState {
 	/** inbound: the ACK of our 200 is in */
 	readonly acked: boolean;
 	readonly maxCallDurationMs: number;
+	/** the call ends when nobody else has been in the room for so long; unset: it goes on */
+	readonly emptyRoomMs?: number;
 	readonly ringingTimeoutMs: number;
 	/** outbound only: digits to send after the answer */
 	readonly dtmf: string;
@@ -163,6 +175,8 @@ export type CallEvent =
 	/** `hears: false`: an ingress has audio there, which nobody hears by */
 	| { type: "room-occupied"; hears?: boolean }
 	| { type: "room-closed"; reason: RoomCloseReason; message: string }
+	/** the last one has left; somebody who is no telephone has come */
+	| { type: "room-emptied" | "room-filled" }
 	| { type: "room-digits"; digits: string }
 	| Extract<RoomEvent, { type: "interrupted" | "restored" | "room-moved" }>
 	/** the conditional write to `dialing` found that the call is not ours any more (cancelled, or taken) */

@@ -175,7 +175,7 @@ class Speaker {
 
 let rooms = 0;
 for (const { name, path, start, skip } of targets)
-	describe.skipIf(skip)(`a telephone's room at ${name}`, () => {
+	describe.skipIf(skip)(`a telephone's room at ${name}${skip ? ` (${needs})` : ""}`, () => {
 		let server: Server;
 		let proxy: CuttableProxy;
 		let api: RoomServiceClient;

@@ -25,7 +25,8 @@ describe("a room that is lost", () => {
 			[750, "resume"],
 			[1750, "resume"],
 			[3750, "resume"],
-			[6750, "resume"],
+			[5750, "resume"],
+			[7750, "resume"],
 			[9750, "resume"],
 			[10_000, "give-up"],
 		]);

@@ -9,7 +9,7 @@ export type Failure = "unreachable" | "refused" | "hopeless";
 export type RecoveryStep = { do: Return; attempt: number } | { do: "give-up"; reason: RoomCloseReason; message: string };
 
 /** Between attempts, ms, the last one again and again. The first is made at once: most losses are a connection's, not a server's. */
-const DELAYS_MS = [0, 250, 500, 1_000, 2_000, 3_000] as const;
+const DELAYS_MS = [0, 250, 500, 1_000, 2_000] as const;
 /** A share of the delay: the calls of a node do not all come back in the same moment. */
 const SPREAD = 0.3;
 /** A connection that is lost again sooner is the same interruption, with its delays and its limit. */

@@ -158,6 +158,8 @@ export const trunkSettingsSchema = z.strictObject({
 			mix: z.number().min(0).max(1).optional(),
 		})
 		.optional(),
+	/** an answered call ends when nobody else has been in its room for so long, once somebody was; unset: it goes on, as with LiveKit */
+	emptyRoomSeconds: seconds(1, 86_400).optional(),
 	limits: z
 		.strictObject({
 			/** calls at a time over this trunk, on one node */

@@ -47,6 +47,7 @@ export const effectiveSettingsSchema = z
 		promptLanguage: z.string(),
 		recording: z.object({ enabled: z.boolean(), notice: z.boolean(), directory: z.string() }),
 		noiseSuppression: z.object({ uplink: z.boolean().nullable(), downlink: z.boolean(), mix: z.number() }),
+		emptyRoomSeconds: z.int().nullable(),
 		limits: z.object({ concurrentCalls: z.int().nullable(), callsPerSecond: z.number().nullable() }),
 		refer: referDialectSchema,
 		failoverStatuses: z.array(z.int()).readonly(),

@@ -19,6 +19,7 @@ describe("effective settings", () => {
 			promptLanguage: "en",
 			recording: { enabled: false, notice: false, directory: "" },
 			noiseSuppression: { uplink: null, downlink: false, mix: 1 },
+			emptyRoomSeconds: null,
 			limits: { concurrentCalls: null, callsPerSecond: null },
 			refer: { host: "as-given", diversion: false, notify: "unknown" },
 			failoverStatuses: [503],

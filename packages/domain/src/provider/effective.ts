@@ -22,6 +22,7 @@ export interface EffectiveSettings {
 	recording: Group<"recording">;
 	/** `uplink` null: as `krisp_enabled` says */
 	noiseSuppression: { uplink: boolean | null; downlink: boolean; mix: number };
+	emptyRoomSeconds: number | null;
 	limits: { concurrentCalls: number | null; callsPerSecond: number | null };
 	/** the provider's; no setting of a trunk */
 	refer: ReferDialect;
@@ -48,6 +49,7 @@ const GENERIC: Settable = {
 	promptLanguage: "en",
 	recording: { enabled: false, notice: false, directory: "" },
 	noiseSuppression: { uplink: null, downlink: false, mix: 1 },
+	emptyRoomSeconds: null,
 	limits: { concurrentCalls: null, callsPerSecond: null },
 };
 
@@ -76,8 +78,9 @@ export function effectiveSettings(settings: TrunkSettings | undefined): Effectiv
 			GENERIC[key],
 			layers.map((layer) => layer[key] as Partial<Settable[K]> | undefined),
 		);
-	const last = <K extends "followRedirects" | "redirectHosts" | "reliableProvisional" | "promptLanguage">(key: K): Settable[K] =>
-		(settings?.[key] ?? profile.settings[key] ?? GENERIC[key]) as Settable[K];
+	const last = <K extends "followRedirects" | "redirectHosts" | "reliableProvisional" | "promptLanguage" | "emptyRoomSeconds">(
+		key: K,
+	): Settable[K] => (settings?.[key] ?? profile.settings[key] ?? GENERIC[key]) as Settable[K];
 	return {
 		provider,
 		followRedirects: last("followRedirects"),
@@ -94,6 +97,7 @@ export function effectiveSettings(settings: TrunkSettings | undefined): Effectiv
 		promptLanguage: last("promptLanguage"),
 		recording: group("recording"),
 		noiseSuppression: group("noiseSuppression"),
+		emptyRoomSeconds: last("emptyRoomSeconds"),
 		limits: group("limits"),
 		refer: profile.refer,
 		failoverStatuses: profile.failover.ours,
