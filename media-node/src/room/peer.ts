@@ -7,7 +7,7 @@ import { processCertificate } from "@trunkline/dtls";
 import type { RtpPacket } from "@trunkline/rtp";
 import type { RoomCodec } from "../call/ports.ts";
 import { AUDIO_LEVEL_URI, parseMediaSections } from "./sdp-sections.ts";
-import { hostAddress, parseUdpCandidate, type UdpCandidate } from "./webrtc/candidate.ts";
+import { hostAddress, parseCandidate, type ServerCandidate } from "./webrtc/candidate.ts";
 import { type ChannelOptions, DataChannels } from "./webrtc/data-channels.ts";
 import { type LocalSection, PAYLOAD_TYPES, writeDescription } from "./webrtc/local-description.ts";
 import { parseRemoteTransport, type RemoteTransport } from "./webrtc/remote-transport.ts";
@@ -46,7 +46,7 @@ export class RoomPeer {
 	#version = 0;
 	#transport: Promise<PeerTransport> | undefined;
 	#open: PeerTransport | undefined;
-	#early: UdpCandidate[] = [];
+	#early: ServerCandidate[] = [];
 	#remote: RemoteTransport | undefined;
 	#channels: DataChannels | undefined;
 	#isConnected = false;
@@ -255,11 +255,11 @@ export class RoomPeer {
 	}
 }
 
-function readCandidateInit(json: string): UdpCandidate | undefined {
+function readCandidateInit(json: string): ServerCandidate | undefined {
 	try {
 		const init: unknown = JSON.parse(json);
 		if (typeof init !== "object" || init === null || !("candidate" in init) || typeof init.candidate !== "string") return undefined;
-		return parseUdpCandidate(init.candidate);
+		return parseCandidate(init.candidate);
 	} catch {
 		return undefined;
 	}

@@ -4,23 +4,29 @@ import { networkInterfaces } from "node:os";
 /** RFC 8445 §5.1.2.1: type preference of a host candidate, one address, component 1 */
 export const HOST_PRIORITY = 126 * 2 ** 24 + 65_535 * 2 ** 8 + 255;
 
+/** RFC 6544 §4.2: less than UDP's, direction "active" */
+export const TCP_PRIORITY = 90 * 2 ** 24 + (6 * 2 ** 13 + 8_191) * 2 ** 8 + 255;
+
 /** Of another side, one that our sockets reach. */
-export interface UdpCandidate {
+export interface ServerCandidate {
 	address: string;
 	port: number;
 	priority: number;
+	/** unset: UDP; TCP: the server listens (RFC 6544 §4.5, passive) */
+	transport?: "tcp";
 }
 
 /**
  * Reads an `a=candidate` value (RFC 8839 §5.1), with or without "candidate:". Undefined: one that we cannot use, which ICE wants ignored (RFC 8445 §5.1).
- * Our sockets are UDP, and a name (which RFC 8839 allows) would be looked up: servers have addresses.
+ * A name (which RFC 8839 allows) would be looked up: servers have addresses.
  */
-export function parseUdpCandidate(text: string): UdpCandidate | undefined {
-	const [, component, transport = "", priority, address = "", port] = text.trim().split(" ");
-	if (transport.toLowerCase() !== "udp" || component !== "1" || isIP(address) === 0) return undefined;
+export function parseCandidate(text: string): ServerCandidate | undefined {
+	const [, component, transport = "", priority, address = "", port, ...rest] = text.trim().split(" ");
+	const isTcp = transport.toLowerCase() === "tcp" && rest[rest.indexOf("tcptype") + 1] === "passive";
+	if ((transport.toLowerCase() !== "udp" && !isTcp) || component !== "1" || isIP(address) === 0) return undefined;
 	const numbers = [Number(priority), Number(port)] as const;
 	if (!Number.isInteger(numbers[0]) || !(numbers[1] > 0 && numbers[1] < 65_536)) return undefined;
-	return { address, port: numbers[1], priority: numbers[0] };
+	return { address, port: numbers[1], priority: numbers[0], ...(isTcp ? { transport: "tcp" } : {}) };
 }
 
 export function sameFamily(a: string, b: string): boolean {

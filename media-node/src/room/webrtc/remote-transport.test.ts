@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseMediaSections } from "../sdp-sections.ts";
-import { parseUdpCandidate } from "./candidate.ts";
+import { parseCandidate } from "./candidate.ts";
 import { type LocalDescription, writeDescription } from "./local-description.ts";
 import { parseRemoteTransport } from "./remote-transport.ts";
 
@@ -36,7 +36,10 @@ describe("a server's transport", () => {
 		expect(parseRemoteTransport(LIVEKIT)).toEqual({
 			...{ ufrag: "FAWdEytLNWpxAQRZ", password: "jXEwUSHAkNmYphIgqstIcbIdYeiDGLoa", isLite: false, setup: "active" },
 			fingerprints: [{ algorithm: "sha-256", value: "2F:45:3B" }],
-			candidates: [{ address: "127.0.0.1", port: 51_612, priority: 2_130_706_431 }],
+			candidates: [
+				{ address: "127.0.0.1", port: 51_612, priority: 2_130_706_431 },
+				{ address: "127.0.0.1", port: 17_991, priority: 1_671_430_143, transport: "tcp" },
+			],
 			sctp: { port: 5001, maxMessageSize: 65_535 },
 		});
 		expect(parseRemoteTransport(LIVEKIT.replace("a=group", "a=ice-lite\r\na=group"))?.isLite).toBe(true);
@@ -50,8 +53,11 @@ describe("a server's transport", () => {
 		["candidate:1 1 udp 1 192.0.2.1 0 typ host", undefined],
 		["candidate:1 1 udp 1 192.0.2.1 65536 typ host", undefined],
 		["candidate:1 1 udp x 192.0.2.1 4000 typ host", undefined],
+		["candidate:1 1 tcp 1 192.0.2.1 4000 typ host tcptype passive", { address: "192.0.2.1", port: 4000, priority: 1, transport: "tcp" }],
+		["candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype active", undefined],
+		["candidate:1 1 tcp 1 192.0.2.1 4000 typ host", undefined],
 		["", undefined],
-	])("%s", (text, expected) => expect(parseUdpCandidate(text)).toEqual(expected));
+	])("%s", (text, expected) => expect(parseCandidate(text)).toEqual(expected));
 });
 
 describe("our description", () => {

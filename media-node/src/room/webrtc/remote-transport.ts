@@ -1,5 +1,5 @@
 import { type Fingerprint, isUsableHash } from "@trunkline/dtls";
-import { parseUdpCandidate, type UdpCandidate } from "./candidate.ts";
+import { parseCandidate, type ServerCandidate } from "./candidate.ts";
 
 /** What a description says of the one transport that all its sections share (BUNDLE, RFC 9143). */
 export interface RemoteTransport {
@@ -9,7 +9,7 @@ export interface RemoteTransport {
 	fingerprints: readonly Fingerprint[];
 	/** undefined: not said */
 	setup: string | undefined;
-	candidates: readonly UdpCandidate[];
+	candidates: readonly ServerCandidate[];
 	/** undefined: no data channels */
 	sctp: { port: number; maxMessageSize: number } | undefined;
 }
@@ -24,7 +24,7 @@ const MAX_CANDIDATES = 64;
 /** The first of each attribute counts, in the session part or in a section. Undefined: this describes no transport. */
 export function parseRemoteTransport(sdp: string): RemoteTransport | undefined {
 	const fingerprints: Fingerprint[] = [];
-	const candidates: UdpCandidate[] = [];
+	const candidates: ServerCandidate[] = [];
 	const first = new Map<string, string>();
 	let hasData = false;
 	for (const line of sdp.split(/\r?\n/)) {
@@ -38,7 +38,7 @@ export function parseRemoteTransport(sdp: string): RemoteTransport | undefined {
 			const isKnown = fingerprints.some((known) => known.value === hash && known.algorithm === algorithm);
 			if (isUsableHash(algorithm) && !isKnown && fingerprints.length < MAX_FINGERPRINTS) fingerprints.push({ algorithm, value: hash });
 		} else if (name === "candidate") {
-			const candidate = candidates.length < MAX_CANDIDATES ? parseUdpCandidate(value) : undefined;
+			const candidate = candidates.length < MAX_CANDIDATES ? parseCandidate(value) : undefined;
 			if (candidate !== undefined) candidates.push(candidate);
 		} else if (!first.has(name)) first.set(name, value);
 	}

@@ -1,14 +1,15 @@
-/** One WebRTC transport without SDP: ICE over one UDP socket, DTLS, SRTP. The 20 ms path is at the bottom of it. */
+/** One WebRTC transport without SDP: ICE over one UDP socket and, where that leads nowhere, TCP; DTLS, SRTP. The 20 ms path is at the bottom of it. */
 import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DtlsAssociation, type DtlsCertificate, type DtlsSrtpKeys } from "@trunkline/dtls";
-import { IceAgent, isStun } from "@trunkline/ice";
+import { IceAgent, type IcePath, isStun } from "@trunkline/ice";
 import { emptyRtpPacket, isRtcp, parseRtp, type RtpPacket } from "@trunkline/rtp";
 import { MAX_OVERHEAD_BYTES, SrtpReceiver, SrtpSender } from "@trunkline/srtp";
 import { nodeCrypto } from "@trunkline/srtp/node";
-import { HOST_PRIORITY, sameFamily, type UdpCandidate } from "./candidate.ts";
+import { HOST_PRIORITY, sameFamily, type ServerCandidate, TCP_PRIORITY } from "./candidate.ts";
 import type { LocalTransport } from "./local-description.ts";
 import type { RemoteTransport } from "./remote-transport.ts";
+import { openTcpPath, type TcpPath } from "./tcp-path.ts";
 import { openPeerSocket, type PeerSocket } from "./udp-socket.ts";
 
 export interface TransportEvents {
@@ -23,8 +24,11 @@ export interface TransportEvents {
 	data(record: Buffer): void;
 }
 
-/** The one candidate that there is: a host candidate. A relay or TCP would be another one, with its own way to send. */
+/** The host candidate, UDP. Connections over TCP are those above it. */
 const HOST = 0;
+/** UDP has so long to find a way before TCP is tried, too: behind most firewalls both work, and audio over TCP waits for what is lost. */
+const TCP_AFTER_MS = 600;
+const MAX_TCP_PATHS = 4;
 const SHA1_BLOCK_BYTES = 64;
 const PROBE_POLL_MS = 20;
 /** As many tracks as the largest room has that a telephone can be in. */
@@ -53,7 +57,12 @@ export class PeerTransport {
 	#timerAt: number | undefined;
 	#sender: SrtpSender | undefined;
 	#receiver: SrtpReceiver | undefined;
+	readonly #tcpCandidates: ServerCandidate[] = [];
+	readonly #tcpPaths = new Map<number, TcpPath>();
+	#lastPath = HOST;
+	#tcpTimer: NodeJS.Timeout | undefined;
 	/** where packets go */
+	#toLocal = HOST;
 	#toAddress = "";
 	#toPort = 0;
 	#isOver = false;
@@ -100,7 +109,7 @@ export class PeerTransport {
 
 	/** Opens the socket. Rejects when there is none to be had. */
 	async open(): Promise<void> {
-		const socket = await openPeerSocket(this.#address, (packet, address, port) => this.#receive(packet, address, port));
+		const socket = await openPeerSocket(this.#address, (packet, address, port) => this.#receive(packet, { local: HOST, address, port }));
 		if (this.#isOver) return socket.close();
 		this.#socket = socket;
 		this.#ice.addLocal({ id: HOST, priority: HOST_PRIORITY }, performance.now());
@@ -152,16 +161,54 @@ export class PeerTransport {
 
 	#setRemote(remote: RemoteTransport): void {
 		this.#remoteUfrag = remote.ufrag;
+		this.#tcpCandidates.length = 0;
+		this.#closeTcpPaths((local) => local !== this.#toLocal);
+		clearTimeout(this.#tcpTimer);
+		this.#tcpTimer = setTimeout(() => this.#tryTcp(), TCP_AFTER_MS);
 		this.#ice.setRemote(remote, performance.now());
 		for (const candidate of remote.candidates) this.addCandidate(candidate);
 		this.#runIce();
 	}
 
 	/** At any time. */
-	addCandidate(candidate: UdpCandidate): void {
+	addCandidate(candidate: ServerCandidate): void {
 		if (!sameFamily(candidate.address, this.#address)) return;
+		if (candidate.transport === "tcp") {
+			if (this.#tcpCandidates.length < MAX_TCP_PATHS) this.#tcpCandidates.push(candidate);
+			return;
+		}
 		this.#ice.addRemote(candidate, performance.now());
 		this.#runIce();
+	}
+
+	/** Connects to what the server listens at, unless there is a way already. */
+	#tryTcp(): void {
+		if (this.#isOver || this.#ice.path !== undefined) return;
+		for (const candidate of this.#tcpCandidates) {
+			const local = ++this.#lastPath;
+			const at = { local, address: candidate.address, port: candidate.port };
+			const path = openTcpPath(candidate, {
+				open: () => {
+					this.#ice.addRemote(candidate, performance.now());
+					this.#ice.addLocal({ id: local, priority: TCP_PRIORITY, transport: "tcp", to: at }, performance.now());
+					this.#runIce();
+				},
+				packet: (packet) => this.#receive(packet, at),
+				closed: () => {
+					this.#tcpPaths.delete(local);
+					if (this.#toLocal === local && !this.#isOver) this.#events.stalled("the TCP connection to the room server was closed");
+				},
+			});
+			this.#tcpPaths.set(local, path);
+		}
+	}
+
+	#closeTcpPaths(which: (local: number) => boolean): void {
+		for (const [local, path] of this.#tcpPaths) {
+			if (!which(local)) continue;
+			path.close();
+			this.#tcpPaths.delete(local);
+		}
 	}
 
 	/** Protects and sends; nothing happens before the connection is up or after its end. */
@@ -194,17 +241,18 @@ export class PeerTransport {
 		await this.#socket?.close();
 	}
 
-	#receive(packet: Buffer, address: string, port: number): void {
+	#receive(packet: Buffer, from: IcePath): void {
+		const { address, port } = from;
 		const first = packet[0] ?? 0;
 		// RFC 7983 §7
 		if (first >= 128 && first <= 191) {
 			if ((port === this.#toPort && address === this.#toAddress) || this.#ice.isValid(address, port)) this.#receiveMedia(packet);
 		} else if (isStun(packet)) {
-			this.#ice.receive(packet, { local: HOST, address, port }, performance.now());
+			this.#ice.receive(packet, from, performance.now());
 			this.#runIce();
 		} else if (first >= 20 && first <= 63 && this.#ice.isKnown(address, port)) {
 			// The server's ClientHello may overtake its answer to our check; DTLS shows by itself who it is.
-			if (this.#toPort === 0) this.#takePath({ address, port });
+			if (this.#toPort === 0) this.#takePath(from);
 			this.#dtls?.receive(packet);
 		}
 	}
@@ -221,7 +269,7 @@ export class PeerTransport {
 
 	#runIce(): void {
 		for (let output = this.#ice.poll(); output !== undefined; output = this.#ice.poll()) {
-			if (output.kind === "send") this.#socket?.send(output.packet, output.port, output.address);
+			if (output.kind === "send") this.#sendBy(output, output.packet);
 			else if (output.kind === "silent") this.#events.stalled("the room server does not answer on the peer connection (ICE)");
 			else if (output.kind === "failed") {
 				const message = `the peer connection to the room server failed: ${output.reason}`;
@@ -255,7 +303,8 @@ export class PeerTransport {
 		);
 	}
 
-	#takePath({ address, port }: { address: string; port: number }): void {
+	#takePath({ local, address, port }: IcePath): void {
+		this.#toLocal = local;
 		this.#toAddress = address;
 		this.#toPort = port;
 	}
@@ -267,7 +316,14 @@ export class PeerTransport {
 	}
 
 	#send(packet: Uint8Array): void {
-		if (this.#toPort !== 0) this.#socket?.send(packet, this.#toPort, this.#toAddress);
+		if (this.#toPort === 0) return;
+		if (this.#toLocal === HOST) this.#socket?.send(packet, this.#toPort, this.#toAddress);
+		else this.#tcpPaths.get(this.#toLocal)?.send(packet);
+	}
+
+	#sendBy({ local, address, port }: IcePath, packet: Uint8Array): void {
+		if (local === HOST) this.#socket?.send(packet, port, address);
+		else this.#tcpPaths.get(local)?.send(packet);
 	}
 
 	/** After the keys it is the association that has ended, not the proof that has failed. */
@@ -281,7 +337,9 @@ export class PeerTransport {
 	#stop(): void {
 		this.#isOver = true;
 		clearTimeout(this.#timer);
+		clearTimeout(this.#tcpTimer);
 		this.#timerAt = undefined;
+		this.#closeTcpPaths(() => true);
 		this.#ice.close();
 		this.#dtls?.close();
 		this.#sender = this.#receiver = undefined;
