@@ -41,10 +41,11 @@ export function loadBalancer({ suffix, opts }: Place, network: Network, settings
 				// Off by default for TCP, and trunks are found by their carrier's address.
 				preserveClientIp: "true",
 				deregistrationDelay: DEREGISTRATION_SECONDS,
+				// Not /ready: ECS stops whoever a load balancer finds unwell, protected or not, and a node that drains would lose its calls. It passes new ones on.
 				healthCheck: {
 					protocol: "HTTP",
 					port: String(PORTS.health),
-					path: "/ready",
+					path: "/healthz",
 					matcher: "200",
 					interval: 10,
 					timeout: 5,

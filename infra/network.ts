@@ -94,7 +94,7 @@ function securityGroups({ suffix, opts }: Place, vpcId: $util.Input<string>, net
 			ingress: [
 				fromBalancer("SIP over UDP by the load balancer", "udp", PORTS.sip),
 				fromBalancer("SIP over TCP and TLS by the load balancer", "tcp", PORTS.tls, PORTS.balancedTcp),
-				fromBalancer("is the node ready?", "tcp", PORTS.health),
+				fromBalancer("is the node alive?", "tcp", PORTS.health),
 				fromCarriers("requests within calls, over UDP", "udp", PORTS.sip),
 				fromCarriers("requests within calls, over TCP and TLS", "tcp", PORTS.sip, PORTS.tls),
 				{ description: "RTP", protocol: "udp", fromPort: RTP_PORTS.first, toPort: RTP_PORTS.last, cidrBlocks: [ANYWHERE] },

@@ -126,6 +126,9 @@ function contentOf(path: string): unknown {
 export function settingsOf(stage: string, content: unknown, path: string): StageSettings {
 	if (!/^[a-z][a-z\d-]{0,19}$/.test(stage))
 		throw new SettingsError(`the stage ${JSON.stringify(stage)} must be up to 20 lower-case letters, digits and -, a letter first`);
+	// Queues of its nodes would begin as those of another stage do, whose sweeper would delete them: trunkline-dev-node-….
+	if (/-node(-|$)/.test(stage))
+		throw new SettingsError(`the stage ${stage} must not have -node in its name: queues of nodes are told apart by it`);
 	const file = fileSchema.safeParse(content);
 	if (!file.success) {
 		const [issue] = file.error.issues;

@@ -54,8 +54,8 @@ export class MediaNode {
 		load: () => ({
 			calls: this.#calls.size + this.#secondLegs,
 			maxCalls: this.#options.maxCalls,
-			// Who stops says so himself, and takes nothing that could go elsewhere.
-			full: !this.#draining && this.#refusal() !== undefined,
+			// Also a node that drains: its load balancer goes on sending to it, as ECS ends whom a load balancer finds unwell (docs/fleet.md).
+			full: this.#refusal() !== undefined,
 		}),
 		toSource: (bytes, to) => this.#transport.send(bytes, to),
 		passedOn: (request) => this.#userAgent.passedOn(request),
@@ -204,7 +204,7 @@ export class MediaNode {
 			endpoint: {
 				...(relay && {
 					tagSuffix: relay.tagSuffix,
-					handOver: (request, arrival) => !(this.#draining && arrival.found === "invite") && relay.handOver(request, arrival),
+					handOver: (request, arrival) => relay.handOver(request, arrival),
 				}),
 				userAgent: "Trunkline",
 				contact,

@@ -72,3 +72,8 @@ it("blocks have no host bits", () => {
 		undefined,
 	]);
 });
+
+it("no stage has a name that makes its nodes' queues another stage's", () => {
+	for (const stage of ["dev-node", "dev-node-1"]) expect(() => of({}, stage)).toThrow(/must not have -node/);
+	for (const stage of ["node", "dev-nodes", "nodejs"]) expect(of({}, stage).regions).toEqual(["us-east-1"]);
+});

@@ -103,7 +103,7 @@ describe.skipIf(missing !== "")(`the graph of a stage (${missing || "of sst.conf
 		}
 	});
 
-	it("SIP comes by fixed addresses over UDP and TCP, with the carrier's own address, to nodes that are ready", () => {
+	it("SIP comes by fixed addresses over UDP and TCP, with the carrier's own address, to nodes that are alive", () => {
 		const graph = graphIn("two regions");
 		const listeners = all(graph, "lb/listener:Listener").filter(({ region }) => region === "us-east-1");
 		expect(listeners.map(({ inputs }) => [inputs["protocol"], inputs["port"]])).toEqual([
@@ -116,7 +116,7 @@ describe.skipIf(missing !== "")(`the graph of a stage (${missing || "of sst.conf
 			expect(inputs).toMatchObject({
 				preserveClientIp: "true",
 				targetType: "ip",
-				healthCheck: { protocol: "HTTP", port: "8080", path: "/ready", matcher: "200" },
+				healthCheck: { protocol: "HTTP", port: "8080", path: "/healthz", matcher: "200" },
 			});
 		const { inputs } = one(graph, "lb/loadBalancer:LoadBalancer", "SipUsEast1");
 		expect(inputs["subnetMappings"]).toEqual([{ subnetId: "PublicUsEast11-id", allocationId: "eipalloc-SipAddressUsEast11" }]);

@@ -144,7 +144,8 @@ describe("nodes of one region", () => {
 		caller.call("a", mine.sipPort, { reliable: true });
 		await caller.event("answered", "a");
 		expect(caller.events.some((event) => event.type === "provisional" && event.reliable)).toBe(true);
-		expect(other.relay?.counts.relayedRequests).toBe(1);
+		// the answer and the PRACK cross each other
+		await vi.waitUntil(() => other.relay?.counts.relayedRequests === 1, { timeout: 5_000 });
 		caller.handle({ kind: "bye", leg: "a" });
 		await caller.event("ended", "a");
 	});
@@ -185,6 +186,30 @@ describe("nodes of one region", () => {
 		expect(full.stats().calls).toBe(1);
 		first.handle({ kind: "cancel", leg: "a" });
 		await first.event("failed", "a");
+	});
+
+	it("a node that drains passes new calls on, as its load balancer goes on sending them: ECS would end it with its calls otherwise", async () => {
+		answerable();
+		const [draining, other] = [await start(), await start()];
+		await looked(draining, other);
+		const caller = await peer();
+		caller.call("a", draining.sipPort);
+		await caller.event("answered", "a");
+		const ended = [draining.drain(60_000)];
+		await looked(draining, other);
+		caller.call("b", draining.sipPort);
+		await caller.event("answered", "b");
+		expect([draining.stats().calls, other.stats().calls]).toEqual([1, 1]);
+		// With nobody else, it says so.
+		ended.push(other.drain(60_000));
+		await looked(draining, other);
+		caller.call("c", draining.sipPort);
+		expect((await caller.event("failed", "c")).response?.status).toBe(503);
+		for (const leg of ["a", "b"]) {
+			caller.handle({ kind: "bye", leg });
+			await caller.event("ended", leg);
+		}
+		await Promise.all(ended);
 	});
 
 	it("a full fleet is a 503 that says when to come again", async () => {

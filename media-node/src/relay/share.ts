@@ -14,7 +14,7 @@ export interface RelayPeer {
 export interface OwnLoad {
 	calls: number;
 	maxCalls: number;
-	/** takes no more calls now, although it is not about to stop */
+	/** takes no more calls: no room, too late, or about to stop */
 	full: boolean;
 }
 
