@@ -24,7 +24,8 @@ import fc from "fast-check";
 import { parseBindingRequest } from "@trunkline/ice";
 import { HEADERS } from "./headers.ts";
 import { bytesLike, textLike, utf8 } from "./mutations.ts";
-import { DTLS_FLIGHTS, feedDtls, feedIce, feedRoomSdp, ICE_PACKETS, ROOM_SDP } from "./webrtc.ts";
+import { feedMarker, feedMask, feedPcapng, feedTrace, MARKED, PCAPNG } from "./fleet-and-traces.ts";
+import { CONNECTED_RECORD, DTLS_FLIGHTS, feedConnectedDtls, feedDtls, feedIce, feedRoomSdp, ICE_PACKETS, ROOM_SDP } from "./webrtc.ts";
 
 /** One parser of the shipped code and what is fed to it. `run` throws when something is wrong. */
 export interface Driver {
@@ -250,7 +251,12 @@ export const DRIVERS: readonly Driver[] = [
 	driver("STUN", bytesLike(STUN), (bytes) => void parseBindingRequest(bytes)),
 	driver("ICE", bytesLike(...ICE_PACKETS), feedIce),
 	...DTLS_FLIGHTS.map((flight, index) => driver(`DTLS, flight ${index + 1}`, bytesLike(flight), (bytes) => feedDtls(index, bytes))),
+	driver("DTLS, after the keys", bytesLike(CONNECTED_RECORD), feedConnectedDtls),
 	driver("SDP of a room", textLike(ROOM_SDP), feedRoomSdp),
+	driver("masks of a trace", fc.tuple(textLike(invite("Subject", "x")), textLike("<sip:a:b@c>"), textLike("Signal=5\r\n")), feedMask),
+	driver("a message in a trace", bytesLike(utf8(invite("Subject", "é"))), feedTrace),
+	driver("pcapng", bytesLike(PCAPNG), feedPcapng),
+	driver("marker of the relay", bytesLike(MARKED), feedMarker),
 ];
 
 /** Right in form, for a nonce of ours; the password is not the account's. */

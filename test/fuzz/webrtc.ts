@@ -59,6 +59,25 @@ export function feedDtls(flights: number, bytes: Uint8Array): void {
 	if (end.timeoutAt !== undefined && end.timeoutAt < 20_000 - 4_500) throw new Error("a timer that is never served");
 }
 
+const CONNECTED = pair(3);
+for (const packet of CONNECTED.last) CONNECTED.ends[0].receive(packet, 4);
+drain(CONNECTED.ends[0]);
+CONNECTED.ends[0].send(Buffer.from("under the keys"));
+/** Of an association that is up. */
+export const CONNECTED_RECORD: Uint8Array = Uint8Array.from(Buffer.concat(packetsOf(CONNECTED.ends[0])));
+
+/** To the other side of it, again and again: nothing but that record is heard, and it once. */
+let heard = 0;
+export function feedConnectedDtls(bytes: Uint8Array): void {
+	const [, end] = CONNECTED.ends;
+	end.receive(Buffer.from(bytes), 1_000);
+	for (const output of drain(end)) {
+		if (output.kind !== "data" || output.data.toString() !== "under the keys") throw new Error(`forged records did this: ${output.kind}`);
+		if (++heard > 1) throw new Error("a record was heard twice");
+	}
+	if (end.timeoutAt !== undefined) throw new Error("a timer of an association that is up");
+}
+
 const PASSWORD = "the password of this side";
 const PATH = { local: 0, address: "192.0.2.1", port: 4000 };
 export const ICE_PACKETS: readonly Uint8Array[] = [Uint8Array.from(bindingRequest("ours:theirs", PASSWORD, true)), response()];

@@ -46,6 +46,7 @@ describe("maskMessage", () => {
 			"",
 			"hunter2",
 		],
+		["credentials in the place of the first line", ["Authorization: Bearer hunter2"], "", "hunter2"],
 		["a password behind parameters of the user", ["INVITE sip:+15;phone-context=x:hunter2@b SIP/2.0"], "", "hunter2"],
 		["a long password", ["REGISTER sip:a SIP/2.0", `Contact: <sip:bob:${"hunter2".repeat(60)}@b>`], "", "hunter2"],
 		[

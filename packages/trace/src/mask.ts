@@ -28,12 +28,11 @@ function maskFields(head: string, hasFirstLine: boolean, numbers: boolean): stri
 
 /** A header field with its continuation lines, or the first line. */
 function maskField(field: string, isFirst: boolean, numbers: boolean): string {
-	const name = isFirst
-		? ""
-		: field
-				.slice(0, Math.max(0, field.indexOf(":")))
-				.trim()
-				.toLowerCase();
+	// Also of a first line: one that is a field is no message, but kept all the same.
+	const name = field
+		.slice(0, Math.max(0, field.indexOf(":")))
+		.trim()
+		.toLowerCase();
 	// RFC 3261 §19.1.1: a password in a URI is there for everybody to read, but not to be kept.
 	let masked = field
 		.replace(/[^\s<>]+/g, maskPasswords)
