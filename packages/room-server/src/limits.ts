@@ -6,6 +6,8 @@ export const limits = {
 	participantsPerRoom: 500,
 	/** tracks one participant may publish */
 	tracksPerParticipant: 8,
+	/** bits per second of one video track that a publisher is told to stay below; beyond twice that its packets are dropped */
+	videoBitsPerSecond: 4_000_000,
 	/** bytes of one signalling message */
 	signalMessageBytes: 512 * 1024,
 	/** bytes of signalling that wait for a client that does not read; beyond it the client is cut off */

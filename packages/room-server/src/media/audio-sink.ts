@@ -4,6 +4,8 @@ import { type AudioCodec, codecIndex } from "./audio-codec.ts";
 export interface RtpOutput {
 	readonly rtpOverhead: number | undefined;
 	sendRtp(out: Buffer, headerLength: number, payload: Uint8Array): void;
+	/** sends what `sendRtp` has protected already once more, byte for byte */
+	resend(packet: Buffer): void;
 }
 
 /** What a subscriber's section negotiated. */
@@ -19,6 +21,7 @@ const LEVEL_HEADER_BYTES = 20;
 
 /** One track on its way to one subscriber: own SSRC and payload types, the publisher's sequence and timestamps kept continuous. */
 export class AudioSink {
+	readonly kind = "audio";
 	readonly ssrc: number;
 	paused = false;
 	readonly #output: RtpOutput;

@@ -21,6 +21,7 @@ export interface AudioSourceFormat {
  * but the outgoing packets.
  */
 export class AudioSource {
+	readonly kind = "audio";
 	muted = false;
 	readonly #codecByPayloadType = new Int8Array(128).fill(-1);
 	readonly #sinks: AudioSink[] = [];

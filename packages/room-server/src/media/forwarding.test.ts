@@ -18,6 +18,7 @@ function setUp(): { source: AudioSource; sink: AudioSink; sent: Sent[] } {
 	const sink = new AudioSink(
 		{
 			rtpOverhead: 0,
+			resend: () => undefined,
 			sendRtp(out, headerLength, payload) {
 				const at = findExtension(out, headerLength, 5);
 				sent.push({

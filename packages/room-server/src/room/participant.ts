@@ -8,7 +8,7 @@ import {
 	type TrackInfo,
 } from "@livekit/protocol";
 import { newSid } from "../ids.ts";
-import type { AudioSource } from "../media/audio-source.ts";
+import type { MediaSource } from "../media/forwarding.ts";
 import type { Grants, ParticipantKind } from "../tokens.ts";
 import type { DataKind } from "../transport/data-channels.ts";
 
@@ -28,7 +28,7 @@ export interface ParticipantLink {
 export interface PublishedTrack {
 	readonly info: TrackInfo;
 	readonly publisher: Participant;
-	readonly source: AudioSource;
+	readonly source: MediaSource;
 	/** somebody has been subscribed; the publisher hears of the first one only */
 	subscribedOnce: boolean;
 }

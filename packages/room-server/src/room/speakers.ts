@@ -32,6 +32,7 @@ export class SpeakerDetector {
 function loudestSpeech(participant: Participant): number | undefined {
 	let loudest: number | undefined;
 	for (const track of participant.tracks.values()) {
+		if (track.source.kind !== "audio") continue;
 		const activity = track.source.takeActivity();
 		if (activity.frames === 0 || activity.loudFrames / activity.frames < MIN_SHARE) continue;
 		loudest = Math.min(loudest ?? activity.loudest, activity.loudest);

@@ -1,7 +1,11 @@
 import type { Direction, OfferedCodec } from "./offer.ts";
 
 export const AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+export const RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id";
 export const MID = "urn:ietf:params:rtp-hdrext:sdes:mid";
+
+/** RFC 4585 §4.2, RFC 5104 §7.1, and the limit of rate that browsers know */
+const VIDEO_FEEDBACK = ["nack", "nack pli", "ccm fir", "goog-remb"];
 
 /** Our end of the one transport that all sections share. */
 export interface LocalTransport {
@@ -29,6 +33,8 @@ export type LocalSection =
 			codecs: readonly OfferedCodec[];
 			extensions: readonly { id: number; uri: string }[];
 			sent: SentTrack | undefined;
+			/** the one simulcast layer that is wanted; undefined: there is but one stream */
+			rid: string | undefined;
 	  };
 
 export interface LocalDescription {
@@ -84,8 +90,11 @@ function mediaSection(section: Extract<LocalSection, { kind: "media" }>, descrip
 	for (const codec of section.codecs) {
 		lines.push(`a=rtpmap:${codec.payloadType} ${codec.rtpmap}`);
 		if (codec.fmtp !== "") lines.push(`a=fmtp:${codec.payloadType} ${codec.fmtp}`);
+		if (codec.video !== undefined) for (const feedback of VIDEO_FEEDBACK) lines.push(`a=rtcp-fb:${codec.payloadType} ${feedback}`);
 	}
 	for (const extension of section.extensions) lines.push(`a=extmap:${extension.id} ${extension.uri}`);
+	// RFC 8853 §5.3: layers that the answer leaves out are not sent
+	if (section.rid !== undefined) lines.push(`a=rid:${section.rid} recv`, `a=simulcast:recv ${section.rid}`);
 	if (section.sent !== undefined) {
 		const { participantSid, trackSid, ssrc } = section.sent;
 		// LiveKit clients split the stream id at "|" to find whose track it is

@@ -1,8 +1,10 @@
 import { limits } from "../limits.ts";
 import { type AudioCodec, audioCodecOf } from "../media/audio-codec.ts";
+import { type VideoCodec, videoCodecOf } from "../media/video-codec.ts";
 
 /** most SSRCs read of one section; one is what a track needs */
 const MAX_SSRCS = 8;
+const MAX_RIDS = 8;
 
 export type Direction = "sendrecv" | "sendonly" | "recvonly" | "inactive";
 
@@ -14,6 +16,8 @@ export interface OfferedCodec {
 	fmtp: string;
 	/** undefined: not one that is forwarded */
 	audio: AudioCodec | undefined;
+	/** undefined: not one that is forwarded */
+	video: VideoCodec | undefined;
 }
 
 export interface MediaSection {
@@ -32,6 +36,8 @@ export interface MediaSection {
 	trackId: string | undefined;
 	/** from `a=ssrc`, in order, without repeats */
 	ssrcs: number[];
+	/** simulcast layers that the peer would send, from `a=rid` (RFC 8851) */
+	rids: string[];
 	sctpPort: number | undefined;
 	maxMessageSize: number | undefined;
 }
@@ -83,6 +89,7 @@ function parseMediaLine(line: string): MediaSection | undefined {
 		extensions: new Map(),
 		trackId: undefined,
 		ssrcs: [],
+		rids: [],
 		sctpPort: undefined,
 		maxMessageSize: undefined,
 	};
@@ -124,6 +131,7 @@ const mediaAttributes = new Map<string, (section: MediaSection, value: string) =
 	["fmtp", readFmtp],
 	["extmap", readExtmap],
 	["ssrc", readSsrc],
+	["rid", readRid],
 	[
 		"mid",
 		(section, value) => {
@@ -156,7 +164,8 @@ function readRtpmap(section: MediaSection, value: string): void {
 	if (!Number.isInteger(payloadType) || payloadType < 0 || payloadType > 127) return;
 	const [name = "", rate = ""] = rtpmap.split("/");
 	const audio = section.kind === "audio" ? audioCodecOf(name, Number(rate)) : undefined;
-	section.codecs.push({ payloadType, rtpmap: rtpmap.trim(), fmtp: "", audio });
+	const video = section.kind === "video" && rate === "90000" ? videoCodecOf(name, "") : undefined;
+	section.codecs.push({ payloadType, rtpmap: rtpmap.trim(), fmtp: "", audio, video });
 }
 
 function splitOnce(text: string, separator: string): [string, string] {
@@ -167,7 +176,9 @@ function splitOnce(text: string, separator: string): [string, string] {
 function readFmtp(section: MediaSection, value: string): void {
 	const [payloadType, parameters] = splitOnce(value, " ");
 	const codec = section.codecs.find((each) => each.payloadType === Number(payloadType));
-	if (codec !== undefined) codec.fmtp = parameters;
+	if (codec === undefined) return;
+	codec.fmtp = parameters;
+	if (codec.video !== undefined) codec.video = videoCodecOf(codec.video.name, parameters);
 }
 
 function readExtmap(section: MediaSection, value: string): void {
@@ -180,6 +191,11 @@ function readExtmap(section: MediaSection, value: string): void {
 function readSsrc(section: MediaSection, value: string): void {
 	const ssrc = Number.parseInt(value, 10);
 	if (Number.isInteger(ssrc) && !section.ssrcs.includes(ssrc) && section.ssrcs.length < MAX_SSRCS) section.ssrcs.push(ssrc);
+}
+
+function readRid(section: MediaSection, value: string): void {
+	const [id = "", direction] = value.split(" ");
+	if (direction === "send" && /^[\w-]{1,16}$/.test(id) && section.rids.length < MAX_RIDS) section.rids.push(id);
 }
 
 function wholeNumber(value: string): number | undefined {

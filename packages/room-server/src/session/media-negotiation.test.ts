@@ -61,7 +61,7 @@ function track(sid: string): PublishedTrack {
 }
 
 function negotiation(): MediaNegotiation {
-	return new MediaNegotiation({ rtpOverhead: undefined, sendRtp: () => undefined });
+	return new MediaNegotiation({ rtpOverhead: undefined, sendRtp: () => undefined, resend: () => undefined });
 }
 
 describe("answers", () => {
@@ -95,15 +95,18 @@ describe("answers", () => {
 				mid: "7",
 				trackId: "my-track",
 				ssrcs: [77],
-				codec: "opus",
 				midExtension: 4,
-				format: {
-					codecs: new Map([
-						[111, "opus"],
-						[0, "PCMU"],
-						[8, "PCMA"],
-					]),
-					levelExtension: 1,
+				media: {
+					kind: "audio",
+					mimeType: "audio/opus",
+					format: {
+						codecs: new Map([
+							[111, "opus"],
+							[0, "PCMU"],
+							[8, "PCMA"],
+						]),
+						levelExtension: 1,
+					},
 				},
 			},
 		]);
@@ -114,19 +117,19 @@ describe("answers", () => {
 		for (const sid of ["TR_a", "TR_b", "TR_c", "TR_d", "TR_e"]) media.subscribe(track(sid));
 		const first = media.answer(parsed(clientOffer({ audioPlaces: 3, publish: false })).sections);
 		expect(first.midToTrackId).toEqual({ 0: "TR_a", 1: "TR_b", 2: "TR_c" });
-		expect(media.missingSections()).toBe(2);
+		expect(media.missingSections()).toEqual({ audio: 2, video: 0 });
 		media.unsubscribe("TR_b");
 		const second = media.answer(parsed(clientOffer({ audioPlaces: 3, publish: false })).sections);
 		expect(second.midToTrackId).toEqual({ 0: "TR_a", 1: "TR_d", 2: "TR_c" });
-		expect(media.missingSections()).toBe(1);
+		expect(media.missingSections()).toEqual({ audio: 1, video: 0 });
 		media.unsubscribe("TR_e");
 		media.unsubscribe("TR_a");
 		media.answer(parsed(clientOffer({ audioPlaces: 3, publish: false })).sections);
-		expect(media.missingSections()).toBe(0);
+		expect(media.missingSections()).toEqual({ audio: 0, video: 0 });
 		media.subscribe(track("TR_f"));
-		expect(media.missingSections()).toBe(0);
+		expect(media.missingSections()).toEqual({ audio: 0, video: 0 });
 		media.subscribe(track("TR_g"));
-		expect(media.missingSections()).toBe(1);
+		expect(media.missingSections()).toEqual({ audio: 1, video: 0 });
 	});
 
 	it("stop forwarding at once when a track is unsubscribed", () => {

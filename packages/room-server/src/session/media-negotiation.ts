@@ -1,28 +1,31 @@
-import { newSsrc } from "../ids.ts";
 import { limits } from "../limits.ts";
 import type { AudioCodec } from "../media/audio-codec.ts";
-import { AudioSink, type RtpOutput } from "../media/audio-sink.ts";
+import type { RtpOutput } from "../media/audio-sink.ts";
 import type { AudioSourceFormat } from "../media/audio-source.ts";
+import { connect, disconnect, type MediaSink, newSink, videoCodecs } from "../media/forwarding.ts";
+import type { VideoCodec } from "../media/video-codec.ts";
 import type { PublishedTrack } from "../room/participant.ts";
-import { AUDIO_LEVEL, type LocalSection, MID } from "../sdp/local-description.ts";
+import { AUDIO_LEVEL, type LocalSection, MID, RID } from "../sdp/local-description.ts";
 import type { MediaSection, OfferedCodec } from "../sdp/offer.ts";
 
 /** A track on its way to this connection's client; `mid` once a media section carries it. */
 export interface Subscription {
 	readonly track: PublishedTrack;
-	readonly sink: AudioSink;
+	readonly sink: MediaSink;
 	mid: string | undefined;
 }
 
 export function newSubscription(track: PublishedTrack, output: RtpOutput): Subscription {
-	return { track, sink: new AudioSink(output, newSsrc()), mid: undefined };
+	return { track, sink: newSink(track.source, output), mid: undefined };
 }
 
 /** Lets packets flow into a section whose formats are settled. */
 export function startForwarding({ track, sink }: Subscription, section: MediaSection): void {
-	const codecs = payloadTypes(section.codecs);
-	sink.configure({ payloadTypes: codecs, levelExtension: section.extensions.get(AUDIO_LEVEL) ?? 0 });
-	track.source.addSink(sink);
+	connect(track.source, sink, section);
+}
+
+export function stopForwarding({ track, sink }: Subscription): void {
+	disconnect(track.source, sink);
 }
 
 /** A section in which the client sends. */
@@ -30,9 +33,10 @@ export interface PublishedSection {
 	mid: string;
 	trackId: string | undefined;
 	ssrcs: readonly number[];
-	format: AudioSourceFormat;
-	/** codec the client will send: the first one that is left */
-	codec: AudioCodec;
+	/** what may come; the first codec that is left is what the client will send */
+	media:
+		| { kind: "audio"; format: AudioSourceFormat; mimeType: string }
+		| { kind: "video"; codecs: ReadonlyMap<number, VideoCodec>; mimeType: string };
 	/** id of the MID header extension, 0 when not negotiated */
 	midExtension: number;
 }
@@ -49,10 +53,11 @@ export interface NegotiatedAnswer {
  */
 export class MediaNegotiation {
 	readonly #output: RtpOutput;
+	#preferredCodec: (trackId: string | undefined) => string | undefined = () => undefined;
 	/** by track sid */
 	readonly #subscriptions = new Map<string, Subscription>();
-	/** mids in which the client would hear something but nothing is sent */
-	#freeSections = 0;
+	/** sections in which the client would hear or see something but nothing is sent */
+	#freeSections = { audio: 0, video: 0 };
 
 	constructor(output: RtpOutput) {
 		this.#output = output;
@@ -69,7 +74,7 @@ export class MediaNegotiation {
 		const subscription = this.#subscriptions.get(trackSid);
 		if (subscription === undefined) return undefined;
 		this.#subscriptions.delete(trackSid);
-		subscription.track.source.removeSink(subscription.sink);
+		stopForwarding(subscription);
 		return subscription;
 	}
 
@@ -78,9 +83,13 @@ export class MediaNegotiation {
 		if (subscription !== undefined) subscription.sink.paused = paused;
 	}
 
-	/** How many more audio sections the client must offer. */
-	missingSections(): number {
-		return Math.max(0, this.waiting().length - this.#freeSections);
+	/** How many more sections of each kind the client must offer. */
+	missingSections(): { audio: number; video: number } {
+		const waiting = (kind: "audio" | "video"): number => this.waiting().filter(({ sink }) => sink.kind === kind).length;
+		return {
+			audio: Math.max(0, waiting("audio") - this.#freeSections.audio),
+			video: Math.max(0, waiting("video") - this.#freeSections.video),
+		};
 	}
 
 	/** Subscriptions that no section carries yet. */
@@ -92,10 +101,18 @@ export class MediaNegotiation {
 		return [...this.#subscriptions.values()];
 	}
 
+	sinks(): MediaSink[] {
+		return this.subscriptions().map(({ sink }) => sink);
+	}
+
 	/** Answers an offer, section by section, and starts forwarding into the sections that got a track. */
-	answer(offered: readonly MediaSection[]): NegotiatedAnswer {
+	answer(
+		offered: readonly MediaSection[],
+		preferredCodec: (trackId: string | undefined) => string | undefined = () => undefined,
+	): NegotiatedAnswer {
+		this.#preferredCodec = preferredCodec;
 		const answer: NegotiatedAnswer = { sections: [], midToTrackId: {}, published: [] };
-		this.#freeSections = 0;
+		this.#freeSections = { audio: 0, video: 0 };
 		for (const section of offered) answer.sections.push(this.#answerSection(section, answer));
 		return answer;
 	}
@@ -111,24 +128,23 @@ export class MediaNegotiation {
 				? rejected(section)
 				: { kind: "data", mid: section.mid, maxMessageSize: limits.dataPacketBytes };
 		}
-		if (section.kind === "audio") return this.#answerAudio(section, answer);
-		// no video is forwarded: the section stays open (a rejected one would break the bundle) and idle
-		const [codec] = section.codecs;
-		return section.kind === "video" && codec !== undefined ? media(section, "inactive", [codec]) : rejected(section);
+		return section.kind === "audio" || section.kind === "video" ? this.#answerMedia(section, section.kind, answer) : rejected(section);
 	}
 
-	#answerAudio(section: MediaSection, answer: NegotiatedAnswer): LocalSection {
-		// RED, comfort noise and telephone-event are left out: what comes in must be what every listener can take
-		const codecs = section.codecs.filter((codec) => codec.audio !== undefined);
-		const [first] = codecs;
-		if (first?.audio === undefined) return rejected(section);
+	#answerMedia(section: MediaSection, kind: "audio" | "video", answer: NegotiatedAnswer): LocalSection {
+		// RED, RTX, FEC, comfort noise and telephone-event are left out: what comes in must be what every listener can take
+		const codecs = preferring(
+			section.codecs.filter((codec) => codec[kind] !== undefined),
+			this.#preferredCodec(section.trackId),
+		);
+		if (codecs.length === 0) return rejected(section);
 		if (section.direction === "sendonly" || section.direction === "sendrecv") {
-			answer.published.push(publishedSection(section, codecs, first.audio));
-			return media(section, "recvonly", codecs);
+			answer.published.push(publishedSection(section, kind, codecs));
+			return { ...media(section, "recvonly", codecs), rid: bestLayer(section.rids) };
 		}
-		const subscription = section.direction === "recvonly" ? this.#fill(section) : undefined;
+		const subscription = section.direction === "recvonly" ? this.#fill(section, kind) : undefined;
 		if (subscription === undefined) {
-			if (section.direction === "recvonly") this.#freeSections++;
+			if (section.direction === "recvonly") this.#freeSections[kind]++;
 			return media(section, "inactive", codecs);
 		}
 		const { track, sink } = subscription;
@@ -141,32 +157,41 @@ export class MediaNegotiation {
 	}
 
 	/** The subscription that a section carries already, else one that waits. */
-	#fill(section: MediaSection): Subscription | undefined {
-		const all = this.subscriptions();
+	#fill(section: MediaSection, kind: "audio" | "video"): Subscription | undefined {
+		const all = this.subscriptions().filter(({ sink }) => sink.kind === kind);
 		const subscription = all.find((each) => each.mid === section.mid) ?? all.find((each) => each.mid === undefined);
 		if (subscription !== undefined) subscription.mid = section.mid;
 		return subscription;
 	}
 }
 
-/** payload type of each forwarded codec in a section; the first when a codec is there twice */
-function payloadTypes(codecs: readonly OfferedCodec[]): Map<AudioCodec, number> {
-	const types = new Map<AudioCodec, number>();
-	for (const codec of codecs) if (codec.audio !== undefined && !types.has(codec.audio)) types.set(codec.audio, codec.payloadType);
-	return types;
+/** The codecs of that name first, the others as they were. */
+function preferring(codecs: readonly OfferedCodec[], name: string | undefined): OfferedCodec[] {
+	const preferred = codecs.filter(({ video }) => video !== undefined && video.name.toLowerCase() === name);
+	return [...preferred, ...codecs.filter((codec) => !preferred.includes(codec))];
 }
 
-function publishedSection(section: MediaSection, codecs: readonly OfferedCodec[], codec: AudioCodec): PublishedSection {
-	const byPayloadType = new Map<number, AudioCodec>();
-	for (const each of codecs) if (each.audio !== undefined) byPayloadType.set(each.payloadType, each.audio);
+/** The layer of most pixels, as LiveKit's clients name them; all listeners get this one. */
+function bestLayer(rids: readonly string[]): string | undefined {
+	return ["f", "h", "q"].find((rid) => rids.includes(rid)) ?? rids.at(-1);
+}
+
+function publishedSection(section: MediaSection, kind: "audio" | "video", codecs: readonly OfferedCodec[]): PublishedSection {
+	const { mid, trackId, ssrcs, extensions } = section;
+	const mimeType = `${kind}/${kind === "audio" ? codecs[0]?.audio : codecs[0]?.video?.name}`;
+	const format = { codecs: audioCodecs(codecs), levelExtension: extensions.get(AUDIO_LEVEL) ?? 0 };
 	return {
-		mid: section.mid,
-		trackId: section.trackId,
-		ssrcs: section.ssrcs,
-		format: { codecs: byPayloadType, levelExtension: section.extensions.get(AUDIO_LEVEL) ?? 0 },
-		codec,
-		midExtension: section.extensions.get(MID) ?? 0,
+		mid,
+		trackId,
+		ssrcs,
+		media: kind === "audio" ? { kind, format, mimeType } : { kind, codecs: videoCodecs(codecs), mimeType },
+		midExtension: extensions.get(MID) ?? 0,
 	};
+}
+
+/** payload type → codec */
+function audioCodecs(codecs: readonly OfferedCodec[]): Map<number, AudioCodec> {
+	return new Map(codecs.flatMap(({ payloadType, audio }) => (audio === undefined ? [] : [[payloadType, audio] as const])));
 }
 
 function media(
@@ -174,11 +199,11 @@ function media(
 	direction: "recvonly" | "sendonly" | "inactive",
 	codecs: readonly OfferedCodec[],
 ): Extract<LocalSection, { kind: "media" }> {
-	const extensions = [AUDIO_LEVEL, MID].flatMap((uri) => {
+	const extensions = [AUDIO_LEVEL, MID, RID].flatMap((uri) => {
 		const id = section.extensions.get(uri);
 		return id === undefined ? [] : [{ id, uri }];
 	});
-	return { kind: "media", mid: section.mid, media: section.kind, direction, codecs, extensions, sent: undefined };
+	return { kind: "media", mid: section.mid, media: section.kind, direction, codecs, extensions, sent: undefined, rid: undefined };
 }
 
 function rejected(section: MediaSection): LocalSection {

@@ -23,6 +23,7 @@ import {
 import type { DtlsCertificate } from "@trunkline/dtls";
 import type { WebSocket } from "ws";
 import { attributesTooLarge, limits } from "../limits.ts";
+import { handleFeedback } from "../media/forwarding.ts";
 import { publishCodecs } from "../room/codecs.ts";
 import { Participant, type ParticipantLink, type PublishedTrack, type SignalMessage } from "../room/participant.ts";
 import type { Room } from "../room/room.ts";
@@ -75,7 +76,7 @@ export class Session implements ParticipantLink {
 	readonly #descriptionId = String(Math.floor(Math.random() * 2 ** 48));
 	#descriptionVersion = 1;
 	/** sections already asked for since the last answer */
-	#sectionsRequested = 0;
+	#sectionsRequested = { audio: 0, video: 0 };
 	#negotiationQueued = false;
 	#silentRounds = 0;
 	#connected = false;
@@ -98,11 +99,12 @@ export class Session implements ParticipantLink {
 		this.#transport = new PeerTransport(options.endpoint, options.certificate, {
 			onConnected: () => this.#onConnected(),
 			onRtp: (packet, headerLength, payload) => this.#publications.write(packet, headerLength, payload),
+			onRtcp: (rtcp) => handleFeedback(rtcp, this.#negotiation.sinks()),
 			onData: (kind, message) => this.#onData(kind, message),
 			onFailed: (reason) => this.#onTransportFailed(reason),
 		});
 		this.#negotiation = new MediaNegotiation(this.#transport);
-		this.#publications = new Publications(this.participant);
+		this.#publications = new Publications(this.participant, (rtcp) => this.#transport.sendRtcp(rtcp));
 		if (options.join.singleConnection) return;
 		this.#subscriber = new SubscriberConnection(options.endpoint, options.certificate, {
 			sendOffer: (offer) => this.send({ case: "offer", value: offer }),
@@ -144,7 +146,7 @@ export class Session implements ParticipantLink {
 	resume(socket: WebSocket): void {
 		const { room, serverInfo } = this.#options;
 		clearTimeout(this.#resumeTimer);
-		this.#sectionsRequested = 0;
+		this.#sectionsRequested = { audio: 0, video: 0 };
 		this.#signal.resume(socket, { case: "reconnect", value: new ReconnectResponse({ serverInfo }) });
 		const participants = [this.participant, ...room.othersSeenBy(this.participant)].map((each) => each.toInfo());
 		this.send({ case: "update", value: new ParticipantUpdate({ participants }) });
@@ -314,7 +316,7 @@ export class Session implements ParticipantLink {
 			return;
 		}
 		const info = this.#publications.announce(request);
-		if (info === "unsupported") refused(RequestResponse_Reason.UNSUPPORTED_TYPE, "only audio tracks are supported");
+		if (info === "unsupported") refused(RequestResponse_Reason.UNSUPPORTED_TYPE, "only audio and video tracks are supported");
 		else if (info === "too many") refused(RequestResponse_Reason.LIMIT_EXCEEDED, "too many tracks");
 		else {
 			this.send({ case: "trackPublished", value: new TrackPublishedResponse({ cid: request.cid, track: info }) });
@@ -377,7 +379,7 @@ export class Session implements ParticipantLink {
 			return;
 		}
 		this.#startTransport(remote);
-		const answer = this.#negotiation.answer(remote.sections);
+		const answer = this.#negotiation.answer(remote.sections, (cid) => this.#publications.preferredCodec(cid));
 		const { ended } = this.#publications.negotiated(answer.published);
 		const sdp = writeDescription({
 			sessionId: this.#descriptionId,
@@ -387,7 +389,7 @@ export class Session implements ParticipantLink {
 			sections: answer.sections,
 		});
 		this.send({ case: "answer", value: new SessionDescription({ type: "answer", sdp, id: offer.id, midToTrackId: answer.midToTrackId }) });
-		this.#sectionsRequested = 0;
+		this.#sectionsRequested = { audio: 0, video: 0 };
 		for (const track of ended) this.#options.room.unpublish(track);
 		this.#publishClaimed();
 		if (this.#negotiation.waiting().length > 0) this.#negotiate();
@@ -411,9 +413,13 @@ export class Session implements ParticipantLink {
 		this.#negotiationQueued = true;
 		setImmediate(() => {
 			this.#negotiationQueued = false;
-			const missing = Math.max(0, this.#negotiation.missingSections() - this.#sectionsRequested);
-			this.#sectionsRequested += missing;
-			this.send({ case: "mediaSectionsRequirement", value: new MediaSectionsRequirement({ numAudios: missing }) });
+			const { audio, video } = this.#negotiation.missingSections();
+			const asked = this.#sectionsRequested;
+			this.#sectionsRequested = { audio: Math.max(audio, asked.audio), video: Math.max(video, asked.video) };
+			this.send({
+				case: "mediaSectionsRequirement",
+				value: new MediaSectionsRequirement({ numAudios: Math.max(0, audio - asked.audio), numVideos: Math.max(0, video - asked.video) }),
+			});
 		});
 	}
 }

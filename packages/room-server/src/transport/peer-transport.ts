@@ -1,10 +1,15 @@
 import { createHmac, createSecretKey, randomBytes } from "node:crypto";
 import { DtlsAssociation, type DtlsCertificate, type DtlsSrtpKeys } from "@trunkline/dtls";
 import { type KeyedHmac, keyOfPassword } from "@trunkline/ice";
+import { MAX_OVERHEAD_BYTES, SrtpReceiver as RtcpReceiver, SrtpSender as RtcpSender } from "@trunkline/srtp";
+import { nodeCrypto } from "@trunkline/srtp/node";
 import { rtpHeaderLength } from "../media/rtp-header.ts";
 import { DataChannels, type DataKind } from "./data-channels.ts";
 import { AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80, SrtpReceiver, SrtpSender } from "./srtp.ts";
 import type { IcePeer, UdpEndpoint } from "./udp-endpoint.ts";
+
+/** a browser reports under the SSRC of each of its tracks */
+const MAX_RTCP_SSRCS = 64;
 
 /** What the peer's first description says about its end. */
 export interface RemoteTransport {
@@ -18,6 +23,8 @@ export interface PeerTransportHandlers {
 	onConnected(): void;
 	/** an authenticated, decrypted RTP packet; `packet` still holds the header, `payload` may end in padding */
 	onRtp(packet: Buffer, headerLength: number, payload: Buffer): void;
+	/** an authenticated, decrypted compound RTCP packet */
+	onRtcp(packet: Uint8Array): void;
 	onData(kind: DataKind, message: Buffer): void;
 	/** the connection can't be used any more; comes at most once, and not after `close()` */
 	onFailed(reason: string): void;
@@ -44,6 +51,8 @@ export class PeerTransport implements IcePeer {
 	#state: "new" | "connected" | "closed" = "new";
 	#sender: SrtpSender | undefined;
 	#receiver: SrtpReceiver | undefined;
+	/** RTCP has its own indices and session keys under the same master keys (RFC 3711 §4.3.2) */
+	#rtcp: { sender: RtcpSender; receiver: RtcpReceiver } | undefined;
 	#channels: DataChannels | undefined;
 	#heard = false;
 
@@ -134,6 +143,19 @@ export class PeerTransport implements IcePeer {
 		if (this.#sender?.protect(out, headerLength, payload) === true) this.#send(out);
 	}
 
+	resend(packet: Buffer): void {
+		this.#send(packet);
+	}
+
+	/** Protects and sends a compound packet. */
+	sendRtcp(plain: Buffer): void {
+		if (this.#rtcp === undefined) return;
+		const packet = Buffer.alloc(plain.length + MAX_OVERHEAD_BYTES);
+		plain.copy(packet);
+		const length = this.#rtcp.sender.protectRtcp(packet, plain.length);
+		if (length > 0) this.#send(packet.subarray(0, length));
+	}
+
 	sendData(kind: DataKind, message: Uint8Array): boolean {
 		return this.#channels?.send(kind, message) ?? false;
 	}
@@ -169,9 +191,14 @@ export class PeerTransport implements IcePeer {
 	}
 
 	#receiveMedia(packet: Buffer): void {
-		// RFC 5761 §4: 192-223 in the second byte is RTCP. Reports carry nothing that forwarding needs.
+		if (this.#receiver === undefined) return;
+		// RFC 5761 §4: 192-223 in the second byte is RTCP
 		const second = packet[1] ?? 0;
-		if (this.#receiver === undefined || (second >= 192 && second <= 223)) return;
+		if (second >= 192 && second <= 223) {
+			const rtcp = this.#rtcp?.receiver.unprotectRtcp(packet);
+			if (rtcp !== undefined) this.#handlers.onRtcp(rtcp);
+			return;
+		}
 		const headerLength = rtpHeaderLength(packet);
 		if (headerLength === undefined) return;
 		const payload = this.#receiver.unprotect(packet, headerLength);
@@ -183,6 +210,11 @@ export class PeerTransport implements IcePeer {
 		const profile = suite === "AEAD_AES_128_GCM" ? AEAD_AES_128_GCM : AES_CM_128_HMAC_SHA1_80;
 		this.#sender = new SrtpSender(profile, local.key, local.salt);
 		this.#receiver = new SrtpReceiver(profile, remote.key, remote.salt);
+		const crypto = { sender: Buffer.concat([local.key, local.salt]), receiver: Buffer.concat([remote.key, remote.salt]) };
+		this.#rtcp = {
+			sender: new RtcpSender(nodeCrypto, suite, crypto.sender),
+			receiver: new RtcpReceiver(nodeCrypto, suite, crypto.receiver, new Map(), MAX_RTCP_SSRCS),
+		};
 		this.#state = "connected";
 		if (this.#remote.sctp !== undefined) {
 			this.#channels?.start(this.#remote.sctp.port);
