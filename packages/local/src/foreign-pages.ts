@@ -6,7 +6,7 @@ interface Asked {
 	headers: { host?: string | undefined; origin?: string | undefined };
 }
 
-/** Names that no stranger can have point to this machine: of this machine, of its network, and reserved ones (RFC 6761, RFC 6762). */
+/** Names that no stranger can have point to this machine: of this machine, of its network, and reserved ones (RFC 6761). */
 const OWN_NAME = /^(?:[^.]+|.+\.(?:localhost|local|internal|test|home\.arpa|lan))$/i;
 
 /**

@@ -87,6 +87,7 @@ async function start(config: LocalConfig, log: Logger, metrics: Metrics, closing
 	const sqs = await startEmbeddedSqs();
 	closing.add("SQS", () => sqs.close());
 	const dynamoClient = createDynamoClient({ region: "us-east-1", endpoint: dynamo.endpoint });
+	dynamo.serve(dynamoClient);
 	const sqsClient = createSqsClient({ region: "us-east-1", endpoint: sqs.endpoint });
 	closing.add("AWS clients", async () => {
 		dynamoClient.destroy();

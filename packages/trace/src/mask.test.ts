@@ -72,7 +72,7 @@ describe("maskMessage", () => {
 		],
 		["a text for people", ["MESSAGE sip:a@b SIP/2.0", "Content-Type: text/plain"], "my PIN is hunter2", "hunter2"],
 		[
-			"digits as XML (RFC 4730)",
+			"digits as XML",
 			["NOTIFY sip:a@b SIP/2.0", "Content-Type: application/kpml-response+xml"],
 			'<kpml-response digits="4711"/>',
 			"4711",

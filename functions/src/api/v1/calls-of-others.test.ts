@@ -57,6 +57,7 @@ const COMMANDS = [
 	["POST", "recording", { action: "stop" }],
 	["POST", "hold", { on: true }],
 	["PUT", "noise-suppression", { uplink: true }],
+	["POST", "dtmf", { digits: "4711" }],
 ] as const;
 
 it.each(COMMANDS)("%s %s: another project's call is as absent as none, and its node is not told", async (method, what, body) => {
@@ -79,6 +80,7 @@ it("another project's call cannot be hung up, nor looked at", async () => {
 	const { send, told, api } = await setUp();
 	expect(await send("POST", `/v1/calls/${THEIRS}/hangup`, undefined)).toBe(404);
 	expect(await send("GET", `/v1/calls/${THEIRS}`, undefined)).toBe(404);
+	for (const what of ["trace", "trace.pcapng"]) expect(await send("GET", `/v1/calls/${THEIRS}/${what}`, undefined), what).toBe(404);
 	expect([told, (await api.deps.callStore.getCall(THEIRS))?.state]).toEqual([[], "active"]);
 	expect(await send("GET", `/v1/calls/${OURS}`, undefined)).toBe(200);
 });
