@@ -1,8 +1,9 @@
+import { writeFileSync } from "node:fs";
 import { measureTone } from "@trunkline/audio";
 import type { IncomingCall } from "@trunkline/phone";
 import { SipClient } from "livekit-server-sdk";
 import { afterEach, describe, expect, it } from "vitest";
-import { clear, openPhone, Program, ROOT, type Running, start } from "./local-process.ts";
+import { clear, openPhone, Program, ROOT, type Running, start, temporaryDirectory } from "./local-process.ts";
 import { until } from "./testbed.ts";
 import { settle } from "./tones.ts";
 
@@ -193,5 +194,50 @@ describe("examples/provider.mjs", () => {
 		const refused = example("provider.mjs", program, "exotel", "+15550124", "pstn.in2.exotel.com");
 		expect(await refused.exited).toMatchObject({ code: 1 });
 		expect(refused.stderr).toMatch(/cannot be the provider of ST_\w+: settings\.provider: Exotel.* takes calls over TCP \(port 5070\)/);
+	});
+});
+
+describe("examples/import-trunks.mjs", () => {
+	it("copies trunks and rules with all that they say, asks for passwords, and does nothing twice", async () => {
+		const [theirs, ours] = [await start(), await start()];
+		const from = new SipClient(theirs.url, "devkey", "secret");
+		const inbound = await from.createSipInboundTrunk("carrier", ["+15550171"], {
+			allowedAddresses: ["203.0.113.0/24"],
+			headersToAttributes: { "X-Id": "id" },
+			krispEnabled: true,
+		});
+		const rule = { type: "individual" as const, roomPrefix: "call", pin: "4321" };
+		await from.createSipDispatchRule(rule, { name: "calls", trunkIds: [inbound.sipTrunkId], attributes: { queue: "gold" } });
+		const options = { transport: 1, authUsername: "me", authPassword: "long and secret" };
+		const outbound = await from.createSipOutboundTrunk("way out", "sip.example.com", ["+15550171"], options);
+
+		const copy = (env: Record<string, string>) =>
+			new Program([process.execPath, `${ROOT}/examples/import-trunks.mjs`], {
+				...{ FROM_URL: theirs.url, FROM_API_KEY: "devkey", FROM_API_SECRET: "secret", LIVEKIT_URL: ours.url },
+				...env,
+			});
+		const without = copy({});
+		expect(await without.exited).toMatchObject({ code: 1 });
+		expect(without.stderr).toMatch(
+			/^outbound trunk way out \(ST_\w+\): has a user name, and PASSWORDS has no password for it; left out\n$/,
+		);
+		const file = `${temporaryDirectory()}/passwords.json`;
+		writeFileSync(file, JSON.stringify({ [outbound.sipTrunkId]: "long and secret" }));
+		const again = copy({ PASSWORDS: file });
+		expect(await again.exited, again.stderr).toMatchObject({ code: 0 });
+		expect(again.stdout).toMatch(/inbound trunk carrier: is there\n/);
+		expect(again.stdout).toMatch(/outbound trunk way out: made\n/);
+
+		const to = new SipClient(ours.url, "devkey", "secret");
+		const trunks = (await to.listSipInboundTrunk()).filter(({ name }) => name === "carrier");
+		expect(trunks).toMatchObject([
+			{ numbers: ["+15550171"], allowedAddresses: ["203.0.113.0/24"], headersToAttributes: { "X-Id": "id" }, krispEnabled: true },
+		]);
+		const rules = (await to.listSipDispatchRule()).filter(({ name }) => name === "calls");
+		expect(rules).toMatchObject([{ trunkIds: [trunks[0]?.sipTrunkId], attributes: { queue: "gold" } }]);
+		expect(rules[0]?.rule?.rule).toMatchObject({ case: "dispatchRuleIndividual", value: { roomPrefix: "call", pin: "4321" } });
+		expect(await to.listSipOutboundTrunk()).toMatchObject([
+			{ name: "way out", address: "sip.example.com", authUsername: "me", transport: 1 },
+		]);
 	});
 });
