@@ -1,14 +1,5 @@
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import {
-	admitCall,
-	callAnswered,
-	type CallLimitStore,
-	callRenewed,
-	callSettled,
-	type CallUsage,
-	NO_USAGE,
-	type Refusal,
-} from "@trunkline/domain";
+import { admitCall, callAnswered, type CallLimitStore, callSettled, type CallUsage, NO_USAGE, type Refusal } from "@trunkline/domain";
 import type { Attributes } from "./items.ts";
 import * as keys from "./keys.ts";
 import { VersionedItems } from "./versioned-items.ts";
@@ -36,10 +27,6 @@ export class DynamoCallLimitStore implements CallLimitStore {
 
 	async answered(projectId: string, callId: string, now: number): Promise<void> {
 		await this.#change(projectId, now, (usage) => callAnswered(usage, callId, now));
-	}
-
-	async renew(projectId: string, callId: string, now: number, leaseMs: number): Promise<void> {
-		await this.#change(projectId, now, (usage) => callRenewed(usage, callId, now, leaseMs));
 	}
 
 	async settle(projectId: string, callId: string, usedMs: number, now: number): Promise<void> {

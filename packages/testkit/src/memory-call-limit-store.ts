@@ -1,13 +1,4 @@
-import {
-	admitCall,
-	callAnswered,
-	type CallLimitStore,
-	callRenewed,
-	callSettled,
-	type CallUsage,
-	NO_USAGE,
-	type Refusal,
-} from "@trunkline/domain";
+import { admitCall, callAnswered, type CallLimitStore, callSettled, type CallUsage, NO_USAGE, type Refusal } from "@trunkline/domain";
 
 /** Projects' usage in memory. */
 export class MemoryCallLimitStore implements CallLimitStore {
@@ -22,10 +13,6 @@ export class MemoryCallLimitStore implements CallLimitStore {
 
 	async answered(projectId: string, callId: string, now: number): Promise<void> {
 		this.#put(projectId, callAnswered(this.#of(projectId), callId, now));
-	}
-
-	async renew(projectId: string, callId: string, now: number, leaseMs: number): Promise<void> {
-		this.#put(projectId, callRenewed(this.#of(projectId), callId, now, leaseMs));
 	}
 
 	async settle(projectId: string, callId: string, usedMs: number, now: number): Promise<void> {

@@ -77,10 +77,6 @@ export class RegionalCallLimitStore implements CallLimitStore {
 		await this.#of(callId).answered(projectId, callId, now);
 	}
 
-	async renew(projectId: string, callId: string, now: number, leaseMs: number): Promise<void> {
-		await this.#of(callId).renew(projectId, callId, now, leaseMs);
-	}
-
 	async settle(projectId: string, callId: string, usedMs: number, now: number): Promise<void> {
 		await this.#of(callId).settle(projectId, callId, usedMs, now);
 	}

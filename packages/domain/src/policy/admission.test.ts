@@ -5,7 +5,6 @@ import {
 	admitCall,
 	callAnswered,
 	type CallLimits,
-	callRenewed,
 	callSettled,
 	type CallUsage,
 	NO_USAGE,
@@ -84,13 +83,6 @@ describe("calls at a time", () => {
 		const calls = project({ concurrentCalls: 1, callsPerSecond: 1 });
 		expect([1, 2, 3].map(() => calls.ask(NOON, { callId: "SCL_same" }))).toEqual(["admitted", "admitted", "admitted"]);
 		expect(calls.usage.usedMs).toBe(60_000);
-	});
-	test("a call that says that it lasts keeps its slot", () => {
-		const calls = project({ concurrentCalls: 1 });
-		calls.ask(NOON, { leaseMs: 1000 });
-		calls.set(callRenewed(calls.usage, "SCL_0", NOON + 900, 1000));
-		expect(calls.ask(NOON + 1500)).toBe("concurrentCalls");
-		expect(calls.ask(NOON + 1900)).toBe("admitted");
 	});
 	test("calls that ring are counted apart", () => {
 		const calls = project({ ringingCalls: 1 });

@@ -80,14 +80,6 @@ export function callAnswered(before: CallUsage, callId: string, now: number): Ca
 	return { ...usage, calls: { ...usage.calls, [callId]: { ...slot, answered: true } } };
 }
 
-/** The call lasts: its slot is its own for `leaseMs` more. `undefined` when it has none. */
-export function callRenewed(before: CallUsage, callId: string, now: number, leaseMs: number): CallUsage | undefined {
-	const slot = before.calls[callId];
-	if (slot === undefined) return undefined;
-	const usage = current(before, now);
-	return { ...usage, calls: { ...usage.calls, [callId]: { ...slot, leaseUntil: now + leaseMs } } };
-}
-
 /** The call is over after `usedMs` (0 when nobody answered). `undefined` when it has no slot (any more). */
 export function callSettled(before: CallUsage, callId: string, usedMs: number, now: number): CallUsage | undefined {
 	const slot = before.calls[callId];

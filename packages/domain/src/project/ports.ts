@@ -33,8 +33,6 @@ export interface CallLimitStore {
 	admit(projectId: string, request: AdmissionRequest): Promise<Refusal | undefined>;
 	/** The call was answered. */
 	answered(projectId: string, callId: string, now: number): Promise<void>;
-	/** The call lasts: `leaseMs` more. */
-	renew(projectId: string, callId: string, now: number, leaseMs: number): Promise<void>;
 	/** The call is over; `usedMs` from the answer to the end, 0 without an answer. Idempotent. */
 	settle(projectId: string, callId: string, usedMs: number, now: number): Promise<void>;
 	/** Calls that hold a slot, and since when (ms); oldest first. */
