@@ -11,6 +11,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest
 import type { RoomEvent, RoomSession } from "../call/ports.ts";
 import { LiveKitRoomConnector } from "./livekit-room-connector.ts";
 import { joinToken } from "./token.ts";
+import type * as UdpSocketModuleExports from "./webrtc/udp-socket.ts";
+
+type UdpSocketModule = typeof UdpSocketModuleExports;
 
 /** Of every UDP socket of a session that is opened while it is `next`: nothing passes, or not all. */
 class Cable {
@@ -24,7 +27,7 @@ class Cable {
 const cables = vi.hoisted(() => ({ next: undefined as { passes(): boolean } | undefined }));
 
 vi.mock("./webrtc/udp-socket.ts", async (importActual) => {
-	const actual = await importActual<typeof import("./webrtc/udp-socket.ts")>();
+	const actual = await importActual<UdpSocketModule>();
 	return {
 		openPeerSocket: async (address: string, onPacket: (packet: Buffer, address: string, port: number) => void) => {
 			const cable = cables.next;
