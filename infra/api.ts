@@ -5,7 +5,7 @@ import { readsObjects } from "./buckets.ts";
 import { sendsTo, type Statement } from "./permissions.ts";
 import { commandQueues, commandQueueUrlPrefix } from "./queues.ts";
 import { regionsForApi } from "./region-list.ts";
-import { readsSecrets, type Secrets } from "./secrets.ts";
+import { readsSecrets, type Secrets, versionIn } from "./secrets.ts";
 import type { StageSettings } from "./settings.ts";
 import { usesCalls, usesConfig } from "./tables.ts";
 import type { Api, RegionData, RegionKeys } from "./types.ts";
@@ -30,6 +30,7 @@ export function api(input: ApiInput): Api {
 	const keys = keysOf(home.place.region);
 	const made = lambda("api", home.place, settings, {
 		description: "LiveKit's SIP API, and /v1",
+		secretsVersion: versionIn(secrets, home.place),
 		memoryMb: 1024,
 		timeoutSeconds: TIMEOUT_SECONDS,
 		publicUrl: settings.domain === undefined,

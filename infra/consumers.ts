@@ -2,7 +2,7 @@ import { PROJECT } from "./api.ts";
 import { lambda } from "./lambda.ts";
 import { receivesFrom, sendsTo } from "./permissions.ts";
 import { commandQueuePrefix, commandQueues, deadLetterQueue } from "./queues.ts";
-import { readsSecrets, type Secrets } from "./secrets.ts";
+import { readsSecrets, type Secrets, versionIn } from "./secrets.ts";
 import type { StageSettings } from "./settings.ts";
 import { usesCalls, usesConfig } from "./tables.ts";
 import type { Consumers, Lambda, MediaNodes, RegionData, RegionKeys } from "./types.ts";
@@ -34,6 +34,7 @@ function events({ data, configTable, keys, secrets, settings }: ConsumersInput, 
 	const stream = callsTable.nodes.table.streamArn;
 	const made = lambda("events", place, settings, {
 		description: "delivers call events to webhooks and to the bus",
+		secretsVersion: versionIn(secrets, place),
 		memoryMb: 512,
 		timeoutSeconds: EVENTS_TIMEOUT_SECONDS,
 		environment: {
@@ -85,6 +86,7 @@ function sweep({ data, nodes, configTable, keys, secrets, settings }: ConsumersI
 	const { place, callsTable, dial } = data;
 	const made = lambda("sweep", place, settings, {
 		description: "ends calls of nodes that are gone, deletes their queues",
+		secretsVersion: versionIn(secrets, place),
 		memoryMb: 512,
 		timeoutSeconds: SWEEP_TIMEOUT_SECONDS,
 		environment: {

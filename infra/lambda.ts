@@ -11,6 +11,8 @@ export interface LambdaOptions {
 	statements: Statement[];
 	/** a URL that anybody can call: the function checks tokens itself */
 	publicUrl?: boolean;
+	/** another text for other secrets: with another configuration Lambda starts new processes, which read them */
+	secretsVersion?: $util.Output<string>;
 	/** beside the bundle */
 	copyFiles?: { from: string; to: string }[];
 	/** that run at a time, at most, of which others can take none; unset: as many as the account has */
@@ -29,7 +31,10 @@ export function lambda(kind: keyof typeof FUNCTIONS, place: Place, settings: Sta
 		{
 			...FUNCTION_BUILD,
 			handler: FUNCTIONS[kind].replace(/\.ts$/, ".handler"),
-			description: options.description,
+			description:
+				options.secretsVersion === undefined
+					? options.description
+					: $interpolate`${options.description} (secrets ${options.secretsVersion})`,
 			memory: `${options.memoryMb} MB`,
 			timeout: `${options.timeoutSeconds} seconds`,
 			logging: { logGroup: logGroup.name },

@@ -4,7 +4,7 @@ import { PORTS, RTP_PORTS } from "./network.ts";
 import { policyOf, receivesFrom, sendsTo, type Statement, usesKeyThrough } from "./permissions.ts";
 import { commandQueuePrefix, commandQueues } from "./queues.ts";
 import type { SecretName } from "./secret-names.ts";
-import { parametersIn, type Secrets } from "./secrets.ts";
+import { parametersIn, type Secrets, versionIn } from "./secrets.ts";
 import type { StageSettings } from "./settings.ts";
 import { usesCalls, usesConfig } from "./tables.ts";
 import type { LogGroup, MediaNodes, Place, RegionData, RegionKeys } from "./types.ts";
@@ -70,7 +70,9 @@ export function mediaNodes(input: MediaNodesInput): MediaNodes {
 					args.inlinePolicies = [{ name: "own", policy: policyOf(startStatements(input, logGroup)) }];
 				},
 				taskDefinition: (args) => {
-					args.containerDefinitions = $util.output(args.containerDefinitions).apply((json) => containerFrom(json ?? "[]"));
+					args.containerDefinitions = $util
+						.all([args.containerDefinitions, versionIn(input.secrets, place)])
+						.apply(([json, version]) => containerFrom(json ?? "[]", version));
 					args.volumes = [{ name: SCRATCH }];
 				},
 				logGroup: (args) => {
@@ -215,9 +217,11 @@ interface ContainerDefinition {
 }
 
 /** What SST has no argument for. */
-function containerFrom(json: string): string {
+function containerFrom(json: string, secretsVersion: string): string {
 	const definitions = JSON.parse(json) as ContainerDefinition[];
-	return JSON.stringify(definitions.map(hardened));
+	// Another label is another revision of the task: ECS replaces the nodes, which read the secrets when they start.
+	const dockerLabels = { "trunkline.secrets": secretsVersion };
+	return JSON.stringify(definitions.map((definition) => ({ ...hardened(definition), dockerLabels })));
 }
 
 function hardened(definition: ContainerDefinition): ContainerDefinition {

@@ -12,6 +12,8 @@ export interface Secrets {
 	prefix: string;
 	/** of a region: ARN of each parameter by its name */
 	parameters: Map<string, Record<SecretName, $util.Output<string>>>;
+	/** of a region: another text when one of them has another value. Programs read them when they start, so what starts them must change with it. */
+	versions: Map<string, $util.Output<string>>;
 }
 
 export function secrets(places: readonly Place[], keyOf: (region: string) => RegionKey, settings: StageSettings): Secrets {
@@ -25,11 +27,17 @@ export function secrets(places: readonly Place[], keyOf: (region: string) => Reg
 				{ name: `${prefix}${name}`, type: "SecureString", keyId: keyOf(place.region).arn, value: own ?? value },
 				place.opts,
 			);
-			return [name, parameter.arn] as const;
+			return { name, parameter };
 		});
-		return [place.region, Object.fromEntries(made) as Record<SecretName, $util.Output<string>>] as const;
+		const arns = Object.fromEntries(made.map(({ name, parameter }) => [name, parameter.arn])) as Record<SecretName, $util.Output<string>>;
+		const versions = $util.all(made.map(({ parameter }) => parameter.version)).apply((all) => all.join("."));
+		return { region: place.region, arns, versions };
 	});
-	return { prefix, parameters: new Map(parameters) };
+	return {
+		prefix,
+		parameters: new Map(parameters.map(({ region, arns }) => [region, arns])),
+		versions: new Map(parameters.map(({ region, versions }) => [region, versions])),
+	};
 }
 
 /**
@@ -40,6 +48,11 @@ export function readsSecrets(secrets: Secrets, place: Place, key: RegionKey, nam
 	const { LIVEKIT_URL: url } = parametersIn(secrets, place);
 	const arnOf = (name: string) => url.apply((arn) => arn.replace(/[^/]+$/, name));
 	return [{ actions: ["ssm:GetParameters"], resources: names.map(arnOf) }, usesKeyThrough("ssm", place.region, key)];
+}
+
+/** Behind a description that nobody reads, so that programs start anew with a changed secret. */
+export function versionIn(secrets: Secrets, { region }: Place): $util.Output<string> {
+	return secrets.versions.get(region) ?? $util.output("");
 }
 
 export function parametersIn(secrets: Secrets, place: Place): Record<SecretName, $util.Output<string>> {

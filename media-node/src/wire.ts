@@ -202,10 +202,7 @@ export class MediaNode {
 		this.#userAgent = new SipUserAgent({
 			guard: this.#guard,
 			endpoint: {
-				...(relay && {
-					tagSuffix: relay.tagSuffix,
-					handOver: (request, arrival) => relay.handOver(request, arrival),
-				}),
+				...(relay && { tagSuffix: relay.tagSuffix, handOver: (request, arrival) => relay.handOver(request, arrival) }),
 				userAgent: "Trunkline",
 				contact,
 				random: randomBytes,

@@ -237,6 +237,14 @@ describe.skipIf(missing !== "")(`the graph of a stage (${missing || "of sst.conf
 		}
 	});
 
+	it("a secret that has changed makes new nodes and new processes of functions, and is in neither", () => {
+		const graph = graphIn("two regions");
+		// In the order of SECRETS: the third has its second value.
+		expect(containerOf(graph, "UsEast1")["dockerLabels"]).toEqual({ "trunkline.secrets": "1.1.2.1.1" });
+		for (const name of ["ApiEuWest1", "EventsUsEast1", "SweepUsEast1"])
+			expect(one(graph, "lambda/function:Function", `${name}Function`).inputs["description"]).toMatch(/ \(secrets 1\.1\.2\.1\.1\)$/);
+	});
+
 	it("recordings are kept as long as the stage says", () => {
 		const rules = (graph: Graph) =>
 			all(graph, "s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").map(({ name, inputs }) => [

@@ -228,7 +228,7 @@ function stateOf(type: string, name: string, region: string, inputs: Record<stri
 		case "aws:s3/bucket:Bucket":
 			return { arn: `arn:aws:s3:::${own}`, bucket: own, name: own };
 		case "aws:ssm/parameter:Parameter":
-			return { ...arn(`parameter${own}`), name: own };
+			return { ...arn(`parameter${own}`), name: own, version: name.startsWith("LivekitApiSecret") ? 2 : 1 };
 		case "aws:kms/key:Key":
 		case "aws:kms/replicaKey:ReplicaKey":
 			return { ...arn(`key/mrk-${name}`), keyId: `mrk-${name}` };
