@@ -61,7 +61,7 @@ describe.skipIf(browser === undefined)("the console in Chromium", () => {
 		const here = page.getByRole("region", { name: "Participants" });
 		await here.getByText("Phone +15550123", { exact: false }).first().waitFor();
 		// The tune is heard: LiveKit's client measures what it plays.
-		await page.waitForFunction(() => [...document.querySelectorAll("audio")].some((one) => one.srcObject !== null && !one.paused));
+		await page.waitForFunction(`[...document.querySelectorAll("audio")].some((one) => one.srcObject !== null && !one.paused)`);
 		await page.getByRole("button", { name: "1", exact: true }).click();
 		await page.getByRole("button", { name: "pound" }).click();
 		await page.getByRole("region", { name: "Keypad" }).getByText("1#", { exact: true }).waitFor();
@@ -199,7 +199,7 @@ describe.skipIf(browser === undefined)("the console in Chromium", () => {
 					await page.locator(`nav a[aria-current=page][href="#/${view}"]`).waitFor();
 					await page.getByText("Loading…").waitFor({ state: "detached" });
 					expect(await violations(page), view).toEqual([]);
-					expect(await page.evaluate(() => document.documentElement.scrollWidth), view).toBeLessThanOrEqual(viewport.width);
+					expect(await page.evaluate<number>("document.documentElement.scrollWidth"), view).toBeLessThanOrEqual(viewport.width);
 				}
 				await page.goto(`${bed.local.url}/console/#/trunks`);
 				await page.getByRole("button", { name: "Add inbound trunk" }).click();

@@ -12,7 +12,7 @@ export function Explain() {
 	const set = (name) => (value) => setForm((before) => ({ ...before, [name]: value }));
 	useEffect(() => {
 		let gone = false;
-		const timer = setTimeout(async () => {
+		const ask = async () => {
 			try {
 				const body = Object.fromEntries(Object.entries(form).filter(([, value]) => value.trim() !== ""));
 				const said = await post("/v1/explain", body);
@@ -24,7 +24,8 @@ export function Explain() {
 				setError(failed);
 				setAnswer(undefined);
 			}
-		}, AFTER_MS);
+		};
+		const timer = setTimeout(() => void ask(), AFTER_MS);
 		return () => {
 			gone = true;
 			clearTimeout(timer);
