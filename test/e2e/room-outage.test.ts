@@ -50,6 +50,8 @@ beforeAll(async () => {
 	bed = await Testbed.start({
 		...{ LIVEKIT_URL: `ws://127.0.0.1:${proxy.port}`, LIVEKIT_API_KEY: ACCESS.apiKey, LIVEKIT_API_SECRET: ACCESS.apiSecret },
 		ROOM_RECOVERY_SECONDS: String(LIMIT_SECONDS),
+		// what rooms ask of the main thread crosses threads
+		MEDIA_WORKERS: "1",
 	});
 });
 const agents: Participant[] = [];

@@ -24,6 +24,15 @@ describe("tokens of a participant", () => {
 		expect(await tokens.current(0)).toBe(token("made 1", 10_000));
 	});
 
+	it("after a move by the server none leads back", async () => {
+		const tokens = new JoinTokens(token("own"), async () => token("made"));
+		tokens.moveTo("");
+		expect(await tokens.fresh(0)).toBe(token("made"));
+		tokens.moveTo(token("other room"));
+		expect(await tokens.fresh(0)).toBe(token("other room"));
+		expect(await tokens.current(0)).toBe(token("other room"));
+	});
+
 	it.each(["", "a.b.c", `a.${Buffer.from("7").toString("base64url")}.c`, token("no end")])("%s has no end", (text) => {
 		expect(expiryOf(text)).toBeUndefined();
 	});

@@ -16,7 +16,7 @@ const MARGIN_MS = 10_000;
 export class JoinTokens {
 	#own: string;
 	#refreshed: string | undefined;
-	readonly #renew: (() => Promise<string>) | undefined;
+	#renew: (() => Promise<string>) | undefined;
 
 	/** `renew` makes a new one of the call's own, with the API secret of now */
 	constructor(own: string, renew: (() => Promise<string>) | undefined) {
@@ -26,6 +26,14 @@ export class JoinTokens {
 
 	refresh(token: string): void {
 		if (token !== "") this.#refreshed = token;
+	}
+
+	/** Into another room, by the server: the call's own tokens are of the one before. */
+	moveTo(token: string): void {
+		if (token === "") return;
+		this.#own = token;
+		this.#refreshed = undefined;
+		this.#renew = undefined;
 	}
 
 	/** The newest that holds, ms since 1970. */

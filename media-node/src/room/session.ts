@@ -251,7 +251,7 @@ export class LiveKitRoomSession implements RoomSession {
 
 	/** MoveParticipant: the connections stay, the room and everybody in it are others. */
 	#onMoved({ room, token, participant, otherParticipants }: RoomMovedResponse): void {
-		this.#options.tokens.refresh(token);
+		this.#options.tokens.moveTo(token);
 		if (participant !== undefined) this.#participantSid = participant.sid;
 		this.#tell(this.#roster.replace(otherParticipants), []);
 		this.#onEvent({ type: "room-moved", roomName: room?.name ?? "" });
