@@ -35,5 +35,5 @@ export function serverUrl(option: string | undefined, env: Readonly<Record<strin
 }
 
 function isLoopback(host: string): boolean {
-	return host === "localhost" || host === "[::1]" || /^127\./.test(host);
+	return host === "localhost" || host === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(host);
 }

@@ -71,12 +71,7 @@ describe("maskMessage", () => {
 			"hunter2",
 		],
 		["a text for people", ["MESSAGE sip:a@b SIP/2.0", "Content-Type: text/plain"], "my PIN is hunter2", "hunter2"],
-		[
-			"digits as XML",
-			["NOTIFY sip:a@b SIP/2.0", "Content-Type: application/kpml-response+xml"],
-			'<kpml-response digits="4711"/>',
-			"4711",
-		],
+		["digits as XML", ["NOTIFY sip:a@b SIP/2.0", "Content-Type: application/kpml-response+xml"], '<kpml-response digits="4711"/>', "4711"],
 		[
 			"digits of another vendor",
 			["INFO sip:a@b SIP/2.0", "Content-Type: application/vnd.nortelnetworks.digits"],

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { CliError } from "../errors.ts";
 import type { MakeContext } from "../context.ts";
 import { json, examples, jsonOption, many } from "../options.ts";
+import { passwordOf } from "../password.ts";
 import { table } from "../output.ts";
 import type { Server } from "../server.ts";
 
@@ -16,6 +17,7 @@ interface TrunkOptions {
 	transport?: string;
 	username?: string;
 	password?: string;
+	passwordFile?: string;
 	country?: string;
 	settings?: Record<string, unknown>;
 }
@@ -74,7 +76,7 @@ export function trunkCommands(program: Command, contextOf: MakeContext): void {
 			"after",
 			examples(
 				"trunk add inbound --name carrier --number +15550100 --allow-address 203.0.113.0/24",
-				"trunk add inbound --name desk --number +15550101 --username desk --password s3cret",
+				"trunk add inbound --name desk --number +15550101 --username desk --password-file desk.txt",
 			),
 		)
 		.action(async (options: TrunkOptions, command: Command) => {
@@ -83,7 +85,7 @@ export function trunkCommands(program: Command, contextOf: MakeContext): void {
 				allowedAddresses: options.allowAddress ?? [],
 				allowedNumbers: options.allowNumber ?? [],
 				authUsername: options.username ?? "",
-				authPassword: options.password ?? "",
+				authPassword: (await passwordOf(options)) ?? "",
 			});
 			await putSettings(server(), made.sipTrunkId, options.settings);
 			output.result(json(made), () => `inbound trunk ${made.sipTrunkId} is there`);
@@ -92,7 +94,7 @@ export function trunkCommands(program: Command, contextOf: MakeContext): void {
 		.addHelpText(
 			"after",
 			examples(
-				"trunk add outbound --name carrier --address sip.carrier.example --number +15550100 --username acme --password s3cret",
+				"trunk add outbound --name carrier --address sip.carrier.example --number +15550100 --username acme --password-file acme.txt",
 				"trunk add outbound --name desk --address 127.0.0.1:5070 --number +15550100 --transport udp",
 			),
 		)
@@ -102,7 +104,7 @@ export function trunkCommands(program: Command, contextOf: MakeContext): void {
 			const made = await server().sip.createSipOutboundTrunk(options.name ?? "", options.address, options.number ?? [], {
 				transport: transportOf(options.transport) ?? 0,
 				authUsername: options.username ?? "",
-				authPassword: options.password ?? "",
+				authPassword: (await passwordOf(options)) ?? "",
 				destinationCountry: options.country ?? "",
 			});
 			await putSettings(server(), made.sipTrunkId, options.settings);
@@ -141,7 +143,8 @@ const common = (command: Command): Command =>
 		.option("--name <name>", "a name for people")
 		.option("--number <number>", "telephone number of the trunk, + and country code; may be given again", many)
 		.option("--username <name>", "user name for calls")
-		.option("--password <password>", "password for calls")
+		.option("--password <password>", "password for calls; others on this machine may see it among its processes")
+		.option("--password-file <file>", "the same from a file; - is standard input")
 		.addOption(jsonOption("--settings <json>", "what LiveKit's fields have no place for: docs/providers.md"));
 
 const outbound = (command: Command): Command =>
@@ -179,11 +182,12 @@ async function change(server: Server, id: string, options: TrunkOptions): Promis
 	const foreign = Object.keys(options).find((name) => wrong.includes(name));
 	if (foreign !== undefined)
 		throw new CliError(`${id} is an ${kind} trunk: it has no --${foreign.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+	const password = await passwordOf(options);
 	const fields = {
 		...(options.name === undefined ? {} : { name: options.name }),
 		...(options.number === undefined ? {} : { numbers: new ListUpdate({ set: options.number }) }),
 		...(options.username === undefined ? {} : { authUsername: options.username }),
-		...(options.password === undefined ? {} : { authPassword: options.password }),
+		...(password === undefined ? {} : { authPassword: password }),
 	};
 	if (kind === "inbound")
 		return server.sip.updateSipInboundTrunkFields(id, {
