@@ -26,8 +26,13 @@ describe("participant RPC", () => {
 	});
 
 	it.each([
-		["a method's own error", {}, async () => Promise.reject(new RoomRpcError(1400, "no such method")), "error 1400 no such method"],
-		["a fault of ours, without its words", {}, async () => Promise.reject(new Error("secret")), "error 1500 the method failed"],
+		[
+			"a method's own error",
+			{},
+			(): Promise<string> => Promise.reject(new RoomRpcError(1400, "no such method")),
+			"error 1400 no such method",
+		],
+		["a fault of ours, without its words", {}, (): Promise<string> => Promise.reject(new Error("secret")), "error 1500 the method failed"],
 		["an answer that is too long", {}, async () => "x".repeat(15_361), "error 1504 Response payload too large"],
 		["another version", { version: 2 }, async () => "", "error 1404 Unsupported RPC version"],
 		["nobody who answers", {}, undefined, "error 1400 Method not supported at destination"],
