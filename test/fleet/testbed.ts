@@ -3,11 +3,15 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
+import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { createSqsClient, ensureQueues, listCommandQueues, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer } from "@trunkline/room-server";
 import { createDynamoClient, createTables, DynamoCallStore, DynamoConfigStore, DynamoNodeRegistry } from "@trunkline/store";
+import { AccessToken } from "livekit-server-sdk";
 import { vi } from "vitest";
+import { createApp } from "../../functions/src/api/app.ts";
+import { apiFromEnvironment } from "../../functions/src/wire.ts";
 
 const MAIN = fileURLToPath(new URL("../../media-node/src/main.ts", import.meta.url));
 const SECRET = "a-secret-of-the-room-server";
@@ -28,6 +32,8 @@ export interface FleetRegion {
 	deadLetterUrl: string;
 	rooms: RoomServer;
 	commandQueues(): Promise<string[]>;
+	/** messages of the dial queue and of its dead letters, those in flight too */
+	messages(): Promise<number>;
 	variables: Record<string, string>;
 }
 
@@ -44,6 +50,13 @@ export class Fleet {
 		const sqsClient = createSqsClient({ region: "us-east-1", endpoint: sqs.endpoint });
 		const made = new Map<string, FleetRegion>();
 		const closing: (() => Promise<void>)[] = [];
+		const count = async (queue: string): Promise<number> => {
+			const AttributeNames = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"] as const;
+			const { Attributes = {} } = await sqsClient.send(
+				new GetQueueAttributesCommand({ QueueUrl: queue, AttributeNames: [...AttributeNames] }),
+			);
+			return AttributeNames.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0);
+		};
 		for (const region of regions) {
 			const calls = `calls-${region}`;
 			await createTables(client, { config: "config", calls });
@@ -59,6 +72,7 @@ export class Fleet {
 				dialQueue: new SqsDialQueue(sqsClient, { url: here(url) }),
 				deadLetterUrl: here(deadLetterUrl),
 				rooms: rooms.server,
+				messages: async () => (await Promise.all([here(url), here(deadLetterUrl)].map(count))).reduce((sum, one) => sum + one, 0),
 				commandQueues: async () => (await listCommandQueues(sqsClient, `commands-${region}-`)).map(({ nodeId }) => nodeId),
 				variables: {
 					AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
@@ -119,9 +133,50 @@ export class Fleet {
 		return node;
 	}
 
+	/** The API as Lambda has it, in the first region; what is answered to a token of the project that may all. */
+	api(): (method: string, path: string, body?: unknown) => Promise<{ status: number; body: Record<string, unknown> }> {
+		const [home] = this.#regions.values();
+		if (home === undefined) throw new Error("a fleet has a region");
+		const variables = this.apiVariables();
+		// The SDK reads where AWS is from the process alone.
+		for (const [name, value] of Object.entries(variables)) if (name.startsWith("AWS_")) vi.stubEnv(name, value);
+		const app = createApp(apiFromEnvironment(variables));
+		return async (method, path, body) => {
+			const token = new AccessToken("key", SECRET);
+			token.addSIPGrant({ admin: true, call: true });
+			const headers = { authorization: `Bearer ${await token.toJwt()}`, "content-type": "application/json" };
+			const response = await app.request(path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+			return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+		};
+	}
+
+	/** What the API and its neighbours on Lambda read; `region`: whose function it is. */
+	apiVariables(region = [...this.#regions.keys()][0] ?? ""): Record<string, string> {
+		const regions = [...this.#regions.values()].map(({ region: name, variables: its }) => ({
+			region: name,
+			callsTable: its["CALLS_TABLE"],
+			dialQueueUrl: its["DIAL_QUEUE_URL"],
+			commandQueuePrefix: its["COMMAND_QUEUE_PREFIX"],
+			livekitUrl: its["LIVEKIT_URL"],
+			countries: ["*"],
+		}));
+		return {
+			...this.region(region).variables,
+			AWS_REGION: region,
+			REGIONS: JSON.stringify(regions),
+			API_KEYS: JSON.stringify({ key: { secret: SECRET, projectId: "project" } }),
+			LOG_LEVEL: "error",
+		};
+	}
+
+	get regions(): FleetRegion[] {
+		return [...this.#regions.values()];
+	}
+
 	/** Ends every node that is left, then what they stood on. */
 	async close(): Promise<void> {
 		await Promise.all(this.nodes.map((node) => node.kill()));
+		vi.unstubAllEnvs();
 		await this.#close();
 	}
 }
@@ -130,12 +185,18 @@ type Line = Record<string, unknown>;
 
 export class FleetNode {
 	readonly lines: Line[] = [];
+	readonly region: string;
+	/** first and last */
+	readonly rtpPorts: readonly [number, number];
 	readonly #child: ChildProcess;
 	#stderr = "";
 	/** undefined: it runs */
 	exitCode: number | null | undefined;
 
 	constructor(variables: Record<string, string>) {
+		this.region = variables["REGION"] ?? "";
+		const [first = 0, end = 0] = (variables["RTP_PORT_RANGE"] ?? "").split("-").map(Number);
+		this.rtpPorts = [first, end];
 		this.#child = spawn(process.execPath, [MAIN], { env: variables, stdio: ["ignore", "pipe", "pipe"] });
 		let rest = "";
 		this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
@@ -171,6 +232,13 @@ export class FleetNode {
 	/** of /ready */
 	async readiness(): Promise<number> {
 		return (await fetch(`http://127.0.0.1:${String(this.line("ready")?.["healthPort"])}/ready`)).status;
+	}
+
+	/** of /ready: calls, RTP ports, dialogs; undefined when the process is gone */
+	async stats(): Promise<{ calls: number; rtpPorts: number; legs: number } | undefined> {
+		if (this.exitCode !== undefined) return undefined;
+		const response = await fetch(`http://127.0.0.1:${String(this.line("ready")?.["healthPort"])}/ready`);
+		return (await response.json()) as { calls: number; rtpPorts: number; legs: number };
 	}
 
 	signal(signal: "SIGTERM" | "SIGSTOP" | "SIGCONT"): void {
