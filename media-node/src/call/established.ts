@@ -1,6 +1,6 @@
 import { withHold } from "./hold.ts";
 import { type CallEvent, type CallState, finish, hangupStatus, ignore, roomCloseEnd, type Step, step } from "./state.ts";
-import { emptied, leftAlone, roomNews } from "./room-absence.ts";
+import { ofRoom } from "./room-absence.ts";
 import { withTransfers } from "./transfer.ts";
 
 /**
@@ -17,6 +17,10 @@ const GONE = {
 };
 
 function talking(state: CallState, event: CallEvent, now: number): Step {
+	return ofRoom(state, event, now) ?? ofCall(state, event, now);
+}
+
+function ofCall(state: CallState, event: CallEvent, now: number): Step {
 	switch (event.type) {
 		case "bye":
 			return finish(
@@ -58,7 +62,6 @@ function talking(state: CallState, event: CallEvent, now: number): Step {
 				{ do: "bye", reason: "media timeout" },
 			);
 		case "timer":
-			if (event.name === "empty-room") return leftAlone(state, now);
 			if (event.name !== "max-duration") return ignore(state);
 			return finish(
 				state,
@@ -89,15 +92,6 @@ function talking(state: CallState, event: CallEvent, now: number): Step {
 			return step(state, {}, { do: "send-digits", digits: event.digits, report: false });
 		case "media-started":
 			return step(state, { mediaStarted: true });
-		case "room-emptied":
-			return emptied(state, now);
-		case "room-filled":
-		case "room-occupied":
-			return state.emptyRoomMs === undefined ? ignore(state) : step(state, {}, { do: "clear-timer", name: "empty-room" });
-		case "interrupted":
-		case "restored":
-		case "room-moved":
-			return roomNews(state, event);
 		default:
 			return ignore(state);
 	}

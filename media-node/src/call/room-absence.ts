@@ -4,8 +4,27 @@ import { recorded } from "./transfer-effects.ts";
 
 type RoomNews = Extract<CallEvent, { type: "interrupted" | "restored" | "room-moved" }>;
 
+/** What happens to the room of an answered call; undefined: this is something else. */
+export function ofRoom(state: CallState, event: CallEvent, now: number): Step | undefined {
+	switch (event.type) {
+		case "interrupted":
+		case "restored":
+		case "room-moved":
+			return news(state, event);
+		case "room-emptied":
+			return emptied(state, now);
+		case "room-filled":
+		case "room-occupied":
+			return state.emptyRoomMs === undefined ? ignore(state) : step(state, {}, { do: "clear-timer", name: "empty-room" });
+		case "timer":
+			return event.name === "empty-room" ? leftAlone(state, now) : undefined;
+		default:
+			return undefined;
+	}
+}
+
 /** The room is gone for a while, is back, or is another one: the telephone stays, and the record says so. */
-export function roomNews(state: CallState, event: RoomNews): Step {
+function news(state: CallState, event: RoomNews): Step {
 	switch (event.type) {
 		case "interrupted":
 			return step(state, {}, recorded("room-interrupted", event.message));
@@ -19,12 +38,12 @@ export function roomNews(state: CallState, event: RoomNews): Step {
 }
 
 /** Nobody else is in the room: somebody has so long to come, where the trunk says so. */
-export function emptied(state: CallState, now: number): Step {
+function emptied(state: CallState, now: number): Step {
 	if (state.emptyRoomMs === undefined || state.joined === true) return ignore(state);
 	return step(state, {}, { do: "timer", name: "empty-room", at: now + state.emptyRoomMs });
 }
 
-export function leftAlone(state: CallState, now: number): Step {
+function leftAlone(state: CallState, now: number): Step {
 	const message = `nobody was left in the room for ${(state.emptyRoomMs ?? 0) / 1_000} s`;
 	return finish(state, "ending", { by: "room", reason: "room-closed", message }, now, hangupStatus(), { do: "bye", reason: "empty room" });
 }

@@ -34,6 +34,12 @@ const IGNORED: ReadonlySet<string> = new Set([
 const UNSUPPORTED_METHOD = 1400;
 const APPLICATION_ERROR = 1500;
 
+/** Answers a telephone's participant's RPCs, as `JoinOptions` has it. */
+export const roomRpc =
+	(target: RpcTarget) =>
+	async (method: string, payload: string): Promise<string> =>
+		answerRoomRpc(target, method, payload);
+
 /** Gives the JSON of the answer. Throws RoomRpcError. */
 export function answerRoomRpc(target: RpcTarget, method: string, payload: string): string {
 	switch (method) {

@@ -34,7 +34,7 @@ import { Renegotiation } from "./renegotiation.ts";
 import type { DialogName } from "./replaceable.ts";
 import type { RoomIdentity } from "./room-identity.ts";
 import { type RoomLink, within } from "./room-link.ts";
-import { answerRoomRpc } from "./room-rpc.ts";
+import { roomRpc } from "./room-rpc.ts";
 import type { CallEvent, CallState, Effect, Reduce } from "./state.ts";
 import { CallStory } from "./story.ts";
 import { TakeOver } from "./takeover.ts";
@@ -235,18 +235,6 @@ export abstract class CallRunner {
 		this.dispatch({ type: "bye", ...(message === undefined ? {} : { message }) });
 	}
 
-	/** What a participant asks by RPC. */
-	async #onRpc(method: string, payload: string): Promise<string> {
-		const target = {
-			remoteHeaders: () => this.remoteHeaders(),
-			endCall: (headers: HeaderList) => {
-				this.#lastWords = headers;
-				this.dispatch({ type: "hang-up" });
-			},
-		};
-		return answerRoomRpc(target, method, payload);
-	}
-
 	/** Headers of our BYE or CANCEL; `given` are from whoever asked for it. */
 	protected farewell(given: HeaderList = this.#lastWords): HeaderList {
 		const { attributesToHeaders } = this.referrer();
@@ -402,13 +390,9 @@ export abstract class CallRunner {
 		const projectId = this.projectId();
 		const [url, token] = await Promise.all([this.deps.roomUrl(projectId), this.deps.token(identity, projectId)]);
 		return link.join(this.deps.rooms, {
-			url,
-			token,
-			publishCodecs: this.publishCodecs(),
-			trackName: identity.identity,
-			place: this.#place,
+			...{ url, token, publishCodecs: this.publishCodecs(), trackName: identity.identity, place: this.#place },
 			renewToken: () => this.deps.token(identity, projectId),
-			onRpc: (method, payload) => this.#onRpc(method, payload),
+			onRpc: roomRpc({ remoteHeaders: () => this.remoteHeaders(), endCall: (headers) => this.#hangUp(headers) }),
 		});
 	}
 
@@ -445,6 +429,11 @@ export abstract class CallRunner {
 	async #sendDigits(digits: string, report: boolean): Promise<void> {
 		await this.media?.sendDigits(digits);
 		if (report) this.dispatch({ type: "digits-sent" });
+	}
+
+	#hangUp(lastWords: HeaderList): void {
+		this.#lastWords = lastWords;
+		this.dispatch({ type: "hang-up" });
 	}
 
 	protected setAttributes(attributes: Record<string, string>): void {

@@ -25,14 +25,10 @@ describe("participant RPC", () => {
 		expect(answered).toEqual(["ack r", "payload m|p|agent"]);
 	});
 
-	it.each([
-		[
-			"a method's own error",
-			{},
-			(): Promise<string> => Promise.reject(new RoomRpcError(1400, "no such method")),
-			"error 1400 no such method",
-		],
-		["a fault of ours, without its words", {}, (): Promise<string> => Promise.reject(new Error("secret")), "error 1500 the method failed"],
+	type Answer = (() => Promise<string>) | undefined;
+	it.each<[string, { version?: number }, Answer, string]>([
+		["a method's own error", {}, () => Promise.reject(new RoomRpcError(1400, "no such method")), "error 1400 no such method"],
+		["a fault of ours, without its words", {}, () => Promise.reject(new Error("secret")), "error 1500 the method failed"],
 		["an answer that is too long", {}, async () => "x".repeat(15_361), "error 1504 Response payload too large"],
 		["another version", { version: 2 }, async () => "", "error 1404 Unsupported RPC version"],
 		["nobody who answers", {}, undefined, "error 1400 Method not supported at destination"],
