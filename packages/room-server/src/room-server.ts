@@ -17,7 +17,7 @@ import { Rooms } from "./room/rooms.ts";
 import { type JoinParameters, readJoinParameters } from "./session/join-request.ts";
 import { Session } from "./session/session.ts";
 import { SignalSocket } from "./session/signal-socket.ts";
-import { type Grants, tokenOf, verifyToken } from "./tokens.ts";
+import { type Grants, refreshedToken, tokenOf, verifyToken } from "./tokens.ts";
 import { UdpEndpoint } from "./transport/udp-endpoint.ts";
 
 /** ms between two looks at who speaks; LiveKit's default is 500 */
@@ -51,7 +51,7 @@ export interface RoomServerStats {
 }
 
 /** What `/rtc` and `/rtc/v1/validate` find out about a request. */
-type Admission = { ok: true; grants: Grants; join: JoinParameters } | { ok: false; status: number; message: string };
+type Admission = { ok: true; grants: Grants; apiKey: string; join: JoinParameters } | { ok: false; status: number; message: string };
 
 /** A LiveKit-compatible room server inside this process. It opens no HTTP port: the host passes upgrades and requests on. */
 export class RoomServer {
@@ -179,6 +179,7 @@ export class RoomServer {
 			certificate,
 			serverInfo: this.#serverInfo,
 			now: Date.now,
+			refreshedToken: (grants) => refreshedToken(grants, admission.apiKey, this.#options.apiKeys[admission.apiKey] ?? ""),
 			resumeGraceMs: this.#options.resumeGraceMs ?? 15_000,
 			log: (message, fields) => this.#log(message, fields),
 			onClosed: (closed) => {
@@ -207,7 +208,7 @@ export class RoomServer {
 		const room = this.#rooms.get(grants.room);
 		if (room === undefined && this.#rooms.full) return { ok: false, status: 503, message: "too many rooms" };
 		if (room?.hasPlaceFor(grants.identity) === false) return { ok: false, status: 403, message: "room is full" };
-		return { ok: true, grants, join };
+		return { ok: true, grants, apiKey: verified.apiKey, join };
 	}
 
 	/** Sockets are opened as they are needed and shared in turn. */

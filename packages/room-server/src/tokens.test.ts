@@ -21,6 +21,7 @@ describe("verifyToken", () => {
 		const claims = { name: "Alice", kind: "SIP", metadata: "m", attributes: { a: "1", b: 2 }, video: { roomJoin: true, room: "lobby" } };
 		expect(await verifyToken(await sign(claims), keys)).toEqual({
 			ok: true,
+			apiKey: "devkey",
 			grants: {
 				identity: "alice",
 				name: "Alice",
@@ -35,6 +36,7 @@ describe("verifyToken", () => {
 				canPublish: true,
 				canSubscribe: true,
 				canPublishData: true,
+				canPublishSources: [],
 				canUpdateOwnMetadata: false,
 				hidden: false,
 			},

@@ -1,4 +1,5 @@
-import { decodeJwt, errors, jwtVerify } from "jose";
+import { TrackSource } from "@livekit/protocol";
+import { decodeJwt, errors, jwtVerify, SignJWT } from "jose";
 
 export type ParticipantKind = "standard" | "ingress" | "egress" | "sip" | "agent" | "connector" | "bridge";
 const kinds: readonly ParticipantKind[] = ["standard", "ingress", "egress", "sip", "agent", "connector", "bridge"];
@@ -18,11 +19,37 @@ export interface Grants {
 	canPublish: boolean;
 	canSubscribe: boolean;
 	canPublishData: boolean;
+	/** empty = all */
+	canPublishSources: TrackSource[];
 	canUpdateOwnMetadata: boolean;
 	hidden: boolean;
 }
 
-export type Verified = { ok: true; grants: Grants } | { ok: false; message: string };
+const sources: Readonly<Record<string, TrackSource>> = {
+	camera: TrackSource.CAMERA,
+	microphone: TrackSource.MICROPHONE,
+	screen_share: TrackSource.SCREEN_SHARE,
+	screen_share_audio: TrackSource.SCREEN_SHARE_AUDIO,
+};
+
+/** how long a token holds that replaces one in use, as LiveKit's */
+const REFRESHED_TOKEN_SECONDS = 600;
+
+/** A token for a participant who is in already, with what it may do by now: with it the client comes back after the first one has expired. */
+export async function refreshedToken(grants: Grants, apiKey: string, secret: string): Promise<string> {
+	const { identity, name, metadata, attributes, kind, ...video } = grants;
+	const names = Object.entries(sources).flatMap(([source, number]) => (video.canPublishSources.includes(number) ? [source] : []));
+	const canPublishSources = video.canPublishSources.length > 0 && names.length === 0 ? ["unknown"] : names;
+	return new SignJWT({ name, metadata, attributes, kind, video: { ...video, canPublishSources } })
+		.setProtectedHeader({ alg: "HS256" })
+		.setIssuer(apiKey)
+		.setSubject(identity)
+		.setIssuedAt()
+		.setExpirationTime(`${REFRESHED_TOKEN_SECONDS}s`)
+		.sign(Buffer.from(secret, "utf8"));
+}
+
+export type Verified = { ok: true; grants: Grants; apiKey: string } | { ok: false; message: string };
 
 /** Checks a LiveKit access token (JWT, HS256, issuer = API key) against the keys this server knows. Never throws for what a client sent. */
 export async function verifyToken(token: string, apiKeys: Readonly<Record<string, string>>): Promise<Verified> {
@@ -37,7 +64,7 @@ export async function verifyToken(token: string, apiKeys: Readonly<Record<string
 			clockTolerance: 60,
 			requiredClaims: ["exp"],
 		});
-		return { ok: true, grants: grantsOf(payload) };
+		return { ok: true, grants: grantsOf(payload), apiKey: iss ?? "" };
 	} catch (error) {
 		if (error instanceof errors.JWTExpired) return { ok: false, message: "invalid token: token is expired (exp)" };
 		if (error instanceof errors.JOSEError || error instanceof TypeError) return { ok: false, message: `invalid token: ${error.message}` };
@@ -70,9 +97,17 @@ function grantsOf(claims: Record<string, unknown>): Grants {
 		canSubscribe: video["canSubscribe"] !== false,
 		// LiveKit: publishing data follows canPublish unless it is said
 		canPublishData: typeof video["canPublishData"] === "boolean" ? video["canPublishData"] : canPublish,
+		canPublishSources: sourcesOf(video["canPublishSources"]),
 		canUpdateOwnMetadata: video["canUpdateOwnMetadata"] === true,
 		hidden: video["hidden"] === true,
 	};
+}
+
+function sourcesOf(value: unknown): TrackSource[] {
+	if (!Array.isArray(value)) return [];
+	const named = value.flatMap((name) => sources[text(name).toLowerCase()] ?? []);
+	// what is named but unknown must not come to mean all
+	return value.length > 0 && named.length === 0 ? [TrackSource.UNKNOWN] : named;
 }
 
 function record(value: unknown): Record<string, unknown> {

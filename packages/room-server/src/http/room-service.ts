@@ -119,6 +119,7 @@ function updateParticipant(rooms: Rooms, grants: Grants, request: UpdateParticip
 	checkMetadata(request.metadata);
 	if (attributesTooLarge(participant.attributes, request.attributes))
 		throw new TwirpError("invalid_argument", `attributes exceed ${limits.attributesBytes} bytes`);
+	if (request.permission !== undefined) room.setPermission(participant, request.permission);
 	room.updateParticipant(participant, request);
 	return participant.toInfo();
 }

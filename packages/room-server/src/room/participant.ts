@@ -6,6 +6,7 @@ import {
 	ParticipantPermission,
 	type SignalResponse,
 	type TrackInfo,
+	type TrackSource,
 } from "@livekit/protocol";
 import { newSid } from "../ids.ts";
 import type { MediaSource } from "../media/forwarding.ts";
@@ -92,6 +93,11 @@ export class Participant {
 		this.#version++;
 	}
 
+	mayPublish(source: TrackSource): boolean {
+		const { canPublish, canPublishSources } = this.grants;
+		return canPublish && (canPublishSources.length === 0 || canPublishSources.includes(source));
+	}
+
 	/** Non-empty values replace, as in LiveKit; an attribute set to "" is deleted. */
 	update(change: { name: string; metadata: string; attributes: Record<string, string> }): void {
 		if (change.name !== "") this.name = change.name;
@@ -119,6 +125,7 @@ export class Participant {
 				canSubscribe: grants.canSubscribe,
 				canPublish: grants.canPublish,
 				canPublishData: grants.canPublishData,
+				canPublishSources: grants.canPublishSources,
 				canUpdateMetadata: grants.canUpdateOwnMetadata,
 				hidden: grants.hidden,
 				agent: grants.kind === "agent",

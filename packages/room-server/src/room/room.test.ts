@@ -52,6 +52,7 @@ const everything: Grants = {
 	canPublish: true,
 	canSubscribe: true,
 	canPublishData: true,
+	canPublishSources: [],
 	canUpdateOwnMetadata: false,
 	hidden: false,
 };

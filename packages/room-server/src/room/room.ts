@@ -4,11 +4,13 @@ import {
 	DisconnectReason,
 	MuteTrackRequest,
 	ParticipantInfo_State,
+	type ParticipantPermission,
 	ParticipantUpdate,
 	Room as RoomInfo,
 	RoomUpdate,
 	SpeakersChanged,
 	TrackSubscribed,
+	TrackUnpublishedResponse,
 } from "@livekit/protocol";
 import { newSid } from "../ids.ts";
 import { limits } from "../limits.ts";
@@ -180,6 +182,32 @@ export class Room {
 	/** Name, metadata or attributes of somebody have changed. */
 	updateParticipant(participant: Participant, change: { name: string; metadata: string; attributes: Record<string, string> }): void {
 		participant.update(change);
+		this.#broadcastInfo(participant, { includeSelf: true });
+	}
+
+	/** What somebody may do has changed: tracks and subscriptions that are not allowed any more end, those that are now begin. */
+	setPermission(participant: Participant, permission: ParticipantPermission): void {
+		const { grants } = participant;
+		const [heard, wasHidden] = [grants.canSubscribe, grants.hidden];
+		grants.canPublish = permission.canPublish;
+		grants.canSubscribe = permission.canSubscribe;
+		grants.canPublishData = permission.canPublishData;
+		grants.canPublishSources = [...permission.canPublishSources];
+		grants.canUpdateOwnMetadata = permission.canUpdateMetadata;
+		grants.hidden = permission.hidden;
+		participant.touch();
+		for (const track of participant.tracks.values()) {
+			if (participant.mayPublish(track.info.source)) continue;
+			this.unpublish(track);
+			participant.link.send({ case: "trackUnpublished", value: new TrackUnpublishedResponse({ trackSid: track.info.sid }) });
+		}
+		if (!grants.canSubscribe) for (const trackSid of participant.subscriptions) this.#unsubscribe(participant, trackSid);
+		else if (!heard) this.subscribeToExisting(participant);
+		if (grants.hidden && !wasHidden && participant.active) {
+			const gone = participant.toInfo(DisconnectReason.UNKNOWN_REASON);
+			gone.state = ParticipantInfo_State.DISCONNECTED;
+			this.#broadcast({ case: "update", value: new ParticipantUpdate({ participants: [gone] }) }, participant);
+		}
 		this.#broadcastInfo(participant, { includeSelf: true });
 	}
 

@@ -43,6 +43,9 @@ import { SubscriberConnection } from "./subscriber-connection.ts";
 const PING_INTERVAL_SECONDS = 5;
 const PING_TIMEOUT_SECONDS = 15;
 
+/** ms, as LiveKit: half of what the tokens hold */
+const TOKEN_INTERVAL_MS = 300_000;
+
 export interface SessionOptions {
 	socket: WebSocket;
 	room: Room;
@@ -53,6 +56,8 @@ export interface SessionOptions {
 	serverInfo: ServerInfo;
 	/** Unix time, ms */
 	now: () => number;
+	/** a token with what the participant may do by now */
+	refreshedToken(grants: Grants): Promise<string>;
 	/** ms that a connected participant whose WebSocket broke stays, for its client to resume */
 	resumeGraceMs: number;
 	onClosed(session: Session): void;
@@ -68,6 +73,7 @@ export class Session implements ParticipantLink {
 	readonly #options: SessionOptions;
 	readonly #signal: SignalLink;
 	#resumeTimer: NodeJS.Timeout | undefined;
+	#tokenTimer: NodeJS.Timeout | undefined;
 	readonly #transport: PeerTransport;
 	readonly #negotiation: MediaNegotiation;
 	readonly #publications: Publications;
@@ -137,6 +143,16 @@ export class Session implements ParticipantLink {
 		for (const request of join.request.addTrackRequests) this.#addTrack(request);
 		if (join.request.publisherOffer !== undefined) this.#answer(join.request.publisherOffer);
 		this.#subscriber?.start();
+		this.#refreshToken();
+		this.#tokenTimer = setInterval(() => this.#refreshToken(), TOKEN_INTERVAL_MS).unref();
+	}
+
+	/** The client's first token may expire in a minute; with this one it can come back. */
+	#refreshToken(): void {
+		this.#options.refreshedToken(this.participant.grants).then(
+			(token) => this.send({ case: "refreshToken", value: token }),
+			(error: unknown) => this.#options.log("no token made", { err: error }),
+		);
 	}
 
 	/**
@@ -152,6 +168,7 @@ export class Session implements ParticipantLink {
 		this.send({ case: "update", value: new ParticipantUpdate({ participants }) });
 		this.send({ case: "roomUpdate", value: new RoomUpdate({ room: room.toInfo() }) });
 		this.#subscriber?.restart();
+		this.#refreshToken();
 	}
 
 	/** To be asked at a steady pace: false when no packet (not even a connectivity check) has come since the last but one time. */
@@ -207,6 +224,7 @@ export class Session implements ParticipantLink {
 		this.#options.room.leave(this.participant, reason);
 		this.#negotiation.close();
 		clearTimeout(this.#resumeTimer);
+		clearInterval(this.#tokenTimer);
 		this.#signal.close();
 		Promise.all([this.#transport.close(), this.#subscriber?.close()]).catch((error: unknown) =>
 			this.#options.log("transport did not close", { err: error }),
@@ -311,7 +329,7 @@ export class Session implements ParticipantLink {
 				case: "requestResponse",
 				value: new RequestResponse({ reason, message, request: { case: "addTrack", value: request } }),
 			});
-		if (!this.participant.grants.canPublish) {
+		if (!this.participant.mayPublish(request.source)) {
 			refused(RequestResponse_Reason.NOT_ALLOWED, "does not have permission to publish");
 			return;
 		}
