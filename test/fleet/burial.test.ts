@@ -54,11 +54,14 @@ describe("nodes of a region", () => {
 
 	it("one that was only stopped for too long hangs up when it comes back, and exits", async () => {
 		const [paused, peer] = await Promise.all([fleet.node("here"), fleet.node("here")]);
+		const before = phone.calls.length;
 		const callIds = await callsOn(paused);
 		paused.signal("SIGSTOP");
 		await expectEnded(callIds);
 		paused.signal("SIGCONT");
 		expect(await paused.exited()).toBe(1);
+		// Their telephones got a BYE.
+		await until(() => phone.calls.length === before);
 		expect(paused.lines.some(({ msg }) => String(msg).startsWith("peers took this node for dead"))).toBe(true);
 		await peer.kill();
 	}, 120_000);
