@@ -86,6 +86,8 @@ async function talking() {
 	call.tone(440, -20);
 	await call.answered();
 	await until(() => agent.heardFrom().includes(CALLER), "the participant to hear the telephone");
+	// it is heard a moment before the record says so, and says what happens from then on
+	await until(async () => (await steps(room)).includes("answered"), "the record to say that the call was answered");
 	return { agent, call, room, trunkId };
 }
 
