@@ -212,9 +212,15 @@ class Synthesis {
 	}
 }
 
+/** What the name of a resource is behind in its ARN. */
+const PREFIXES: Readonly<Record<string, string>> = { "aws:ecs/cluster:Cluster": "cluster/" };
+
+/** `aws:sqs/queue:Queue` is of sqs. */
+const serviceOf = (type: string): string => type.split(":")[1]?.split("/")[0] ?? "";
+
 /** Attributes that AWS would give. */
 function stateOf(type: string, name: string, region: string, inputs: Record<string, unknown>): Record<string, unknown> {
-	const service = type.split(":")[1]?.split("/")[0] ?? "";
+	const service = serviceOf(type);
 	const given = inputs["name"] ?? inputs["bucket"];
 	const own = typeof given === "string" ? given : name;
 	const arn = (resource: string): { arn: string } => ({ arn: `arn:aws:${service}:${region}:${ACCOUNT}:${resource}` });
@@ -223,8 +229,6 @@ function stateOf(type: string, name: string, region: string, inputs: Record<stri
 			return { ...arn(own), name: own, url: `https://sqs.${region}.amazonaws.com/${ACCOUNT}/${own}` };
 		case "aws:dynamodb/table:Table":
 			return { ...arn(`table/${own}`), name: own, streamArn: `arn:aws:dynamodb:${region}:${ACCOUNT}:table/${own}/stream/2026-01-01` };
-		case "aws:ecs/cluster:Cluster":
-			return { ...arn(`cluster/${own}`), name: own };
 		case "aws:s3/bucket:Bucket":
 			return { arn: `arn:aws:s3:::${own}`, bucket: own, name: own };
 		case "aws:ssm/parameter:Parameter":
@@ -258,7 +262,7 @@ function stateOf(type: string, name: string, region: string, inputs: Record<stri
 		case "docker-build:index:Image":
 			return { digest: `sha256:${"0".repeat(64)}` };
 		default:
-			return { ...arn(own), name: own, tagsAll: inputs["tags"] ?? {} };
+			return { ...arn(`${PREFIXES[type] ?? ""}${own}`), name: own, tagsAll: inputs["tags"] ?? {} };
 	}
 }
 

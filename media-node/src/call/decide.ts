@@ -79,12 +79,9 @@ export function decideWith(
 	return async (invite, request, callId) => {
 		const { configStore } = options;
 		const from = callerOf(invite.from.user);
-		const read = readReplaces(request);
-		if (!read.ok) return { decision: replacesRejected(read.status, read.reason), steps: [], trunkId: "" };
-		const replaced = read.replaces && options.replaceable?.(read.replaces);
-		const called = replaced?.ownNumber ?? invite.to.user;
-		const projectId = replaced?.projectId ?? (await options.projectFor(called, invite.source.address));
-		if (projectId === undefined) return { decision: nobodysNumber, steps: [], trunkId: "" };
+		const whose = await whoseCall(options, invite, request);
+		if ("decision" in whose) return whose;
+		const { read, called, projectId, replaced } = whose;
 		const trunks = await configStore.inboundTrunksFor(projectId, called);
 		const { trunk, ...byTrunk } = decideTrunk(trunks, { from, to: called, sourceAddress: invite.source.address });
 		const steps: DecisionStep[] = [...byTrunk.steps];
@@ -114,14 +111,22 @@ export function decideWith(
 		}
 		if (byRule.refusal !== undefined) return refused({ kind: "reject", ...byRule.refusal });
 		const plan = await planWith(byRule.rule, "ringing");
-		return {
-			decision: acceptedBy(trunk, plan),
-			steps,
-			trunkId: plan.trunkId,
-			projectId,
-			plan,
-		};
+		return { ...refused(acceptedBy(trunk, plan)), trunkId: plan.trunkId, plan };
 	};
+}
+
+type Whose = { read: Replaced; called: string; projectId: string; replaced: ReplaceableCall | undefined };
+type Replaced = Extract<ReturnType<typeof readReplaces>, { ok: true }>;
+
+/** Whose call it is: the project of the number, or of the call that it is to take the place of. An outcome: nobody's, or not to be understood. */
+async function whoseCall(options: DecideOptions, invite: InboundInvite, request: SipRequest): Promise<Whose | InboundOutcome> {
+	const read = readReplaces(request);
+	if (!read.ok) return { decision: replacesRejected(read.status, read.reason), steps: [], trunkId: "" };
+	const replaced = read.replaces && options.replaceable?.(read.replaces);
+	const called = replaced?.ownNumber ?? invite.to.user;
+	const projectId = replaced?.projectId ?? (await options.projectFor(called, invite.source.address));
+	if (projectId === undefined) return { decision: nobodysNumber, steps: [], trunkId: "" };
+	return { read, called, projectId, replaced };
 }
 
 /** The call is answered before it is known whose it is. */

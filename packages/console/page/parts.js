@@ -59,7 +59,12 @@ export function useLoaded(load, dependencies, everyMs) {
 			} catch (error) {
 				if (!gone) setState((before) => ({ ...before, error, loading: false }));
 			}
-			if (!gone && everyMs !== undefined) timer = setTimeout(() => (document.hidden ? (timer = setTimeout(run, everyMs)) : run()), everyMs);
+			if (!gone && everyMs !== undefined) timer = setTimeout(next, everyMs);
+		};
+		// A page that nobody sees asks nothing.
+		const next = () => {
+			if (document.hidden) timer = setTimeout(next, everyMs);
+			else void run();
 		};
 		again.current = run;
 		void run();

@@ -32,9 +32,10 @@ export function updatedDispatchRule(rule: DispatchRule, update: DispatchRuleUpda
 
 /** The next version of the rule, with these settings in the place of what it had; `undefined` = none. `now` in ms. */
 export function ruleWithSettings(rule: DispatchRule, settings: DispatchRuleSettings | undefined, now: number): DispatchRule {
-	const { settings: _, ...rest } = rule;
-	const said = settings === undefined ? {} : { settings };
-	return { ...rest, ...said, version: rule.version + 1, updatedAt: Math.max(now, rule.updatedAt) };
+	const next: DispatchRule = { ...rule, version: rule.version + 1, updatedAt: Math.max(now, rule.updatedAt) };
+	if (settings === undefined) delete next.settings;
+	else next.settings = settings;
+	return next;
 }
 
 /** `next` in the place of the whole rule; id and creation stay. */
