@@ -147,7 +147,8 @@ class World {
 				call.dispatch({ type: "start" });
 				return (event) => call.onLeg(event);
 			},
-			refusal: () => (this.#fields["refusal"] === undefined ? undefined : { why: "full", reason: this.#fields["refusal"], retryAfterSeconds: 30 }),
+			refusal: () =>
+				this.#fields["refusal"] === undefined ? undefined : { why: "full", reason: this.#fields["refusal"], retryAfterSeconds: 30 },
 			log: this.#log,
 		});
 		this.#net.bind(OURS, ({ bytes, from }) => this.#userAgent.received(bytes, from));

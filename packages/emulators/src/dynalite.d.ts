@@ -16,7 +16,7 @@ declare namespace dynalite {
 		put(key: string, value: unknown, callback: Callback<void>): void;
 		del(key: string, callback: Callback<void>): void;
 		lock(key: string, critical: (release: <A extends unknown[]>(callback: (...values: A) => void) => (...values: A) => void) => void): void;
-		createValueStream(options: Record<string, unknown>): NodeJS.ReadableStream;
+		createValueStream(options: Record<string, unknown>): NodeJS.EventEmitter;
 	}
 	interface Table {
 		TableName: string;
@@ -27,6 +27,9 @@ declare namespace dynalite {
 	interface Level {
 		open(): Promise<void>;
 		get(key: string): Promise<unknown>;
+		getSync(key: string): unknown;
+		values(range: Record<string, unknown>): { nextv(size: number): Promise<unknown[]>; close(): Promise<void> };
+		createValueStream(range: Record<string, unknown>): NodeJS.EventEmitter;
 		put(key: string, value: unknown): Promise<void>;
 		del(key: string): Promise<void>;
 		batch(writes: Write[]): Promise<void>;

@@ -16,10 +16,17 @@ import { createTables } from "./tables.ts";
 
 const names = { config: "trunkline-config", calls: "trunkline-calls" };
 
-function storeContracts(name: string, start: () => Promise<{ endpoint: string; close(): Promise<void> }>): void {
+interface Database {
+	endpoint: string;
+	serve?(client: ReturnType<typeof createDynamoClient>): void;
+	close(): Promise<void>;
+}
+
+function storeContracts(name: string, start: () => Promise<Database>): void {
 	const tables = async (): Promise<{ client: ReturnType<typeof createDynamoClient>; close: () => Promise<void> }> => {
 		const dynamo = await start();
 		const client = createDynamoClient({ region: "us-east-1", endpoint: dynamo.endpoint });
+		dynamo.serve?.(client);
 		await createTables(client, names);
 		// a second time: local mode does so at each start
 		await createTables(client, names);
@@ -52,7 +59,12 @@ function storeContracts(name: string, start: () => Promise<{ endpoint: string; c
 	});
 }
 
-storeContracts("embedded DynamoDB", startEmbeddedDynamo);
+storeContracts("embedded DynamoDB", async () => {
+	const { endpoint, close } = await startEmbeddedDynamo();
+	return { endpoint, close };
+});
+// as local mode has it
+storeContracts("embedded DynamoDB without HTTP", startEmbeddedDynamo);
 
 const missing = await ministackMissing();
 if (missing !== undefined) process.stderr.write(`The store's contract does not run on ministack: ${missing}\n`);

@@ -3,6 +3,7 @@ import dynaliteDb from "dynalite/db/index.js";
 import { Mutex } from "../mutex.ts";
 import { bufferedStore } from "./buffered-store.ts";
 import { openDatabase, openDataDirectory } from "./data-directory.ts";
+import { readDirectly } from "./direct-reads.ts";
 import { checkRequest, isOperation, type Operation, OPERATIONS, perform } from "./operations.ts";
 import { TimeToLive } from "./time-to-live.ts";
 import { Transactions } from "./transactions.ts";
@@ -34,6 +35,7 @@ export class DynamoEngine {
 		if (path !== undefined) await openDataDirectory(path);
 		const store = dynaliteDb.create({ ...(path === undefined ? {} : { path }), createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
 		await openDatabase(path, () => store.db.open());
+		readDirectly(store.db);
 		const engine = new DynamoEngine(store, options.now);
 		await engine.#finishTableChanges();
 		await engine.#timeToLive.load();

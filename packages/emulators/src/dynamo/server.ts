@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { listenOnLoopback } from "../listen.ts";
 import { DynamoEngine } from "./engine.ts";
+import { callInProcess } from "./in-process.ts";
 import { errorAnswer, WireError } from "./wire.ts";
 
 /** DynamoDB's own limit of a request. */
@@ -10,6 +12,8 @@ const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
 export interface EmbeddedDynamo {
 	/** http://127.0.0.1:<port> */
 	endpoint: string;
+	/** `client`, made for `endpoint`, asks without HTTP from here on; to be called before its first request. */
+	serve(client: DynamoDBClient): void;
 	close(): Promise<void>;
 }
 
@@ -39,7 +43,11 @@ export async function startEmbeddedDynamo(
 		await stopped;
 		await engine.close();
 	};
-	return { endpoint: `http://127.0.0.1:${port}`, close: () => (closed ??= close()) };
+	return {
+		endpoint: `http://127.0.0.1:${port}`,
+		serve: (client) => callInProcess(client, (target, request) => engine.handle(target, request)),
+		close: () => (closed ??= close()),
+	};
 }
 
 async function serve(engine: DynamoEngine, request: IncomingMessage, response: ServerResponse): Promise<void> {
