@@ -31,7 +31,7 @@ it("a dead letter ends its call, once, and what nobody can read stays", async ()
 	expect(call?.timeline.filter(({ event }) => event === "ended")).toHaveLength(1);
 });
 
-it("the sweep ends a call whose API died between record and queue, and buries the last node of its region", async () => {
+it("the sweep ends a call that nobody claimed within an hour, and buries the last node of its region", async () => {
 	const { calls, registry } = fleet.region("eu-west-1");
 	const [unclaimed, callId, now] = ["SCL_euw1222222222222", "SCL_euw1333333333333", Date.now()];
 	await queued(unclaimed, now - 3_600_000);

@@ -61,18 +61,16 @@ export class Fleet {
 			const calls = `calls-${region}`;
 			await createTables(client, { config: "config", calls });
 			const { url, deadLetterUrl } = await ensureQueues(sqsClient, { name: `dial-${region}` });
-			// The client sends to the host of the queue's URL, and not every resolver knows names below localhost.
-			const here = (queue: string): string => sqs.endpoint + new URL(queue).pathname;
 			const rooms = await startRooms();
 			closing.push(rooms.close);
 			made.set(region, {
 				region,
 				calls: new DynamoCallStore({ client, table: calls }),
 				registry: new DynamoNodeRegistry({ client, table: calls, deadAfterMs: heartbeatMs * DEAD_AFTER_HEARTBEATS }),
-				dialQueue: new SqsDialQueue(sqsClient, { url: here(url) }),
-				deadLetterUrl: here(deadLetterUrl),
+				dialQueue: new SqsDialQueue(sqsClient, { url }),
+				deadLetterUrl,
 				rooms: rooms.server,
-				messages: async () => (await Promise.all([here(url), here(deadLetterUrl)].map(count))).reduce((sum, one) => sum + one, 0),
+				messages: async () => (await Promise.all([url, deadLetterUrl].map(count))).reduce((sum, one) => sum + one, 0),
 				commandQueues: async () => (await listCommandQueues(sqsClient, `commands-${region}-`)).map(({ nodeId }) => nodeId),
 				variables: {
 					AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
@@ -86,8 +84,8 @@ export class Fleet {
 					CONFIG_TABLE: "config",
 					CALLS_TABLE: calls,
 					COMMAND_QUEUE_PREFIX: `commands-${region}-`,
-					DIAL_QUEUE_URL: here(url),
-					DIAL_DEAD_LETTER_URL: here(deadLetterUrl),
+					DIAL_QUEUE_URL: url,
+					DIAL_DEAD_LETTER_URL: deadLetterUrl,
 					LIVEKIT_URL: rooms.url,
 					LIVEKIT_API_KEY: "key",
 					LIVEKIT_API_SECRET: SECRET,

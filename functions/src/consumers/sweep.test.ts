@@ -41,6 +41,24 @@ describe("the sweep", () => {
 		expect(measurements).toEqual([["DeadNodesBuried", 1]]);
 	});
 
+	it("a queue that cannot be deleted keeps none of the others", async () => {
+		const deleted: string[] = [];
+		const log = captureLogs();
+		const calls = new MemoryCallStore({ now: () => NOW });
+		const sweep = sweeper({
+			...{ region: "local", by: "sweep", registry: new MemoryNodeRegistry(), owned: calls, calls, log },
+			...{ removeFromRoom: async () => {}, now: () => NOW },
+			deleteCommandQueue: async (url) => {
+				if (url === "ND_1") throw new Error("SQS is not well");
+				deleted.push(url);
+			},
+			commandQueues: async () => ["ND_1", "ND_2", "ND_3"].map((nodeId) => ({ url: nodeId, nodeId, createdAt: 0 })),
+		});
+		expect(await sweep({})).toEqual({ nodes: 0, calls: 0, unclaimed: 0, queues: 2 });
+		expect(deleted).toEqual(["ND_2", "ND_3"]);
+		expect(log.text()).toContain("SQS is not well");
+	});
+
 	it("asks LiveKit with a token for that room alone; who is not there is no error", async () => {
 		const asked: unknown[] = [];
 		let status = 200;

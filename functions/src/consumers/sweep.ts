@@ -36,11 +36,18 @@ export function sweeper(options: SweepOptions): (trigger: SweepTrigger) => Promi
 	};
 }
 
+/** One that cannot be deleted is left to the next sweep, and keeps none of the others. */
 async function deleteQueuesOfNobody({ commandQueues, registry, deleteCommandQueue, now, log }: SweepOptions): Promise<number> {
 	let deleted = 0;
 	for (const { url, nodeId, createdAt } of await commandQueues()) {
-		if (now() - createdAt < QUEUE_OF_NOBODY_MS || (await registry.getNode(nodeId)) !== undefined) continue;
-		await deleteCommandQueue(url);
+		if (now() - createdAt < QUEUE_OF_NOBODY_MS) continue;
+		try {
+			if ((await registry.getNode(nodeId)) !== undefined) continue;
+			await deleteCommandQueue(url);
+		} catch (error) {
+			log.warn({ nodeId, err: error }, "the queue of a node that is gone could not be deleted");
+			continue;
+		}
 		log.info({ nodeId }, "the queue of a node that is gone is deleted");
 		deleted += 1;
 	}

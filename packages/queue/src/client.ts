@@ -6,6 +6,8 @@ export function createSqsClient(options: { region: string; endpoint?: string }):
 		region: options.region,
 		maxAttempts: 3,
 		retryMode: "standard",
+		// A queue is asked where its region is, or AWS_ENDPOINT_URL_SQS says: the host in an emulator's queue URLs need not exist.
+		useQueueUrlAsEndpoint: false,
 		requestHandler: { connectionTimeout: 1000, requestTimeout: 3000, throwOnRequestTimeout: true },
 	};
 	if (options.endpoint !== undefined) {

@@ -6,7 +6,7 @@ import type { CallEvent, CommandMessage } from "@trunkline/contracts";
 import { callEvents } from "@trunkline/domain";
 import { type EmbeddedSqs, startEmbeddedSqs } from "@trunkline/emulators";
 import { callRecord, captureLogs } from "@trunkline/testkit";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { createSqsClient } from "./client.ts";
 import { commandQueueUrl, createCommandQueue, deleteCommandQueue, SqsCommandQueue } from "./command-queue.ts";
 import { createEventBridgeClient, EventBridgeBus } from "./event-bus.ts";
@@ -54,6 +54,19 @@ describe("SqsCommandQueue", () => {
 		expect(await queue.receive(10, 0)).toEqual([]);
 		expect(log.logs[0]).toMatchObject({ message: "unreadable command message deleted", fields: { reason: "type: invalid_value" } });
 		await expect(queue.send({ ...hangUp, callId: "x" })).rejects.toThrow("callId");
+	});
+
+	it("is asked where AWS_ENDPOINT_URL_SQS says, whatever host is in its URL", async () => {
+		const url = new URL(await createCommandQueue(client, "commands-ND_elsewhere"));
+		url.hostname = "sqs.invalid";
+		vi.stubEnv("AWS_ENDPOINT_URL_SQS", sqs.endpoint);
+		vi.stubEnv("AWS_ACCESS_KEY_ID", "local");
+		vi.stubEnv("AWS_SECRET_ACCESS_KEY", "local");
+		const configured = createSqsClient({ region: "us-east-1" });
+		await new SqsCommandQueue(configured, { url: url.href }).send(hangUp);
+		expect(await new SqsCommandQueue(configured, { url: url.href }).receive(10, 0)).toHaveLength(1);
+		configured.destroy();
+		vi.unstubAllEnvs();
 	});
 
 	it("is gone with its node", async () => {
