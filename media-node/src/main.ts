@@ -156,7 +156,7 @@ async function start(
 			port: config.healthPort,
 			ready: () => !node.draining,
 			stats: () => ({ ...node.stats() }),
-			metrics: () => ({ ...node.stats(), ...node.defence(), turnedAway: node.turnedAway }),
+			metrics: () => ({ ...node.stats(), ...node.defence(), turnedAway: node.turnedAway, ...node.relay?.counts }),
 			exposition,
 		}),
 	);

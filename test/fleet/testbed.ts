@@ -239,6 +239,17 @@ export class FleetNode {
 		return (await response.json()) as { calls: number; rtpPorts: number; legs: number };
 	}
 
+	/** of /metrics: a count since its start */
+	async count(name: string): Promise<number> {
+		const text = await (await fetch(`http://127.0.0.1:${String(this.line("ready")?.["healthPort"])}/metrics`)).text();
+		const value = text
+			.split("\n")
+			.find((line) => line.startsWith(`trunkline_${name} `))
+			?.split(" ")[1];
+		if (value === undefined) throw new Error(`/metrics has no ${name}`);
+		return Number(value);
+	}
+
 	signal(signal: "SIGTERM" | "SIGSTOP" | "SIGCONT"): void {
 		this.#child.kill(signal);
 	}
