@@ -15,7 +15,7 @@ const MESSAGE = "no media node could take the call: its request was delivered ag
  * Ends the call whose dial request is in the dead-letter queue: nobody else will place it. True: the letter is dealt with; false: a node is at the call still, so
  * look again later, or nobody can read it. Throws when the table cannot be reached.
  */
-export function deadLetters({ calls, clock, log }: DeadLetterOptions): (body: string) => Promise<boolean> {
+function deadLetters({ calls, clock, log }: DeadLetterOptions): (body: string) => Promise<boolean> {
 	return async (body) => {
 		const callId = callIdOf(body);
 		if (callId === undefined) {

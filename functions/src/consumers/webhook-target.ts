@@ -45,7 +45,7 @@ export function addressProblem(address: string, policy: TargetPolicy): string | 
 }
 
 /** Host of a URL without the brackets of IPv6. */
-export function hostOf(url: URL): string {
+function hostOf(url: URL): string {
 	return url.hostname.replace(/^\[(.*)\]$/, "$1");
 }
 

@@ -25,7 +25,7 @@ const SLACK_CALLS = 2;
 const SLACK_SHARE = 0.05;
 
 /** Takes calls: ready, not full and not late. */
-export function takesCalls({ state, calls, maxCalls, lateMs }: RelayPeer): boolean {
+function takesCalls({ state, calls, maxCalls, lateMs }: RelayPeer): boolean {
 	return state === "ready" && calls < maxCalls && lateMs < LATE_MS;
 }
 

@@ -9,7 +9,7 @@ const BYTES = 8 + 4 + BLOCK_WORDS * 4;
 /** what cannot be told */
 const UNKNOWN = 127;
 /** §4.7.2: packets without a loss that end a burst; the value that everybody uses */
-export const G_MIN = 16;
+const G_MIN = 16;
 /** §4.7.6: packet loss concealment standard, no adaptive buffer of ours */
 const RX_CONFIG = 0b11_00_0000;
 

@@ -68,7 +68,7 @@ const areaOf = new Map(
 );
 
 /** Countries whose rules want calls to their numbers to be placed inside the country: no neighbour does. */
-export const INSIDE_ONLY: ReadonlySet<string> = new Set(["IN", "CN", "AE", "SA"]);
+const INSIDE_ONLY: ReadonlySet<string> = new Set(["IN", "CN", "AE", "SA"]);
 
 /** How well a region serves a country: "home" = in the country, "near" = in the same part of the world. Undefined = not at all. */
 export type Nearness = "home" | "near";
