@@ -80,3 +80,34 @@ describe("nodes of a region", () => {
 		await until(async () => (await commandQueues()).join() === newer.nodeId);
 	}, 120_000);
 });
+
+it("with the heartbeat of a deployment a node that died is buried within thirty seconds", async () => {
+	const fleet = await Fleet.start({ regions: ["here"], heartbeatMs: 5_000 });
+	const phone = await Phone.open({ host: "127.0.0.1", record: false });
+	try {
+		await fleet.config.createTrunk("project", inboundTrunk({ numbers: [NUMBER] }));
+		await fleet.config.createRule("project", dispatchRule());
+		const [dead, peer] = [await fleet.node("here"), await fleet.node("here")];
+		const dialled = await Promise.all(Array.from({ length: CALLS }, () => phone.call(dead.uri(NUMBER))));
+		await Promise.all(dialled.map((call) => call.answered()));
+		const { calls, rooms, registry, commandQueues } = fleet.region("here");
+		const ids = (await calls.liveCallsOf(dead.nodeId, 100)).map(({ callId }) => callId);
+		expect(ids).toHaveLength(CALLS);
+		await dead.kill();
+		const diedAt = Date.now();
+		await vi.waitUntil(async () => (await Promise.all(ids.map((id) => calls.getCall(id)))).every((call) => call?.state === "ended"), {
+			timeout: 60_000,
+			interval: 100,
+		});
+		await vi.waitUntil(() => rooms.stats().participants === 0, { timeout: 30_000, interval: 100 });
+		const endedAt = Math.max(
+			...(await Promise.all(ids.map((id) => calls.getCall(id)))).map((call) => call?.endedAt ?? Number.POSITIVE_INFINITY),
+		);
+		expect(endedAt - diedAt).toBeLessThan(30_000);
+		await vi.waitUntil(async () => (await commandQueues()).join() === peer.nodeId, { timeout: 30_000, interval: 100 });
+		expect((await registry.liveNodes("here", Date.now())).map(({ nodeId }) => nodeId)).toEqual([peer.nodeId]);
+	} finally {
+		await phone.close();
+		await fleet.close();
+	}
+}, 150_000);
