@@ -1,7 +1,8 @@
+import { createSocket } from "node:dgram";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import type { DescribeNetworkInterfacesCommand } from "@aws-sdk/client-ec2";
+import { type DescribeNetworkInterfacesCommand, EC2Client } from "@aws-sdk/client-ec2";
 import { NODE_DEAD_AFTER_MS } from "@trunkline/domain";
 import { captureLogs, MemoryNodeRegistry, nodeRecord } from "@trunkline/testkit";
 import { describe, expect, it } from "vitest";
@@ -10,6 +11,7 @@ import { Membership, type MembershipOptions } from "./membership.ts";
 import { ecsTask, publicAddress, type PublicAddressOptions } from "./public-address.ts";
 import { publicAddressOf } from "../wire-fleet.ts";
 import { fleetOptions } from "./settings.ts";
+import { stunAddress } from "../transport/stun-client.ts";
 import { TaskProtection } from "./task-protection.ts";
 
 const START = 1_700_000_000_000;
@@ -176,6 +178,64 @@ describe("the public address", () => {
 		expect(await publicAddressOf(ec2, "10.0.0.5", "vpc-2")).toBe("198.51.100.8");
 		await expect(publicAddressOf(ec2, "10.0.0.5")).rejects.toThrow("several interfaces");
 		expect(fleetOptions({ VPC_ID: "vpc-2" }).vpcId).toBe("vpc-2");
+	});
+
+	it("reads what EC2 answers: nothing yet, then the association", async () => {
+		// DescribeNetworkInterfaces as EC2 writes it, in part; the first answer is of an interface whose association lags.
+		const answer = (association: string): string =>
+			`<?xml version="1.0" encoding="UTF-8"?>
+<DescribeNetworkInterfacesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>b1f3c6a0-0000-4000-8000-000000000000</requestId>
+<networkInterfaceSet><item><networkInterfaceId>eni-0f62d1a2b3c4d5e6f</networkInterfaceId><vpcId>vpc-0a1</vpcId><status>in-use</status>
+<privateIpAddress>10.0.0.5</privateIpAddress>${association}<privateIpAddressesSet><item><privateIpAddress>10.0.0.5</privateIpAddress><primary>true</primary>
+${association}</item></privateIpAddressesSet></item></networkInterfaceSet></DescribeNetworkInterfacesResponse>`;
+		const answers = ["", "<association><publicIp>198.51.100.7</publicIp><ipOwnerId>amazon</ipOwnerId></association>"];
+		const asked: URLSearchParams[] = [];
+		const server = createServer((request, response) => {
+			let body = "";
+			request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+			request.on("end", () => {
+				asked.push(new URLSearchParams(body));
+				response.writeHead(200, { "content-type": "text/xml;charset=UTF-8" }).end(answer(answers.shift() ?? ""));
+			});
+		});
+		server.listen(0, "127.0.0.1");
+		await once(server, "listening");
+		const ec2 = new EC2Client({
+			region: "eu-west-1",
+			endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+			credentials: { accessKeyId: "local", secretAccessKey: "local" },
+		});
+		const found = await publicAddress({ ...options, task, publicAddressOf: (own) => publicAddressOf(ec2, own, "vpc-0a1") });
+		expect(found).toEqual({ address: "198.51.100.7", source: "EC2" });
+		expect(asked).toHaveLength(2);
+		expect(Object.fromEntries(asked[0] ?? [])).toMatchObject({
+			Action: "DescribeNetworkInterfaces",
+			"Filter.1.Name": "addresses.private-ip-address",
+			"Filter.1.Value.1": "10.0.0.5",
+			"Filter.2.Name": "vpc-id",
+			"Filter.2.Value.1": "vpc-0a1",
+		});
+		ec2.destroy();
+		server.closeAllConnections();
+		server.close();
+	});
+
+	it("is asked of a STUN server over UDP; an answer to another request is none", async () => {
+		const server = createSocket("udp4");
+		server.on("message", (request, from) => {
+			const mapped = (transaction: Uint8Array, last: number): Buffer => {
+				// XOR-MAPPED-ADDRESS of 203.0.113.<last>, port 0 (RFC 8489 §14.2)
+				const xored = [203 ^ 0x21, 0 ^ 0x12, 113 ^ 0xa4, last ^ 0x42];
+				return Buffer.from([1, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42, ...transaction, 0, 0x20, 0, 8, 0, 1, 0x21, 0x12, ...xored]);
+			};
+			server.send(mapped(new Uint8Array(12), 66), from.port, from.address);
+			server.send(mapped(request.subarray(8, 20), 4), from.port, from.address);
+		});
+		server.bind(0, "127.0.0.1");
+		await once(server, "listening");
+		const askStun = () => stunAddress({ host: "127.0.0.1", port: server.address().port });
+		expect(await publicAddress({ ...options, askStun })).toEqual({ address: "203.0.113.4", source: "STUN" });
+		server.close();
 	});
 
 	it("begins with what ECS tells of the task", async () => {
