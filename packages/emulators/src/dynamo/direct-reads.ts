@@ -9,12 +9,17 @@ const ENTRIES = 256;
  */
 export function readDirectly(db: dynalite.Level): void {
 	db.get = ((key: string, callback?: dynalite.Callback<unknown>) => {
-		const read = new Promise((resolve) => resolve(db.getSync(key)));
-		if (callback === undefined) return read;
-		read.then(
-			(value) => queueMicrotask(() => callback(null, value)),
-			(error: Error) => queueMicrotask(() => callback(error)),
-		);
+		if (callback === undefined) return new Promise((resolve) => resolve(db.getSync(key)));
+		// Timers, packets and other requests have their turn between two reads.
+		setImmediate(() => {
+			let value: unknown;
+			try {
+				value = db.getSync(key);
+			} catch (error) {
+				return callback(error as Error);
+			}
+			callback(null, value);
+		});
 	}) as dynalite.Level["get"];
 	db.createValueStream = (range) => new Values(db, range);
 }
