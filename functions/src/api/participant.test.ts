@@ -118,7 +118,11 @@ describe("without waiting for the answer", () => {
 	test("a call that nobody claims is cancelled, so that it never dials", async () => {
 		const api = await setUp();
 		const reply = await api.dial();
-		expect(reply).toMatchObject({ status: 503, body: { code: "unavailable", msg: "twirp error unknown: no response from servers" } });
+		expect(reply).toMatchObject({
+			status: 503,
+			body: { code: "unavailable", msg: "twirp error unknown: no response from servers in local" },
+		});
+		expect(reply.body).toMatchObject({ meta: { end_reason: "not-claimed", region: "local" } });
 		expect(api.elapsed()).toBeGreaterThanOrEqual(9000);
 		expect(api.elapsed()).toBeLessThan(9200);
 		const [call] = await api.calls();

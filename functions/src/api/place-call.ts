@@ -93,7 +93,10 @@ function isReached(call: CallRecord, waitUntilAnswered: boolean): boolean {
 function failure(call: CallRecord): DomainError {
 	const end: CallEnd = call.end ?? { by: "api", reason: "cancelled" };
 	// The participant joins before the INVITE is sent, so without one nothing was dialled.
-	return errorForCallEnd(end, call.participantId !== "");
+	const error = errorForCallEnd(end, call.participantId !== "");
+	if (end.reason !== "not-claimed") return error;
+	// The last nodes of the region may have died a moment ago, and nothing falls over to another.
+	return new DomainError(error.code, `${error.message} in ${call.region}`, { ...error.meta, region: call.region });
 }
 
 /** Past the deadline: a call that is not dialled yet is stopped; one that rings goes on until its own ringing timeout. */
