@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
-import { createSqsClient, ensureQueues, listCommandQueues, SqsDialQueue } from "@trunkline/queue";
+import { createSqsClient, ensureQueues, listCommandQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer } from "@trunkline/room-server";
 import { createDynamoClient, createTables, DynamoCallStore, DynamoConfigStore, DynamoNodeRegistry } from "@trunkline/store";
 import { AccessToken } from "livekit-server-sdk";
@@ -32,6 +32,8 @@ export interface FleetRegion {
 	deadLetterUrl: string;
 	rooms: RoomServer;
 	commandQueues(): Promise<string[]>;
+	/** of a node that runs, and how many messages are in it, those in flight too */
+	commandQueue(nodeId: string): Promise<{ queue: SqsCommandQueue; messages(): Promise<number> }>;
 	/** messages of the dial queue and of its dead letters, those in flight too */
 	messages(): Promise<number>;
 	variables: Record<string, string>;
@@ -71,6 +73,11 @@ export class Fleet {
 				deadLetterUrl,
 				rooms: rooms.server,
 				messages: async () => (await Promise.all([url, deadLetterUrl].map(count))).reduce((sum, one) => sum + one, 0),
+				commandQueue: async (nodeId) => {
+					const queue = (await listCommandQueues(sqsClient, `commands-${region}-`)).find((one) => one.nodeId === nodeId);
+					if (queue === undefined) throw new Error(`${nodeId} has no command queue`);
+					return { queue: new SqsCommandQueue(sqsClient, { url: queue.url }), messages: () => count(queue.url) };
+				},
 				commandQueues: async () => (await listCommandQueues(sqsClient, `commands-${region}-`)).map(({ nodeId }) => nodeId),
 				variables: {
 					AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
