@@ -1,7 +1,6 @@
 import { header } from "@trunkline/sip";
-import { dispatchRule, inboundTrunk } from "@trunkline/testkit";
+import { dispatchRule, inboundTrunk, SipPeer } from "@trunkline/testkit";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { SipPeer } from "../../media-node/src/relay/sip-peer.testkit.ts";
 import { recordsOf } from "./invariants.ts";
 import { Fleet, type FleetNode } from "./testbed.ts";
 

@@ -1,8 +1,7 @@
 import { type OutgoingCall, Phone } from "@trunkline/phone";
 import { header } from "@trunkline/sip";
-import { dispatchRule, inboundTrunk, outboundTrunk } from "@trunkline/testkit";
+import { dispatchRule, inboundTrunk, outboundTrunk, SipPeer } from "@trunkline/testkit";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { SipPeer } from "../../media-node/src/relay/sip-peer.testkit.ts";
 import { expectNothingLeft, recordsOf } from "./invariants.ts";
 import { Switchboard } from "./switchboard.ts";
 import { Fleet, type FleetNode } from "./testbed.ts";

@@ -7,13 +7,13 @@ import {
 	MemoryConfigStore,
 	MemoryDialQueue,
 	MemoryTransferStore,
+	SipPeer,
 } from "@trunkline/testkit";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeRooms } from "../call/fakes.testkit.ts";
 import { MediaNode, type MediaNodeOptions } from "../wire.ts";
 import type { PeerRegistry } from "./fleet-view.ts";
 import type { RelayPeer } from "./share.ts";
-import { SipPeer } from "./sip-peer.testkit.ts";
 
 const SECRET = new Uint8Array(32).fill(7);
 

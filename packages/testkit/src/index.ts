@@ -17,3 +17,4 @@ export * from "./sim-net.ts";
 export * from "./dns-server.ts";
 export * from "./registrar.ts";
 export * from "./cuttable-proxy.ts";
+export { SipPeer } from "./sip-peer.ts";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
 import { type Address, SipEndpoint, type SipEvent, type SipInput } from "@trunkline/sip";
-import { nodeHashes } from "@trunkline/testkit";
+import { nodeHashes } from "./sim-net.ts";
 import { vi } from "vitest";
 
 /** A user agent on loopback whose packets go where the test says, as behind a load balancer whose flows move. */
