@@ -27,8 +27,8 @@ export function callInProcess(client: sdk.DynamoDBClient, handle: Handle): void 
 			const output = { ...(fromWire(answer) as Members), $metadata: { httpStatusCode: 200, attempts: 1, totalRetryDelay: 0 } };
 			return { output: output as unknown as sdk.ServiceOutputTypes, response: undefined };
 		},
-		// After what others have put there, so that they see each request.
-		{ step: "initialize", priority: "low", name: "callInProcess" },
+		// Before the SDK's logger, which goes through every input and output for what may not be logged, whether there is a log or not.
+		{ step: "initialize", priority: "high", name: "callInProcess" },
 	);
 }
 
