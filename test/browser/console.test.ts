@@ -31,7 +31,7 @@ async function open(
 	view: string,
 	options: { viewport?: typeof WIDE; colorScheme?: "light" | "dark" } = {},
 ): Promise<{ page: Page; errors: string[] }> {
-	const context = await (browser as Browser).newContext({ viewport: WIDE, locale: "en-GB", permissions: ["microphone"], ...options });
+	const context = await (browser as Browser).newContext({ viewport: WIDE, locale: "en-GB", reducedMotion: "reduce", permissions: ["microphone"], ...options });
 	contexts.push(context);
 	const page = await context.newPage();
 	const errors: string[] = [];
