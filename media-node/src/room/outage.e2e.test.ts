@@ -278,7 +278,7 @@ for (const { name, path, start, skip } of targets)
 			expect(pair.caller.gap(since)).toBeLessThan(0.5);
 		});
 
-		it.skipIf(start === embedded)("UDP blocked from the beginning: TCP", { timeout: 60_000 }, async () => {
+		it.skipIf(start === embedded)("UDP blocked from the beginning: TCP (needs a room server with ICE over TCP)", { timeout: 60_000 }, async () => {
 			const room = `outage-${process.pid}-${++rooms}`;
 			const caller = new Speaker();
 			caller.cable.isCut = true;
@@ -292,7 +292,7 @@ for (const { name, path, start, skip } of targets)
 			expect(caller.closed).toBeUndefined();
 		});
 
-		it.skipIf(start === embedded || !all)("UDP blocked in the middle of the call: TCP", { timeout: 90_000 }, async () => {
+		it.skipIf(start === embedded || !all)("UDP blocked in the middle of the call: TCP (needs a room server with ICE over TCP, and the long runs)", { timeout: 90_000 }, async () => {
 			const pair = await both();
 			const since = performance.now();
 			pair.caller.cable.isCut = true;
