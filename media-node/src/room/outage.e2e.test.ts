@@ -278,30 +278,38 @@ for (const { name, path, start, skip } of targets)
 			expect(pair.caller.gap(since)).toBeLessThan(0.5);
 		});
 
-		it.skipIf(start === embedded)("UDP blocked from the beginning: TCP (needs a room server with ICE over TCP)", { timeout: 60_000 }, async () => {
-			const room = `outage-${process.pid}-${++rooms}`;
-			const caller = new Speaker();
-			caller.cable.isCut = true;
-			speakers.push(await caller.join(`ws://127.0.0.1:${proxy.port}`, room, "sip_caller", path));
-			const other = await new Speaker().join(`ws://127.0.0.1:${server.port}`, room, "other", path);
-			speakers.push(other);
-			const since = performance.now();
-			await hears(caller, since, 8_000);
-			await hears(other, since, 8_000);
-			report("UDP blocked before the call", performance.now(), { caller, other });
-			expect(caller.closed).toBeUndefined();
-		});
+		it.skipIf(start === embedded)(
+			"UDP blocked from the beginning: TCP (needs a room server with ICE over TCP)",
+			{ timeout: 60_000 },
+			async () => {
+				const room = `outage-${process.pid}-${++rooms}`;
+				const caller = new Speaker();
+				caller.cable.isCut = true;
+				speakers.push(await caller.join(`ws://127.0.0.1:${proxy.port}`, room, "sip_caller", path));
+				const other = await new Speaker().join(`ws://127.0.0.1:${server.port}`, room, "other", path);
+				speakers.push(other);
+				const since = performance.now();
+				await hears(caller, since, 8_000);
+				await hears(other, since, 8_000);
+				report("UDP blocked before the call", performance.now(), { caller, other });
+				expect(caller.closed).toBeUndefined();
+			},
+		);
 
-		it.skipIf(start === embedded || !all)("UDP blocked in the middle of the call: TCP (needs a room server with ICE over TCP, and the long runs)", { timeout: 90_000 }, async () => {
-			const pair = await both();
-			const since = performance.now();
-			pair.caller.cable.isCut = true;
-			await vi.waitFor(() => expect(pair.caller.types().join()).toContain("restored"), { timeout: 60_000, interval: 50 });
-			await hears(pair.caller, performance.now(), 15_000);
-			await hears(pair.other, performance.now(), 15_000);
-			report("UDP blocked in the middle of the call", since, pair);
-			expect(pair.caller.closed).toBeUndefined();
-		});
+		it.skipIf(start === embedded || !all)(
+			"UDP blocked in the middle of the call: TCP (needs a room server with ICE over TCP, and the long runs)",
+			{ timeout: 90_000 },
+			async () => {
+				const pair = await both();
+				const since = performance.now();
+				pair.caller.cable.isCut = true;
+				await vi.waitFor(() => expect(pair.caller.types().join()).toContain("restored"), { timeout: 60_000, interval: 50 });
+				await hears(pair.caller, performance.now(), 15_000);
+				await hears(pair.other, performance.now(), 15_000);
+				report("UDP blocked in the middle of the call", since, pair);
+				expect(pair.caller.closed).toBeUndefined();
+			},
+		);
 
 		it("removed: the session ends, and does not come back", { timeout: 30_000 }, async () => {
 			const { caller, room } = await both();
