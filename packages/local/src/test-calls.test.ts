@@ -1,3 +1,6 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
 import { createLogger } from "@trunkline/observability";
 import { MemoryConfigStore } from "@trunkline/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -23,6 +26,32 @@ describe("a test call", () => {
 	it.each([{ room: "elsewhere" }, {}])("says what is missing when none does: %j", async (request) => {
 		await expect(calls.place("default", request)).rejects.toMatchObject({ meta: { field: "room" } });
 	});
+
+	it.each(["a@127.0.0.1:PORT;x=", "a@127.0.0.1:PORT?x="])(
+		"goes to this node and nowhere else, whatever the number says: %s",
+		async (text) => {
+			const [node, other] = [createSocket("udp4"), createSocket("udp4")];
+			for (const socket of [node, other]) {
+				socket.bind(0, "127.0.0.1");
+				await once(socket, "listening");
+			}
+			const portOf = (socket: typeof node): number => (socket.address() as AddressInfo).port;
+			const asked = new TestCalls({
+				configStore,
+				target: { host: "127.0.0.1", sipPort: portOf(node) },
+				log: createLogger({ name: "test", level: "silent" }),
+			});
+			const first = Promise.race([once(node, "message").then(() => "node"), once(other, "message").then(() => "other")]);
+			try {
+				await asked.place("default", { to: text.replace("PORT", String(portOf(other))) });
+				expect(await first).toBe("node");
+			} finally {
+				await asked.close();
+				node.close();
+				other.close();
+			}
+		},
+	);
 
 	it("is one of few", async () => {
 		for (let i = 0; i < 4; i++) await calls.place("default", { to: "+1555" });

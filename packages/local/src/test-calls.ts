@@ -1,6 +1,6 @@
 import { decodeG711, tone } from "@trunkline/audio";
 import type { TestCall, TestCallRequest } from "@trunkline/contracts";
-import { type ConfigStore, DomainError } from "@trunkline/domain";
+import { type ConfigStore, DomainError, escapeUser } from "@trunkline/domain";
 import type { Logger } from "@trunkline/observability";
 import { Phone } from "@trunkline/phone";
 
@@ -46,7 +46,8 @@ export class TestCalls {
 	async #talk(phone: Phone, number: string): Promise<void> {
 		try {
 			const host = this.#target.host.includes(":") ? `[${this.#target.host}]` : this.#target.host;
-			const call = await phone.call(`sip:${number}@${host}:${this.#target.sipPort}`, { from: FROM, timeoutMs: GIVE_UP_MS });
+			// Escaped: an "@" of whoever asks would make another host of what follows, and the telephone would call there.
+			const call = await phone.call(`sip:${escapeUser(number)}@${host}:${this.#target.sipPort}`, { from: FROM, timeoutMs: GIVE_UP_MS });
 			call.setSource(tuneThenEcho(call));
 			await call.answered();
 			const timer = setTimeout(() => call.hangup(), TALK_MS);
