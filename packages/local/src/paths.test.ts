@@ -24,6 +24,8 @@ test.each([
 	["PROMPTS_DIR", "promptsDir", "file", "must be a folder"],
 	["NOISE_SUPPRESSOR_MODULE", "noiseSuppressorModule", "none", "ENOENT: no such file or directory"],
 	["RECORDINGS_DIR", "recordingsDir", "file/recordings", "ENOTDIR: not a directory"],
+	["TRACES_DIR", "tracesDir", "file", "EEXIST: file already exists"],
+	["TRACES_DIR", "tracesDir", "file/traces", "ENOTDIR: not a directory"],
 ])("%s that is no use: %s = %s", async (name, field, path, reason) => {
 	const wrong = checkPaths({ [field]: join(folder, path) });
 	await expect(wrong).rejects.toThrow(SettingError);
