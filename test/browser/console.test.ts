@@ -31,7 +31,13 @@ async function open(
 	view: string,
 	options: { viewport?: typeof WIDE; colorScheme?: "light" | "dark" } = {},
 ): Promise<{ page: Page; errors: string[] }> {
-	const context = await (browser as Browser).newContext({ viewport: WIDE, locale: "en-GB", reducedMotion: "reduce", permissions: ["microphone"], ...options });
+	const context = await (browser as Browser).newContext({
+		viewport: WIDE,
+		locale: "en-GB",
+		reducedMotion: "reduce",
+		permissions: ["microphone"],
+		...options,
+	});
 	contexts.push(context);
 	const page = await context.newPage();
 	const errors: string[] = [];
@@ -149,6 +155,12 @@ describe.skipIf(browser === undefined)("the console in Chromium", () => {
 		expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("No number");
 		await page.keyboard.press("Escape");
 		await page.getByRole("dialog").waitFor({ state: "detached" });
+	});
+
+	it.each(["calls/%", "calls/%00%ff", "%E0%A4%A"])("an address that is no URI shows a view all the same: #/%s", async (view) => {
+		const { page, errors } = await open(view);
+		expect(await page.locator("main h1").innerText()).toMatch(/^Calls?$/);
+		expect(errors.filter((error) => error.includes("malformed"))).toEqual([]);
 	});
 
 	it("a wrong secret is told at the door, and the right one is not sent", async () => {

@@ -18,8 +18,17 @@ const VIEWS = [
 ];
 const THEMES = ["auto", "light", "dark"];
 
+/** What somebody typed may be no URI: it is shown as it stands, and the view says what it does not know. */
+function decoded(text) {
+	try {
+		return decodeURIComponent(text);
+	} catch {
+		return text;
+	}
+}
+
 function useRoute() {
-	const read = () => location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+	const read = () => location.hash.replace(/^#\/?/, "").split("/").map(decoded);
 	const [route, setRoute] = useState(read);
 	useEffect(() => {
 		const changed = () => {
