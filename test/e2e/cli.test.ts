@@ -43,6 +43,18 @@ function documented(file: string): string[] {
 const words = (line: string): string[] => [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
 
 describe("the commands of docs/cli.md", () => {
+	it("pcap into a folder that is not there is told in one line", async () => {
+		const call = await phone.call(`sip:+15550177@127.0.0.1:${bed.local.sipPort}`, { from: "+15551111" });
+		await call.answered().catch(() => undefined);
+		const file = join(directory, "none", "call.pcapng");
+		await until(async () => (await cli("calls", "ladder", "last")).code === 0, "the call's trace");
+		expect(await cli("calls", "pcap", "last", "-o", file)).toEqual({
+			code: 1,
+			out: "",
+			err: `trunkline: ${file} cannot be written: ENOENT\n`,
+		});
+	});
+
 	it("do what they say, one after the other", async () => {
 		const made: { trunk?: string | undefined; rule?: string | undefined } = {};
 		const lines = documented("cli.md");

@@ -4,6 +4,7 @@ import { writeLadder } from "@trunkline/trace";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { callIdOf, describeCall, pathOf } from "../calls.ts";
 import type { MakeContext } from "../context.ts";
+import { CliError, EXIT } from "../errors.ts";
 import { digits, examples, seconds } from "../options.ts";
 import { table, when } from "../output.ts";
 
@@ -85,7 +86,9 @@ export function callsCommands(program: Command, contextOf: MakeContext): void {
 			const bytes = new Uint8Array(await response.arrayBuffer());
 			const file = options.output ?? `${id}.pcapng`;
 			if (file === "-") return void process.stdout.write(bytes);
-			await writeFile(file, bytes);
+			await writeFile(file, bytes).catch((error: NodeJS.ErrnoException) => {
+				throw new CliError(`${file} cannot be written: ${error.code ?? error.message}`, EXIT.failed, { cause: error });
+			});
 			output.result({ file, bytes: bytes.length }, () => `${file}: ${bytes.length} bytes`);
 		});
 
