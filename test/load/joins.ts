@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type OutgoingCall, Phone } from "@trunkline/phone";
+import { CallFailedError, type OutgoingCall, Phone } from "@trunkline/phone";
 import { cpuMs, threadsCpuMs } from "./processes.ts";
+import { type Gaps, RunningCalls } from "./running-calls.ts";
 import type { System } from "./systems.ts";
 
 /** Two calls each: 50 set-ups a second. */
@@ -19,8 +20,8 @@ export interface JoinsResult {
 	setUps: number;
 	/** calls that ran on meanwhile */
 	running: number;
-	/** not answered within 15 s */
-	failed: number;
+	/** not answered within 15 s, by what came instead */
+	failed: Record<string, number>;
 	/** INVITE → 200, ms */
 	answered: number[];
 	/** of the system under test: CPU during the set-ups, without what idling and the running calls cost, ms; undefined where there is no /proc */
@@ -29,41 +30,43 @@ export interface JoinsResult {
 	mediaMsPerSetUp: number | undefined;
 	/** the same of the room server, where it is a process of its own and ours */
 	roomsMsPerSetUp: number | undefined;
-	/** the longest time between two packets that a running call's telephone received, ms */
-	worstGapMs: number | undefined;
+	/** what the telephones of the running calls heard */
+	gaps: Gaps | undefined;
+	/** frames of the system that came 20 ms late or more */
+	lateFrames: number;
 }
 
 /** Sets `count` calls up at 50 a second, two in each room, while `running` others speak. */
 export async function measureJoins(system: System, numbers: readonly string[], count: number, running: number): Promise<JoinsResult> {
 	const phone = await Phone.open({ record: false });
-	// a telephone of its own: what it is busy with must not look like the system's gap
-	const others = await Phone.open({ record: false });
+	const speaking =
+		running === 0 ? undefined : await RunningCalls.start({ sipPort: system.sipPort, numbers: numbers.slice(0, running / 2) });
 	try {
-		const gaps = await startRunning(system, others, numbers.slice(0, running / 2));
 		const before = await costOf(system, 1_000, () => delay(1_000));
-		gaps.reset();
+		await speaking?.gaps();
 		const answered: number[] = [];
-		let failed = 0;
+		const failed: Record<string, number> = {};
+		const late = await lateFrames(system);
 		const during = await costOf(system, undefined, async () => {
 			const calls: Promise<void>[] = [];
 			for (let index = 0; index < count; index++) {
 				const number = numbers[(running >> 1) + (index >> 1)] ?? "";
 				const call = await dial(system, phone, number, index);
-				calls.push(settle(call, answered, () => (failed += 1)));
+				calls.push(settle(call, answered, failed));
 				if (index % 2 === 1) await delay(PAIR_EVERY_MS);
 			}
 			await Promise.all(calls);
 			await delay(AFTER_MS);
 		});
+		const gaps = await speaking?.gaps();
 		return {
-			...{ setUps: count, running, failed, answered },
+			...{ setUps: count, running, failed, answered, gaps, lateFrames: (await lateFrames(system)) - late },
 			cpuMsPerSetUp: perSetUp(before.system, during.system, during.ms, count),
 			mediaMsPerSetUp: perSetUp(before.media, during.media, during.ms, count),
 			roomsMsPerSetUp: perSetUp(before.rooms, during.rooms, during.ms, count),
-			worstGapMs: running === 0 ? undefined : gaps.worst(),
 		};
 	} finally {
-		await Promise.all([phone.close(), others.close()]);
+		await Promise.all([phone.close(), speaking?.stop()]);
 	}
 }
 
@@ -72,18 +75,19 @@ export async function measureCrowd(system: System, number: string, count: number
 	const phone = await Phone.open({ record: false });
 	try {
 		const answered: number[] = [];
-		let failed = 0;
+		const failed: Record<string, number> = {};
 		const calls: OutgoingCall[] = [];
+		const late = await lateFrames(system);
 		const before = await costOf(system, 1_000, () => delay(1_000));
 		const during = await costOf(system, undefined, async () => {
 			for (let index = 0; index < count; index++) {
 				calls.push(await dial(system, phone, number, index));
 				await delay(CROWD_EVERY_MS);
 			}
-			await Promise.all(calls.map((call) => timed(call, answered).catch(() => (failed += 1))));
+			await Promise.all(calls.map((call) => timed(call, answered).catch((error: unknown) => countFailure(failed, error))));
 		});
 		return {
-			...{ setUps: count, running: 0, failed, answered, worstGapMs: undefined },
+			...{ setUps: count, running: 0, failed, answered, gaps: undefined, lateFrames: (await lateFrames(system)) - late },
 			cpuMsPerSetUp: perSetUp(before.system, during.system, during.ms, count),
 			mediaMsPerSetUp: perSetUp(before.media, during.media, during.ms, count),
 			roomsMsPerSetUp: perSetUp(before.rooms, during.rooms, during.ms, count),
@@ -103,39 +107,24 @@ async function timed(call: OutgoingCall, answered: number[]): Promise<void> {
 	answered.push((call.timing.answeredAt ?? Number.NaN) - call.timing.startedAt);
 }
 
-async function settle(call: OutgoingCall, answered: number[], onFailed: () => void): Promise<void> {
+async function settle(call: OutgoingCall, answered: number[], failed: Record<string, number>): Promise<void> {
 	try {
 		await timed(call, answered);
-	} catch {
-		return onFailed();
+	} catch (error) {
+		return countFailure(failed, error);
 	}
 	await delay(STAY_MS);
 	call.hangup();
 }
 
-/** Pairs that speak; tells the longest time for which one of them heard nothing. */
-async function startRunning(system: System, phone: Phone, numbers: readonly string[]) {
-	const last = new Map<OutgoingCall, number>();
-	let worst = 0;
-	const calls: OutgoingCall[] = [];
-	for (const number of numbers) {
-		for (const side of [1, 2]) {
-			const call = await dial(system, phone, number, 1_000 * side + calls.length);
-			call.tone(440);
-			call.onRtp((_packet, arrivalMs) => {
-				worst = Math.max(worst, arrivalMs - (last.get(call) ?? arrivalMs));
-				last.set(call, arrivalMs);
-			});
-			calls.push(call);
-		}
-	}
-	await Promise.all(calls.map((call) => call.answered()));
-	return {
-		reset: () => {
-			worst = 0;
-		},
-		worst: () => worst,
-	};
+function countFailure(failed: Record<string, number>, error: unknown): void {
+	const why = error instanceof CallFailedError ? error.message : String(error);
+	failed[why] = (failed[why] ?? 0) + 1;
+}
+
+async function lateFrames(system: System): Promise<number> {
+	const { threads } = await system.probe("now");
+	return threads.reduce((sum, thread) => sum + thread.lateFrames, 0);
 }
 
 interface Cost {

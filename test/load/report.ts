@@ -109,12 +109,18 @@ function joinsSentence({
 	cpuMsPerSetUp,
 	mediaMsPerSetUp,
 	roomsMsPerSetUp,
-	worstGapMs,
+	gaps,
+	lateFrames,
 }: JoinsResult): string {
-	const gap = worstGapMs === undefined ? "" : `; longest gap in the audio of the ${running} running calls ${fixed(worstGapMs, 0)} ms`;
+	const gap =
+		gaps === undefined
+			? ""
+			: `; of ${gaps.packets} packets that the ${running} running calls heard ${gaps.heard} came more than 60 ms after the one before, the longest after ${fixed(gaps.worst, 0)} ms`;
+	const causes = Object.entries(failed).map(([why, times]) => `${times} × ${why}`);
+	const answers = causes.length === 0 ? "all answered" : `not answered ${causes.join(", ")}`;
 	return (
-		`${setUps} set-ups${running === 0 ? "" : ` beside ${running} calls`}: ${failed} not answered, INVITE → 200 p50 / p95 / max ${three(answered)} ms, ` +
-		`${fixed(cpuMsPerSetUp, 1)} ms of CPU each (${fixed(mediaMsPerSetUp, 1)} of it media threads; room server ${fixed(roomsMsPerSetUp, 1)} ms)${gap}.`
+		`${setUps} set-ups${running === 0 ? "" : ` beside ${running} calls`}: ${answers}, INVITE → 200 p50 / p95 / max ${three(answered)} ms, ` +
+		`${fixed(cpuMsPerSetUp, 1)} ms of CPU each (${fixed(mediaMsPerSetUp, 1)} of it media threads; room server ${fixed(roomsMsPerSetUp, 1)} ms), ${lateFrames} late frames${gap}.`
 	);
 }
 
