@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { IceAgent, type IceAgentOptions, type IceOutput } from "./ice-agent.ts";
 import { IceLite } from "./ice-lite.ts";
+import { bindingError, keyOfPassword, parseBindingRequest, ROLE_CONFLICT } from "./stun.ts";
 
 const hmacSha1 = (key: Uint8Array) => (message: Uint8Array, tail: Uint8Array) =>
 	createHmac("sha1", key).update(message).update(tail).digest();
@@ -197,4 +198,40 @@ it("checks and answers under another password change nothing", () => {
 	run(5_000);
 	expect(told.a).toEqual([]);
 	expect(a.path).toBeUndefined();
+});
+
+it("RFC 8445 §7.2.5.1: a peer that answers every check with 487 is asked no more than a few times, and given up after 30 s", () => {
+	const a = agent(A, true, seeded(11));
+	a.addLocal({ id: 0, priority: 100 }, 0);
+	a.setRemote({ ...B, isLite: false }, 0);
+	a.addRemote({ ...B_ADDRESS, priority: 100 }, 0);
+	const key = hmacSha1(keyOfPassword(B.password));
+	const roles: (boolean | undefined)[] = [];
+	const told: IceOutput[] = [];
+	for (let now = 0; now <= 30_000 && roles.length < 1_000; now = Math.max(now + 1, a.nextAt ?? 40_000)) {
+		a.tick(now);
+		for (let output = a.poll(); output !== undefined && roles.length < 1_000; output = a.poll()) {
+			if (output.kind !== "send") told.push(output);
+			else {
+				roles.push(parseBindingRequest(output.packet)?.controlling);
+				a.receive(bindingError(output.packet, ROLE_CONFLICT, key), { local: 0, ...B_ADDRESS }, now);
+			}
+		}
+	}
+	expect(roles).toEqual([true, false, true, false]);
+	expect(told).toEqual([{ kind: "failed", reason: "no way to the peer was found (ICE)" }]);
+});
+
+it("two checks of the same role that are both answered with 487 are one change of role", () => {
+	const a = agent(A, true, seeded(12));
+	a.addLocal({ id: 0, priority: 100 }, 0);
+	a.addLocal({ id: 1, priority: 90 }, 0);
+	a.setRemote({ ...B, isLite: false }, 0);
+	a.addRemote({ ...B_ADDRESS, priority: 100 }, 0);
+	a.tick(20);
+	const checks = [a.poll(), a.poll()].flatMap((output) => (output?.kind === "send" ? [output] : []));
+	expect(checks.map(({ local }) => local)).toEqual([0, 1]);
+	const key = hmacSha1(keyOfPassword(B.password));
+	for (const { packet, local } of checks) a.receive(bindingError(packet, ROLE_CONFLICT, key), { local, ...B_ADDRESS }, 30);
+	expect(a.controlling).toBe(false);
 });

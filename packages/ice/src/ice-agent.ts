@@ -55,6 +55,10 @@ interface Pair extends IcePath {
 	attempt: number;
 	nextAt: number;
 	nominating: boolean;
+	/** the role that the check names */
+	asControlling: boolean;
+	/** answers 487 */
+	conflicts: number;
 }
 
 /** RFC 8445 §14.2: between the first checks of different pairs */
@@ -72,6 +76,8 @@ const GIVE_UP_MS = 30_000;
 const CONSENT_MS = 5_000;
 const CONSENT_EXPIRES_MS = 30_000;
 const SILENT_AFTER_CHECKS = 2;
+/** Roles are settled after one change, or two when both change at once. A peer that has every role refused is no way. */
+const MAX_CONFLICTS = 3;
 /** A stranger may name any number of candidates. */
 const MAX_PAIRS = 32;
 
@@ -244,9 +250,11 @@ export class IceAgent {
 		// RFC 8445 §7.2.5.2.1: an answer from elsewhere is a pair that does not work
 		if (pair === undefined || !samePath(pair, path)) return;
 		if (response.errorCode === ROLE_CONFLICT) {
-			this.#controlling = !this.#controlling;
-			pair.attempt = 0;
-			return this.#check(pair, now);
+			// §7.2.5.1: the other role than the check's, as another check may have changed ours already
+			this.#controlling = !pair.asControlling;
+			pair.conflicts += 1;
+			pair.state = pair.conflicts > MAX_CONFLICTS ? "failed" : "waiting";
+			return this.tick(now);
 		}
 		if (response.errorCode !== undefined) {
 			pair.state = "failed";
@@ -300,6 +308,8 @@ export class IceAgent {
 			attempt: 0,
 			nextAt: now,
 			nominating: false,
+			asControlling: false,
+			conflicts: 0,
 		};
 		this.#pairs.push(pair);
 		return pair;
@@ -310,6 +320,7 @@ export class IceAgent {
 		pair.transaction = nameOf(transaction);
 		pair.state = "in-progress";
 		pair.attempt = 0;
+		pair.asControlling = this.#controlling;
 		// A lite peer follows what we nominate, and has one address: there is nothing to choose.
 		if (this.#controlling && this.#remote?.isLite === true) pair.nominating = true;
 		this.#pending.set(pair, transaction);
@@ -328,10 +339,10 @@ export class IceAgent {
 		}
 		pair.nextAt = now + Math.min(FIRST_RTO_MS * 2 ** pair.attempt, LONGEST_RTO_MS);
 		pair.attempt += 1;
-		this.#send(pair, transaction, this.#controlling && pair.nominating);
+		this.#send(pair, transaction, pair.asControlling && pair.nominating, pair.asControlling);
 	}
 
-	#send(pair: Pair, transaction: Uint8Array, useCandidate: boolean): void {
+	#send(pair: Pair, transaction: Uint8Array, useCandidate: boolean, controlling = this.#controlling): void {
 		const remote = this.#remote;
 		if (remote === undefined) return;
 		const packet = bindingRequest(
@@ -340,7 +351,7 @@ export class IceAgent {
 				// RFC 8445 §7.2.2: the receiver's fragment comes first
 				username: `${remote.ufrag}:${this.#options.ufrag}`,
 				priority: this.#locals.find(({ id }) => id === pair.local)?.priority ?? 0,
-				controlling: this.#controlling,
+				controlling,
 				tieBreaker: this.#options.tieBreaker,
 				useCandidate,
 			},
