@@ -1,4 +1,5 @@
 import {
+	type ClientInfo_Capability,
 	type DisconnectReason,
 	ParticipantInfo,
 	ParticipantInfo_Kind,
@@ -51,7 +52,12 @@ export interface ParticipantOptions {
 	joinedAt: number;
 	autoSubscribe: boolean;
 	clientProtocol: number;
+	/** what the client says it can do; others ask it */
+	capabilities?: readonly ClientInfo_Capability[];
 }
+
+/** far more than there are */
+const MAX_CAPABILITIES = 32;
 
 /** Who somebody is in a room: identity, what they may do, what they publish and hear. */
 export class Participant {
@@ -70,6 +76,7 @@ export class Participant {
 	readonly subscriptions = new Set<string>();
 	readonly #joinedAt: number;
 	readonly #clientProtocol: number;
+	readonly #capabilities: readonly ClientInfo_Capability[];
 	#version = 0;
 
 	constructor(options: ParticipantOptions) {
@@ -82,6 +89,7 @@ export class Participant {
 		this.autoSubscribe = options.autoSubscribe;
 		this.#joinedAt = options.joinedAt;
 		this.#clientProtocol = options.clientProtocol;
+		this.#capabilities = (options.capabilities ?? []).slice(0, MAX_CAPABILITIES);
 	}
 
 	get active(): boolean {
@@ -134,6 +142,7 @@ export class Participant {
 			kind: kinds[grants.kind],
 			attributes: { ...this.attributes },
 			clientProtocol: this.#clientProtocol,
+			capabilities: [...this.#capabilities],
 			...(disconnectReason === undefined ? {} : { disconnectReason }),
 		});
 	}

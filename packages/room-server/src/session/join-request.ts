@@ -1,5 +1,5 @@
 import { gunzipSync } from "node:zlib";
-import { ConnectionSettings, JoinRequest, WrappedJoinRequest, WrappedJoinRequest_Compression } from "@livekit/protocol";
+import { ClientInfo, ConnectionSettings, JoinRequest, WrappedJoinRequest, WrappedJoinRequest_Compression } from "@livekit/protocol";
 import { limits } from "../limits.ts";
 
 /** What a client says about itself when it opens the WebSocket. */
@@ -20,7 +20,10 @@ export function readJoinParameters(path: string, query: URLSearchParams): JoinPa
 		return typeof request === "string" ? request : { singleConnection: true, request };
 	}
 	if (path.startsWith("/rtc/v1")) return "join_request is required";
+	const clientProtocol = Number(query.get("client_protocol") ?? 0);
 	const request = new JoinRequest({
+		// others choose by it how they speak to this client: texts, files and RPC beyond one data packet
+		clientInfo: new ClientInfo({ clientProtocol: Number.isSafeInteger(clientProtocol) ? Math.max(0, clientProtocol) % 2 ** 31 : 0 }),
 		connectionSettings: new ConnectionSettings({
 			autoSubscribe: query.get("auto_subscribe") === null || isTrue(query.get("auto_subscribe")),
 		}),

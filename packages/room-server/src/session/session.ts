@@ -96,6 +96,7 @@ export class Session implements ParticipantLink {
 			joinedAt: options.now(),
 			autoSubscribe: options.join.request.connectionSettings?.autoSubscribe ?? true,
 			clientProtocol: options.join.request.clientInfo?.clientProtocol ?? 0,
+			capabilities: options.join.request.clientInfo?.capabilities ?? [],
 		});
 		this.#signal = new SignalLink(options.socket, {
 			onRequest: (request) => this.#onRequest(request),
