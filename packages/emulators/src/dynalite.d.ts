@@ -43,6 +43,17 @@ declare namespace dynalite {
 		getTable(name: string, checkStatus: boolean | Callback<Table>, callback?: Callback<Table>): void;
 		lifecycleManager: { gracefulClose(): Promise<void> };
 	}
+	interface ParserContext {
+		attrNames?: Record<string, string> | null;
+		attrVals?: Record<string, AttributeValue> | null;
+		unusedAttrNames: Record<string, boolean>;
+		unusedAttrVals: Record<string, boolean>;
+		isKeyCondition?: boolean;
+	}
+	/** A refusal is a string, or is thrown. */
+	interface Parser {
+		parse: (expression: string, options: { context: ParserContext }) => unknown;
+	}
 	type Action = (store: Store, data: Record<string, unknown>, callback: Callback<Record<string, unknown>>) => void;
 	interface ActionValidation {
 		types: Record<string, unknown>;
@@ -57,6 +68,21 @@ declare module "dynalite/db/index.js" {
 		itemSize(item: dynalite.Item): number;
 	};
 	export default db;
+}
+
+declare module "dynalite/db/conditionParser.js" {
+	const parser: dynalite.Parser;
+	export default parser;
+}
+
+declare module "dynalite/db/projectionParser.js" {
+	const parser: dynalite.Parser;
+	export default parser;
+}
+
+declare module "dynalite/db/updateParser.js" {
+	const parser: dynalite.Parser;
+	export default parser;
 }
 
 declare module "dynalite/validations/index.js" {

@@ -4,6 +4,8 @@ import { Mutex } from "../mutex.ts";
 import { bufferedStore } from "./buffered-store.ts";
 import { openDatabase, openDataDirectory } from "./data-directory.ts";
 import { readDirectly } from "./direct-reads.ts";
+import { knowExpressions } from "./known-expressions.ts";
+import { KnownTables } from "./known-tables.ts";
 import { checkRequest, isOperation, type Operation, OPERATIONS, perform } from "./operations.ts";
 import { TimeToLive } from "./time-to-live.ts";
 import { Transactions } from "./transactions.ts";
@@ -20,6 +22,7 @@ export class DynamoEngine {
 	readonly #writes = new Mutex();
 	readonly #transactions: Transactions;
 	readonly #timeToLive: TimeToLive;
+	readonly #tables: KnownTables;
 	readonly #now: () => number;
 
 	private constructor(store: dynalite.Store, now: () => number) {
@@ -27,6 +30,7 @@ export class DynamoEngine {
 		this.#now = now;
 		this.#transactions = new Transactions(store, now);
 		this.#timeToLive = new TimeToLive(store);
+		this.#tables = new KnownTables(store);
 	}
 
 	/** In memory without `dataDir`. Throws EmulatorError when the directory cannot be used. */
@@ -36,6 +40,7 @@ export class DynamoEngine {
 		const store = dynaliteDb.create({ ...(path === undefined ? {} : { path }), createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
 		await openDatabase(path, () => store.db.open());
 		readDirectly(store.db);
+		knowExpressions();
 		const engine = new DynamoEngine(store, options.now);
 		await engine.#finishTableChanges();
 		await engine.#timeToLive.load();
@@ -61,7 +66,7 @@ export class DynamoEngine {
 		const operation = OPERATIONS[target];
 		const data = checkRequest(operation, request, this.#store);
 		if (operation.kind === "read") return perform(operation, data, this.#store);
-		if (operation.kind === "table") return this.#writes.run(() => this.#changeTable(operation, data));
+		if (operation.kind === "table") return this.#writes.run(() => this.#tables.change(() => this.#changeTable(operation, data)));
 		return this.#writes.run(() => this.#write(operation, data, request["ReturnValuesOnConditionCheckFailure"] === "ALL_OLD"));
 	}
 
