@@ -59,6 +59,8 @@ describe.skipIf(browser === undefined).each([
 		await bert.run((room) => room.registerRpcMethod("sleep", () => new Promise(() => undefined)));
 		const began = performance.now();
 		unanswered = ask(anna, "bert", "sleep").then((outcome) => ({ outcome, afterMs: performance.now() - began }));
+		// where the test that looks at it is not run, the page goes before it is answered
+		unanswered.catch(() => undefined);
 	});
 	afterAll(async () => {
 		for (const page of [anna, bert, carla]) await page.leave();

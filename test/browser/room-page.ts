@@ -62,6 +62,17 @@ room.on("trackSubscribed", async (track, _publication, one) => {
 window.trunkline = {
 	livekit, room, state,
 	async join(url, token, options) { await context.resume(); await room.connect(url, token, options); return room.name; },
+	/** what another client is told when it joins with this token */
+	async refused(url, token) {
+		const other = new livekit.Room(globalThis.roomOptions);
+		try {
+			await other.connect(url, token);
+			await other.disconnect();
+			return undefined;
+		} catch (error) {
+			return { reason: livekit.ConnectionErrorReason[error.reason], status: error.status, message: error.message };
+		}
+	},
 	async speak(hz) {
 		const oscillator = context.createOscillator();
 		oscillator.frequency.value = hz;
@@ -123,6 +134,7 @@ window.trunkline = {
 
 interface InPage {
 	join(url: string, token: string, options: { autoSubscribe: boolean }): Promise<string>;
+	refused(url: string, token: string): Promise<{ reason: string; status: number; message: string } | undefined>;
 	speak(hz: number): Promise<string>;
 	hears(): string[];
 	strongest(identity: string): { hz: number; db: number };
@@ -225,16 +237,16 @@ export class RoomPage {
 		await this.#enter();
 	}
 
-	/** Waits until the client has told this; gives all that it told. */
-	async told(event: string | RegExp): Promise<string[]> {
+	/** Waits until the client has told this so many times; gives all that it told. */
+	async told(event: string | RegExp, times = 1): Promise<string[]> {
 		const matches = (one: string): boolean => (typeof event === "string" ? one === event : event.test(one));
 		let events: string[] = [];
 		await until(
 			async () => {
 				({ events } = await this.state());
-				return events.some(matches);
+				return events.filter(matches).length >= times;
 			},
-			() => `the page to be told "${String(event)}"; it was told ${JSON.stringify(events)}`,
+			() => `the page to be told "${String(event)}" (${times}); it was told ${JSON.stringify(events)}`,
 		);
 		return events;
 	}
