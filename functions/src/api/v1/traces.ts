@@ -5,6 +5,9 @@ import * as z from "zod";
 import type { V1Deps } from "./deps.ts";
 import { route } from "./route.ts";
 
+/** A node writes a trace about a second after the last message, and writes it again when the store refused. */
+const WRITTEN_WITHIN_MS = 5_000;
+
 const callParams = z.object({ id: callIdSchema });
 
 export const getTrace = route({
@@ -17,7 +20,11 @@ export const getTrace = route({
 	response: ladderSchema,
 	run: async ({ deps, v1, projectId, params }) => {
 		const { call, traces } = await traced(deps.callStore, v1, projectId, params.id);
-		return ladderOf(callDetails(call), traces, isLive(call.state));
+		if (traces.length > 0) return ladderOf(callDetails(call), traces, isLive(call.state));
+		// Whoever looks at a call that has just begun asks again and again: that there is nothing yet is no error.
+		const mayCome = isLive(call.state) || deps.clock() - (call.endedAt ?? 0) < WRITTEN_WITHIN_MS;
+		if (!mayCome && !hasNoMessages(call)) throw new DomainError("not_found", noTrace(call), { field: "id" });
+		return ladderOf(callDetails(call), [], mayCome);
 	},
 });
 
@@ -32,6 +39,7 @@ export const getTracePcapng = route({
 	contentType: "application/x-pcapng",
 	run: async ({ deps, v1, projectId, params }) => {
 		const { call, traces } = await traced(deps.callStore, v1, projectId, params.id);
+		if (traces.length === 0) throw new DomainError("not_found", noTrace(call), { field: "id" });
 		const { summary } = ladderOf(callDetails(call), traces, isLive(call.state));
 		return writePcapng(traces, `${call.callId}: ${summary}`);
 	},
@@ -46,13 +54,16 @@ async function traced(store: CallStore, v1: V1Deps, projectId: string, callId: s
 		throw new DomainError("failed_precondition", `no traces are kept in region ${call.region}: set TRACES_BUCKET there`);
 	const ids = [callId, ...(call.bridgedWith === undefined ? [] : [call.bridgedWith])];
 	const traces = await Promise.all(ids.map((id) => kept.getTrace(projectId, id)));
-	const found = traces.filter((trace) => trace !== undefined);
-	if (found.length === 0) throw new DomainError("not_found", noTrace(call), { field: "id" });
-	return { call, traces: found };
+	return { call, traces: traces.filter((trace) => trace !== undefined) };
 }
 
-function noTrace({ callId, sipCallId, direction }: CallRecord): string {
-	return direction === "outbound" && sipCallId === ""
+/** It ended before anybody was asked. */
+const hasNoMessages = ({ direction, sipCallId, state }: CallRecord): boolean =>
+	direction === "outbound" && sipCallId === "" && !isLive(state);
+
+function noTrace(call: CallRecord): string {
+	const { callId } = call;
+	return hasNoMessages(call)
 		? `call ${callId} has no trace: no SIP message was sent for it`
 		: `call ${callId} has no trace, or none any more: it is written within seconds of the call and kept as long as TRACES_RETENTION says`;
 }
