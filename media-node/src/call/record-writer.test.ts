@@ -40,3 +40,56 @@ describe("digits", () => {
 		expect(await digits()).toHaveLength(200);
 	});
 });
+
+describe("a call that another node has taken over", () => {
+	beforeEach(async () => {
+		await store.createCall(callRecord({ callId: "SCL_2", createdAt: START, state: "queued" }));
+		await store.claimCall("SCL_2", "ND_1", START, START + 15_000);
+		await store.claimCall("SCL_2", "ND_2", START + 15_000, START + 30_000);
+	});
+
+	it("is not ended by the one before, whose participant the room sends away", async () => {
+		const late = new RecordWriter("SCL_2", "ND_1", store, new SimClock(START), captureLogs());
+		late.end(START + 16_000, { by: "room", reason: "hangup", message: "another participant has its identity" });
+		await late.settled();
+		expect(await store.getCall("SCL_2")).toMatchObject({ state: "claimed", owner: "ND_2" });
+	});
+});
+
+describe("a table that takes nothing for a while", () => {
+	it.each([1, 2])("%i times: what was to be written is written all the same, in order, once", async (refusals) => {
+		const clock = new SimClock(START);
+		const own = new RecordWriter("SCL_1", "ND_1", store, clock, captureLogs());
+		const write = store.transitionCall.bind(store);
+		let left = refusals;
+		store.transitionCall = (...given) => (left-- > 0 ? Promise.reject(new Error("throttled")) : write(...given));
+		own.transition(["active"], "active", START, "held", undefined, { answeredAt: START });
+		for (let i = 0; i < 10; i++) {
+			clock.runFor(1_000);
+			await new Promise(setImmediate);
+		}
+		own.end(START + 1, { by: "peer", reason: "hangup" });
+		for (let i = 0; i < 20; i++) {
+			clock.runFor(1_000);
+			await new Promise(setImmediate);
+		}
+		await own.settled();
+		expect(await store.getCall("SCL_1")).toMatchObject({ state: "ended", answeredAt: START, end: { reason: "hangup" } });
+		expect((await store.getCall("SCL_1"))?.timeline.map(({ event }) => event)).toEqual(["held", "ended"]);
+	});
+
+	it("a call that comes in is written when the table is back", async () => {
+		const clock = new SimClock(START);
+		const own = new RecordWriter("SCL_3", "ND_1", store, clock, captureLogs());
+		const create = store.createCall.bind(store);
+		let left = 2;
+		store.createCall = (...given) => (left-- > 0 ? Promise.reject(new Error("throttled")) : create(...given));
+		own.create(callRecord({ callId: "SCL_3", createdAt: START, state: "received", direction: "inbound", owner: "ND_1" }));
+		for (let i = 0; i < 20; i++) {
+			clock.runFor(1_000);
+			await new Promise(setImmediate);
+		}
+		await own.settled();
+		expect(await store.getCall("SCL_3")).toMatchObject({ state: "received", owner: "ND_1" });
+	});
+});

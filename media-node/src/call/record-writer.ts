@@ -1,5 +1,5 @@
 import type { CallEnd, CallRecord, CallState } from "@trunkline/contracts";
-import type { CallPatch, CallStore } from "@trunkline/domain";
+import { type CallPatch, type CallStore, LIVE_STATES } from "@trunkline/domain";
 import type { Clock } from "./ports.ts";
 
 interface WriterLog {
@@ -7,8 +7,8 @@ interface WriterLog {
 	error(fields: Record<string, unknown>, message: string): void;
 }
 
-/** An end that is not written leaves a call that looks alive for as long as its record is kept; so it is tried again after these waits, ms. */
-const END_RETRY_MS = [1_000, 3_000];
+/** What is not written is missing for as long as the record is kept, and without its end a call looks alive; so it is tried again after these waits, ms. */
+const RETRY_MS = [1_000, 3_000];
 
 /** Digits of one call that are kept: who never stops to press keys must not make the record too large to be written. */
 const MAX_DIGITS = 200;
@@ -27,6 +27,7 @@ export class RecordWriter {
 	#pending: CallPatch = {};
 	#digits = 0;
 	#lost = false;
+	#ending = false;
 
 	constructor(callId: string, owner: string, store: CallStore, clock: Clock, log: WriterLog) {
 		this.#callId = callId;
@@ -37,9 +38,11 @@ export class RecordWriter {
 	}
 
 	create(call: CallRecord): void {
-		this.#enqueue("create", async () => {
-			if (!(await this.#store.createCall(call))) this.#log.error({ callId: this.#callId }, "a call with this id exists already");
-		});
+		this.#enqueue("create", () =>
+			this.#again(async () => {
+				if (!(await this.#store.createCall(call))) this.#log.error({ callId: this.#callId }, "a call with this id exists already");
+			}),
+		);
 	}
 
 	/** Goes out with the next transition. */
@@ -58,9 +61,9 @@ export class RecordWriter {
 
 	transition(from: readonly CallState[], to: CallState, at: number, event: string, detail?: string, patch?: CallPatch): void {
 		this.patch(patch ?? {});
-		this.#enqueue(to, async () => {
-			await this.#write(from, to, at, event, detail);
-		});
+		const write = async (): Promise<void> => void (await this.#write(from, to, at, event, detail));
+		// The INVITE waits for what is written before `dialing`, which brings the same patch.
+		this.#enqueue(to, () => (to === "joining" ? write() : this.#again(write)));
 	}
 
 	/**
@@ -89,8 +92,15 @@ export class RecordWriter {
 		});
 	}
 
+	/** A call that another node has taken over meanwhile, or that somebody else has ended, stays as it is. */
 	end(at: number, end: CallEnd): void {
-		this.#enqueue("ended", () => this.#end(at, end, END_RETRY_MS));
+		this.#ending = true;
+		const step = { from: LIVE_STATES, to: "ended", owner: this.#owner, at, event: "ended", detail: end.reason } as const;
+		this.#enqueue("ended", () =>
+			this.#again(async () => {
+				await this.#store.transitionCall(this.#callId, { ...step, patch: { ...this.#pending, endedAt: at, end } });
+			}, true),
+		);
 	}
 
 	/** All writes so far are done or given up. */
@@ -98,15 +108,16 @@ export class RecordWriter {
 		return this.#queue;
 	}
 
-	async #end(at: number, end: CallEnd, [wait, ...later]: readonly number[]): Promise<void> {
+	/** The end waits for nothing that can be left out: the process may be about to go. */
+	async #again(write: () => Promise<void>, isEnd = false, [wait, ...later]: readonly number[] = RETRY_MS): Promise<void> {
 		try {
-			await this.#store.endCall(this.#callId, at, end, this.#pending);
+			await write();
 		} catch (error) {
-			if (wait === undefined) throw error;
+			if (wait === undefined || (this.#ending && !isEnd)) throw error;
 			await new Promise<void>((resolve) => {
 				this.#clock.wakeAt(this.#clock.now() + wait, resolve);
 			});
-			await this.#end(at, end, later);
+			await this.#again(write, isEnd, later);
 		}
 	}
 
