@@ -6,7 +6,7 @@ it("whoever writes names of nodes into tags has the registry read twice a second
 	let now = 1_000_000;
 	let reads = 0;
 	const node: RelayPeer = {
-		...{ nodeId: "ND_new", region: "r", state: "ready", calls: 0, maxCalls: 1, lateMs: 0 },
+		...{ nodeId: "ND_new", region: "r", state: "ready", calls: 0, maxCalls: 1, lateMs: 0, heartbeatAt: 0 },
 		relay: { address: "10.0.0.1", port: 5070 },
 	};
 	const view = new FleetView({

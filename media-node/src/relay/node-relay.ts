@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Address, Arrival, SipRequest } from "@trunkline/sip";
+import type { MediaNodeOptions } from "../node-options.ts";
 import { type DatagramTransport, openUdp } from "../transport/udp.ts";
 import { FleetView, type FleetViewOptions, type PeerRegistry } from "./fleet-view.ts";
 import { Relay, type RelayCounts, type RelayOptions } from "./relay.ts";
@@ -116,15 +117,16 @@ export async function openRelay(
 		relay,
 		nonceSecret,
 		region,
+		sharedNow = Date.now,
 		log,
-	}: { relay?: Omit<NodeRelaySettings, "secret">; nonceSecret?: Uint8Array; region: string; log: FleetViewOptions["log"] },
+	}: Pick<MediaNodeOptions, "relay" | "nonceSecret" | "region" | "sharedNow"> & { log: FleetViewOptions["log"] },
 	nodeId: string,
 	node: () => RelayedNode | undefined,
 ): Promise<NodeRelay | undefined> {
 	if (relay === undefined || nonceSecret === undefined) return undefined;
 	return NodeRelay.open(
 		{ ...relay, secret: nonceSecret },
-		{ nodeId, region, now: Date.now, sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => {}), log },
+		{ nodeId, region, now: sharedNow, sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => {}), log },
 		{
 			load: () => node()?.load() ?? { calls: 0, maxCalls: 0, full: false },
 			toSource: (bytes, to) => node()?.toSource(bytes, to),

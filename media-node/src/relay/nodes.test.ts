@@ -66,7 +66,7 @@ async function start(changes: Partial<MediaNodeOptions> = {}): Promise<MediaNode
 	const relay = node.relay?.address;
 	if (relay !== undefined)
 		registry.told.set(node.nodeId, () => ({
-			...{ nodeId: node.nodeId, region: "eu-west-1", relay, maxCalls, lateMs: 0 },
+			...{ nodeId: node.nodeId, region: "eu-west-1", relay, maxCalls, lateMs: 0, heartbeatAt: Date.now() },
 			state: node.draining ? "draining" : "ready",
 			calls: node.stats().calls,
 		}));
@@ -246,7 +246,16 @@ describe("nodes of one region", () => {
 		if (farRelay === undefined) throw new Error("no relay");
 		// Even a registry that shows it.
 		registry.liveNodes = async () => [
-			{ nodeId: far.nodeId, region: "us-east-1", state: "ready", relay: farRelay, calls: 0, maxCalls: 100, lateMs: 0 },
+			{
+				nodeId: far.nodeId,
+				region: "us-east-1",
+				state: "ready",
+				relay: farRelay,
+				calls: 0,
+				maxCalls: 100,
+				lateMs: 0,
+				heartbeatAt: Date.now(),
+			},
 		];
 		await pause(60);
 		const callers = [await peer(), await peer()];

@@ -58,7 +58,16 @@ describe("the marker of a request that a peer passes on", () => {
 
 describe("betterPlace", () => {
 	const peer = (calls: number, over: Partial<RelayPeer> = {}): RelayPeer => ({
-		...{ nodeId: `ND_${calls}`, region: "r", state: "ready", relay: { address: "10.0.0.2", port: 1 }, calls, maxCalls: 100, lateMs: 0 },
+		...{
+			nodeId: `ND_${calls}`,
+			region: "r",
+			state: "ready",
+			relay: { address: "10.0.0.2", port: 1 },
+			calls,
+			maxCalls: 100,
+			lateMs: 0,
+			heartbeatAt: 0,
+		},
 		...over,
 	});
 	const own = (calls: number, full = false) => ({ calls, maxCalls: 100, full });

@@ -43,7 +43,7 @@ function fleet(seed: number) {
 			deliver: (request) => simHost.handle({ kind: "received", ...request } as SipInput),
 			giveBack: (bytes, remote) => simHost.handle({ kind: "received", bytes, remote, last: "answer" }),
 		});
-		peers.push({ nodeId: `ND_${name}`, region: "r", state: "ready", relay: own, calls: 0, maxCalls: 10, lateMs: 0 });
+		peers.push({ nodeId: `ND_${name}`, region: "r", state: "ready", relay: own, calls: 0, maxCalls: 10, lateMs: 0, heartbeatAt: 0 });
 		return simHost;
 	};
 	const full = node("A", "10.0.0.1", true);

@@ -44,6 +44,8 @@ const REMEMBERED_MS = 200_000;
 const MAX_REMEMBERED = 20_000;
 /** A CANCEL whose INVITE went to nobody knows whom is shown to so many. */
 const MAX_ASKED = 16;
+/** Anybody can write a CANCEL of an INVITE that there never was: not each is worth a packet to every peer. Those that are real and came astray are few. */
+const ASKED_PER_SECOND = 50;
 /** Names that nobody of the fleet has cost a read each: so many at a time. */
 const MAX_LOOKUPS = 20;
 /** Below the most that one datagram carries, with room for what we add. */
@@ -62,9 +64,10 @@ export class Relay {
 	readonly #options: RelayOptions;
 	/** by branch: who got the INVITE */
 	readonly #sent = new Map<string, { peer: RelayPeer; until: number }>();
-	/** calls that a peer got since it last told how many it has */
-	readonly #given = new Map<string, { seen: RelayPeer; calls: number }>();
+	/** by node: when it got calls that it has not told of yet, ms since the epoch */
+	readonly #given = new Map<string, number[]>();
 	#lookups = 0;
+	readonly #asked = { second: 0, count: 0 };
 
 	constructor(options: RelayOptions) {
 		this.#options = options;
@@ -127,13 +130,14 @@ export class Relay {
 	}
 
 	#newCall(request: SipRequest, arrival: Arrival): boolean {
-		const before = this.#sent.size === 0 ? undefined : this.#peerOf(branchOf(arrival, this.#options.mac));
+		const sent = this.#sent.size === 0 ? undefined : this.#peerOf(branchOf(arrival, this.#options.mac));
+		// Copies come for as long as nobody has answered: one that is dead by now never did.
+		const before = this.#options.peers().find(({ nodeId }) => nodeId === sent?.nodeId);
 		const peer = before ?? betterPlace(this.#options.load(), this.#peers());
 		if (peer === undefined || !this.#pass(request, arrival, peer, false)) return false;
 		if (before === undefined) {
 			this.#remember(branchOf(arrival, this.#options.mac), peer);
-			const given = this.#given.get(peer.nodeId);
-			if (given !== undefined) given.calls += 1;
+			this.#given.set(peer.nodeId, [...(this.#given.get(peer.nodeId) ?? []), this.#options.now()]);
 			this.counts.relayedCalls += 1;
 		}
 		return true;
@@ -168,11 +172,18 @@ export class Relay {
 		const known = this.#peerOf(branchOf(arrival, this.#options.mac));
 		if (known !== undefined) return this.#passStray(request, arrival, known);
 		const peers = this.#options.peers();
-		if (peers.length === 0 || peers.length > MAX_ASKED) return false;
+		if (peers.length === 0 || peers.length > MAX_ASKED || !this.#mayAsk()) return false;
 		let passed = false;
 		for (const peer of peers) passed = this.#pass(request, arrival, peer, true) || passed;
 		if (passed) this.counts.relayedRequests += 1;
 		return passed;
+	}
+
+	#mayAsk(): boolean {
+		const second = Math.floor(this.#options.now() / 1_000);
+		if (second !== this.#asked.second) Object.assign(this.#asked, { second, count: 0 });
+		this.#asked.count += 1;
+		return this.#asked.count <= ASKED_PER_SECOND;
 	}
 
 	#passStray(request: SipRequest, arrival: Arrival, peer: RelayPeer): boolean {
@@ -192,15 +203,16 @@ export class Relay {
 		return true;
 	}
 
-	/** As they told, and what they got from here since. */
+	/** As they told, and what they got from here since: a view that is read anew has the same heartbeat twice and more. */
 	#peers(): readonly RelayPeer[] {
-		return this.#options.peers().map((peer) => {
-			const given = this.#given.get(peer.nodeId);
-			if (given?.seen !== peer) {
-				this.#given.set(peer.nodeId, { seen: peer, calls: 0 });
-				return peer;
-			}
-			return given.calls === 0 ? peer : { ...peer, calls: peer.calls + given.calls };
+		const peers = this.#options.peers();
+		const given = new Map(this.#given);
+		this.#given.clear();
+		return peers.map((peer) => {
+			const untold = (given.get(peer.nodeId) ?? []).filter((at) => at >= peer.heartbeatAt);
+			if (untold.length === 0) return peer;
+			this.#given.set(peer.nodeId, untold);
+			return { ...peer, calls: peer.calls + untold.length };
 		});
 	}
 

@@ -9,6 +9,8 @@ export interface RelayPeer {
 	maxCalls: number;
 	/** how late its clock is, ms */
 	lateMs: number;
+	/** when it told so, ms since the epoch */
+	heartbeatAt: number;
 }
 
 export interface OwnLoad {

@@ -12,7 +12,7 @@ export function branchOf({ branch, callId, fromTag, cseq }: Arrival, mac: Mac): 
 	return COOKIE + toText(macOf(mac, "branch", branch, callId, fromTag, String(cseq))).replace(/[^0-9A-Za-z]/g, ".");
 }
 
-/** The request with our Via on top, which says where its responses go; one hop less is left. Undefined: none is left (RFC 3261 §16.3). */
+/** The request with our Via on top, which says where its responses go; one hop less is left. Undefined: none is left (RFC 3261 §16.3), or it is no number. */
 export function withOurVia(
 	request: SipRequest,
 	arrival: Arrival,
@@ -20,7 +20,8 @@ export function withOurVia(
 	mac: Mac,
 ): SipRequest | undefined {
 	const hops = request.headers.find(({ key }) => key === "max-forwards");
-	if (hops !== undefined && Number(hops.value) < 1) return undefined;
+	// What is no number is for the endpoint to answer, not to be made one.
+	if (hops !== undefined && !/^\d{0,5}[1-9]\d{0,4}$/.test(hops.value)) return undefined;
 	const branch = branchOf(arrival, mac);
 	const back = JSON.stringify(arrival.responseTo);
 	const said = `${toText(new TextEncoder().encode(back))}.${toText(macOf(mac, "via", branch, back))}`;
