@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
 	ConditionalCheckFailedException,
 	DeleteItemCommand,
@@ -17,6 +18,8 @@ interface Burial {
 	/** who has claimed it as dead; never goes away */
 	claimedBy?: string;
 	claimedUntil?: number;
+	/** of the last claim: tells one that was repeated after its answer was lost from somebody else's */
+	claimId?: string;
 	buriedAt?: number;
 }
 
@@ -79,10 +82,10 @@ export class DynamoNodeRegistry implements NodeRegistry {
 				TableName: this.#table,
 				Key: keyItem(keys.nodeKey(nodeId)),
 				// The last word is taken back, so that one who is certain leaves it to others after him.
-				UpdateExpression: "SET claimedBy = :by, claimedUntil = :until, expiresAtSeconds = :expires, heartbeatAt = :last",
-				ConditionExpression: `${dead} AND attribute_not_exists(buriedAt) AND (attribute_not_exists(claimedUntil) OR claimedUntil <= :now)`,
+				UpdateExpression: "SET claimedBy = :by, claimedUntil = :until, claimId = :claim, expiresAtSeconds = :expires, heartbeatAt = :last",
+				ConditionExpression: `${dead} AND attribute_not_exists(buriedAt) AND (attribute_not_exists(claimedUntil) OR claimedUntil <= :now OR claimId = :claim)`,
 				ExpressionAttributeValues: toItem({
-					...{ ":by": by, ":until": now + this.#burialMs, ":now": now, ":last": now - this.#deadAfterMs },
+					...{ ":by": by, ":until": now + this.#burialMs, ":now": now, ":last": now - this.#deadAfterMs, ":claim": randomUUID() },
 					":expires": Math.floor(now / 1000) + NODE_KEPT_SECONDS,
 					...(certain ? {} : { ":deadAt": now - this.#deadAfterMs }),
 				}),
@@ -140,6 +143,6 @@ export class DynamoNodeRegistry implements NodeRegistry {
 /** Only this package writes the table. */
 function nodeOf(item: Item): { node: NodeRecord; burial: Burial } {
 	const { claimedBy, claimedUntil, buriedAt, ...node }: Attributes = fromItem(item);
-	for (const key of ["pk", "sk"]) delete node[key];
+	for (const key of ["pk", "sk", "claimId"]) delete node[key];
 	return { node: node as unknown as NodeRecord, burial: { claimedBy, claimedUntil, buriedAt } as Burial };
 }

@@ -11,13 +11,14 @@ import {
 	UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import { type EmbeddedDynamo, startEmbeddedDynamo } from "@trunkline/emulators";
-import { callRecord, dialRequest, dispatchRule, inboundTrunk, outboundTrunk } from "@trunkline/testkit";
+import { callRecord, dialRequest, dispatchRule, inboundTrunk, nodeRecord, outboundTrunk } from "@trunkline/testkit";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { DynamoCallStore } from "./call-store.ts";
 import { createDynamoClient } from "./client.ts";
 import { DynamoConfigStore } from "./config-store.ts";
 import { type Attributes, fromItem } from "./items.ts";
 import { inboundTrunks } from "./keys.ts";
+import { DynamoNodeRegistry } from "./node-registry.ts";
 import { createTables } from "./tables.ts";
 
 const names = { config: "trunkline-config", calls: "trunkline-calls" };
@@ -217,6 +218,14 @@ describe("an answer that is lost", () => {
 		const claimed = await callStore.claimCall("SCL_lost", "ND_1", now, now + 30_000);
 		expect(claimed).toMatchObject({ owner: "ND_1", version: 2 });
 		expect(claimed).toStrictEqual(await callStore.getCall("SCL_lost"));
+	});
+
+	it("of a claim of a dead node does not leave it unburied", async () => {
+		const registry = new DynamoNodeRegistry({ client, table: names.calls });
+		await registry.beat(nodeRecord({ nodeId: "ND_lost", region: project, heartbeatAt: now - 60_000 }));
+		loseAnswers("UpdateItemCommand", 1);
+		expect(await registry.claimDead("ND_lost", "ND_1", now)).toBe(true);
+		expect(await registry.claimDead("ND_lost", "ND_1", now)).toBe(false);
 	});
 
 	it("of a create does not make a new call one that exists", async () => {
