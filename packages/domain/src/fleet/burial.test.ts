@@ -2,7 +2,7 @@ import type { CallRecord } from "@trunkline/contracts";
 import { callRecord, captureLogs, MemoryCallStore, MemoryNodeRegistry, nodeRecord } from "@trunkline/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 import { explainEnd } from "../explain-end/explain-end.ts";
-import { buryDead, type BurialDeps, endUnclaimed, NODE_DIED } from "./burial.ts";
+import { buryDead, type BurialDeps, endStrays, endUnclaimed, NODE_DIED } from "./burial.ts";
 import { NODE_BURIAL_MS, NODE_DEAD_AFTER_MS } from "./limits.ts";
 
 const START = 1_700_000_000_000;
@@ -70,12 +70,26 @@ describe("a node that is silent", () => {
 	it("a room server that is down leaves no call alive; a table that is, is tried again after the burier's time", async () => {
 		await call("a", {});
 		now += NODE_DEAD_AFTER_MS;
-		const down = { endCall: () => Promise.reject(new Error("no table")) };
+		const down = { getCall: (id: string) => calls.getCall(id), endCall: () => Promise.reject(new Error("no table")) };
 		expect(await buryDead(deps("ND_2", { calls: down }))).toEqual({ nodes: 0, calls: 0 });
 		expect(await buryDead(deps("ND_3"))).toEqual({ nodes: 0, calls: 0 });
 		now += NODE_BURIAL_MS;
 		const noRooms = { removeFromRoom: () => Promise.reject(new Error("no rooms")) };
 		expect(await buryDead(deps("ND_3", noRooms))).toEqual({ nodes: 1, calls: 1 });
+	});
+
+	it("a call that another has buried meanwhile is left alone, as its participant's identity may be a new call's by now", async () => {
+		await call("a", {});
+		now += NODE_DEAD_AFTER_MS;
+		const late = async (): Promise<CallRecord[]> => {
+			const page = await calls.liveCallsOf("ND_dead", 100);
+			for (const { callId } of page) await calls.endCall(callId, now, NODE_DIED);
+			return page;
+		};
+		let looks = 0;
+		const owned = { liveCallsOf: async () => (looks++ === 0 ? late() : []) };
+		expect(await buryDead(deps("ND_2", { owned }))).toEqual({ nodes: 1, calls: 0 });
+		expect(removed).toEqual([]);
 	});
 
 	it("more calls than a page, each once", async () => {
@@ -111,4 +125,33 @@ it("calls that nobody may claim any more are ended", async () => {
 	expect(await endUnclaimed({ owned: calls, calls, now: () => now, log })).toBe(1);
 	expect(log.logs.map(({ fields }) => fields["callId"])).toHaveLength(1);
 	expect([await stateOf("old"), await stateOf("new")]).toEqual(["ended", "queued"]);
+});
+
+describe("calls of a node that lives and does not have them", () => {
+	const look = (before: ReadonlySet<string> | "all") =>
+		endStrays(deps("ND_dead"), { nodeId: "ND_dead", has: (callId) => callId === "SCL_here", calls: 1 }, before);
+
+	it("are ended at the second look, and those that it has are not", async () => {
+		await call("here", {});
+		await call("gone", {});
+		await call("other", { owner: "ND_2" });
+		const first = await look(new Set());
+		expect(first).toEqual(new Set(["SCL_gone"]));
+		await call("late", {});
+		expect(await look(first)).toEqual(new Set(["SCL_late"]));
+		expect(await Promise.all(["here", "gone", "late", "other"].map(stateOf))).toEqual(["active", "ended", "active", "active"]);
+		expect((await calls.getCall("SCL_gone"))?.end).toMatchObject({ by: "node", reason: "internal-error" });
+	});
+
+	it("are ended at once, all of them, by a node that goes", async () => {
+		for (let i = 0; i < 250; i++) await call(`n${i}`, {});
+		await look("all");
+		expect(await calls.liveCallsOf("ND_dead", 1_000)).toEqual([]);
+	});
+
+	it("a table that takes nothing is the caller's to know", async () => {
+		await call("gone", {});
+		calls.endCall = () => Promise.reject(new Error("throttled"));
+		await expect(look("all")).rejects.toThrow("throttled");
+	});
 });

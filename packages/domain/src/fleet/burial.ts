@@ -1,4 +1,5 @@
 import type { CallEnd, CallRecord } from "@trunkline/contracts";
+import { isLive } from "../call/search.ts";
 import { claimDeadline } from "../call/dial.ts";
 import type { CallStore, NodeRegistry, OwnedCalls } from "../ports.ts";
 
@@ -10,7 +11,7 @@ export interface BurialDeps {
 	registry: NodeRegistry;
 	owned: OwnedCalls;
 	/** tells projects' limits of ends, too (`countedCalls`) */
-	calls: Pick<CallStore, "endCall">;
+	calls: Pick<CallStore, "getCall" | "endCall">;
 	/** Takes a participant out of a room; one who is not there is no error. */
 	removeFromRoom(call: Pick<CallRecord, "projectId" | "roomName" | "participantIdentity">): Promise<void>;
 	/** Deletes the queue of a node's commands; one that is not there is no error. */
@@ -95,7 +96,11 @@ function mayBeTaken({ direction, state, leaseUntil = 0 }: CallRecord, now: numbe
 
 /** Out of the room first: a call that has ended nobody looks at again. */
 async function endOrphan({ calls, removeFromRoom, now, log }: BurialDeps, call: CallRecord, end: CallEnd): Promise<boolean> {
-	const { callId, projectId, roomName, participantIdentity, leftRoomAt } = call;
+	const { callId } = call;
+	// Others may have ended it since the page was read, and a new call may have its participant's identity by now.
+	const current = await calls.getCall(callId);
+	if (current === undefined || !isLive(current.state)) return false;
+	const { projectId, roomName, participantIdentity, leftRoomAt } = current;
 	if (roomName !== "" && participantIdentity !== "" && leftRoomAt === undefined) {
 		await removeFromRoom({ projectId, roomName, participantIdentity }).catch((error: unknown) =>
 			// The server finds out by itself that nobody is there any more.
@@ -105,6 +110,35 @@ async function endOrphan({ calls, removeFromRoom, now, log }: BurialDeps, call: 
 	const ended = await calls.endCall(callId, now(), end);
 	if (ended !== undefined) log.info({ callId, deadNode: call.owner, reason: end.reason }, "the call of a dead media node is ended");
 	return ended !== undefined;
+}
+
+/** The end of a call that was over when nobody could be told: how it ended is not known any more. */
+const NEVER_WRITTEN: CallEnd = {
+	by: "node",
+	reason: "internal-error",
+	message: "the call is over, and its end could not be written when it came",
+};
+
+/**
+ * Ends the calls of a node that lives which are live on record and which it does not have: their ends could not be written, and nobody else looks at calls of a node
+ * that lives. `before`: those that were like this at the last look; only they are ended, as an end may be being written at this moment. Gives those of this look
+ * that are left. Rejects with the store's error.
+ */
+export async function endStrays(
+	{ owned, calls, now, log }: Pick<BurialDeps, "owned" | "calls" | "now" | "log">,
+	{ nodeId, has, calls: running }: { nodeId: string; has(callId: string): boolean; calls: number },
+	before: ReadonlySet<string> | "all",
+): Promise<Set<string>> {
+	const strays = (await owned.liveCallsOf(nodeId, running + PAGE)).filter(({ callId }) => !has(callId));
+	const left = new Set<string>();
+	for (const { callId } of strays) {
+		if (before !== "all" && !before.has(callId)) left.add(callId);
+		else if ((await calls.endCall(callId, now(), NEVER_WRITTEN)) !== undefined)
+			log.warn({ callId }, "a call of this node that it does not have any more is ended");
+	}
+	// More of them than a look takes in.
+	if (before === "all" && strays.length >= PAGE) return endStrays({ owned, calls, now, log }, { nodeId, has, calls: running }, before);
+	return left;
 }
 
 const SWEPT_AFTER_MS = 60_000;
