@@ -52,7 +52,13 @@ async function main(): Promise<void> {
 	const hurry = new AbortController();
 	watchProcess(log, hurry, stopping.resolve);
 
-	const { node, fleet, close } = await start(config, log, stopping.resolve, superseded.resolve);
+	let buried = false;
+	const { node, fleet, close } = await start(config, log, superseded.resolve, () => {
+		buried = true;
+		// Also one that drains: the calls that it drains for are ended.
+		hurry.abort();
+		stopping.resolve({ why: "buried", exitCode: 1, graceMs: 0 });
+	});
 	const drain = async (why: string, graceMs: number): Promise<boolean> => {
 		log.info({ why, calls: node.stats().calls, graceMs }, "draining");
 		const empty = node.drain(graceMs);
@@ -77,14 +83,14 @@ async function main(): Promise<void> {
 	}, EXIT_AFTER_MS).unref();
 	await close();
 	log.info("stopped");
-	process.exit(ending.exitCode);
+	process.exit(buried ? 1 : ending.exitCode);
 }
 
 async function start(
 	config: NodeConfig,
 	log: Logger,
-	stop: Stop,
 	superseded: (why: string) => void,
+	buried: () => void,
 ): Promise<{ node: MediaNode; fleet: Joined; close(): Promise<void> }> {
 	const identity = await identityOf(config, log);
 	const { advertisedAddress } = identity;
@@ -165,7 +171,7 @@ async function start(
 		onSuperseded: superseded,
 		onBuried: () => {
 			log.error("peers took this node for dead and have ended its calls: it was stopped for too long, or its table was out of reach");
-			stop({ why: "buried", exitCode: 1, graceMs: 0 });
+			buried();
 		},
 	});
 	const { region } = config;

@@ -68,6 +68,10 @@ export interface MediaNodeOptions {
 	maxCalls: number;
 	/** no dial requests are taken while it says so: another node has more to spare */
 	busy?(): boolean;
+	/** peers may have taken this node for dead: it takes no calls while it says so */
+	silent?(): boolean;
+	/** the time that nodes and API agree on, ms since the epoch; unset: this machine's */
+	sharedNow?(): number;
 	/** new calls get 503 while half of the event loop's turns are later than this; default 100 */
 	overloadMs?: number;
 	/** threads that calls' audio is in; 0 or unset: in this one. With `rooms` there are none. */

@@ -11,6 +11,8 @@ import { MediaEngine } from "./engine/engine.ts";
 import type { NodeReading } from "./health/gauges.ts";
 import type { LiveKitAccess, MediaNodeOptions } from "./node-options.ts";
 import { joinToken } from "./room/token.ts";
+import { Commands } from "./worker/commands.ts";
+import type { Transfers } from "./worker/transfers.ts";
 import { type InboundTrunks, inboundTrunksOf } from "./ua/inbound-trunks.ts";
 
 /** Fakes of rooms are objects of this thread. */
@@ -30,6 +32,27 @@ export const recovering = ({ roomRecoveryMs }: MediaNodeOptions): { recoveryMs?:
 /** Resolves after `ms`, or when it is told to stop. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
 	await delay(ms, undefined, { signal }).catch(() => {});
+}
+
+export const sharedNowOf = ({ sharedNow }: MediaNodeOptions): (() => number) => sharedNow ?? Date.now;
+
+/** For the calls of a node with a queue of its own. */
+export function commandsFor(
+	options: MediaNodeOptions,
+	node: { nodeId: string; call(callId: string): LiveCall | undefined; transfers: Transfers; log: MediaNodeOptions["log"] },
+): Commands | undefined {
+	const { commandQueue: queue } = options;
+	if (queue === undefined) return undefined;
+	const { nodeId, call, transfers, log } = node;
+	return new Commands({
+		...{ queue, nodeId, log, now: sharedNowOf(options), sleep: pause },
+		hangUp: (callId) => {
+			const live = call(callId);
+			live?.dispatch({ type: "hang-up" });
+			return live !== undefined;
+		},
+		transfer: (transferId, callId) => transfers.take(transferId, callId),
+	});
 }
 
 /** What participants join rooms with: signed with the keys of the project's own LiveKit server. */

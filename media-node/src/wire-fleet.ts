@@ -1,7 +1,15 @@
 import { networkInterfaces } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { DescribeNetworkInterfacesCommand, type DescribeNetworkInterfacesCommandOutput, EC2Client } from "@aws-sdk/client-ec2";
-import { type BurialDeps, buryDead, type CallStore, endUnclaimed, NODE_DEAD_AFTER_MS, NODE_HEARTBEAT_MS } from "@trunkline/domain";
+import {
+	type BurialDeps,
+	buryDead,
+	type CallStore,
+	endStrays,
+	endUnclaimed,
+	NODE_DEAD_AFTER_MS,
+	NODE_HEARTBEAT_MS,
+} from "@trunkline/domain";
 import type { Logger, Metrics } from "@trunkline/observability";
 import { DynamoCallStore, DynamoNodeRegistry } from "@trunkline/store";
 import type { NodeConfig } from "./config.ts";
@@ -10,6 +18,7 @@ import { CpuShare } from "./fleet/cpu.ts";
 import { Membership } from "./fleet/membership.ts";
 import { type AddressSource, type EcsTask, ecsTask, publicAddress } from "./fleet/public-address.ts";
 import { removalFrom } from "./fleet/room-removal.ts";
+import { setBy, TableClock } from "./fleet/table-clock.ts";
 import { TaskProtection } from "./fleet/task-protection.ts";
 import { reachesItself } from "./transport/hairpin.ts";
 import { stunAddress } from "./transport/stun-client.ts";
@@ -26,6 +35,8 @@ export interface Identity {
 /** Without ECS and BUILD all nodes are of one build. */
 const NO_BUILD = "unknown";
 const STUN_PORT = 3478;
+/** A node looks for calls on record that it does not have each so many heartbeats: a minute. */
+const STRAYS_EVERY = 12;
 
 /** Finds the node's public address and what it is a part of. Rejects with a SettingError when the address cannot be known: better no node than calls without audio. */
 export async function identityOf(config: NodeConfig, log: Logger): Promise<Identity> {
@@ -93,6 +104,9 @@ export function fleetOf(config: NodeConfig, identity: Identity, parts: FleetPart
 	const deadAfterMs = (heartbeatMs * NODE_DEAD_AFTER_MS) / NODE_HEARTBEAT_MS;
 	const registry = new DynamoNodeRegistry({ ...table, deadAfterMs });
 	const cpu = new CpuShare();
+	const clock = new TableClock({ now: Date.now, log });
+	setBy(clock, dynamo, Date.now);
+	let membership: Membership | undefined;
 	const peers = { liveNodes: async (region: string, now: number) => (await registry.liveNodes(region, now)).flatMap(withRelay) };
 	const relay =
 		relayPort === undefined
@@ -114,12 +128,13 @@ export function fleetOf(config: NodeConfig, identity: Identity, parts: FleetPart
 			calls: told.callStore,
 			removeFromRoom: removalFrom(async (projectId) => (await told.projects?.livekit(projectId)) ?? config.livekit),
 			deleteCommandQueue: parts.deleteQueue,
-			now: Date.now,
+			now: clock.now,
 			log,
 		};
+		const strays = strayCalls(burial, node);
 		const { agentUri, maxAgeMs } = config.fleet;
 		const protection = agentUri === undefined ? undefined : new TaskProtection({ agentUri, now: Date.now, log });
-		const membership = new Membership({
+		const joined = new Membership({
 			registry,
 			own: {
 				nodeId: node.nodeId,
@@ -133,9 +148,10 @@ export function fleetOf(config: NodeConfig, identity: Identity, parts: FleetPart
 			read: () => ({ ...node.load(), state: node.draining ? "draining" : "ready", cpuShare: cpu.read() }),
 			bury: async () => {
 				await buryDead(burial)
-					.then(({ nodes }) => {
+					.then(async ({ nodes }) => {
 						if (nodes > 0) parts.metrics.record("DeadNodesBuried", nodes);
-						return endUnclaimed(burial);
+						await endUnclaimed(burial);
+						await strays.look();
 					})
 					.catch((error: unknown) => log.warn({ err: error }, "dead nodes could not be looked for"));
 			},
@@ -143,21 +159,48 @@ export function fleetOf(config: NodeConfig, identity: Identity, parts: FleetPart
 			onSuperseded: told.onSuperseded,
 			onBeat: (calls) => void protection?.update(calls),
 			...(maxAgeMs === undefined ? {} : { maxAgeMs }),
-			now: Date.now,
+			now: clock.now,
 			sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => {}),
-			heartbeatMs,
+			...{ heartbeatMs, deadAfterMs },
 			log,
 		});
-		await membership.start();
+		membership = joined;
+		await joined.start();
 		return {
-			tell: () => membership.tell(),
+			tell: () => joined.tell(),
 			leave: async () => {
-				await membership.stop();
+				await joined.stop(!(await strays.endAll()));
 				await protection?.off();
 			},
 		};
 	};
-	return { options: { ...relay, busy: () => cpu.full }, join };
+	// Whom nobody knows nobody would bury.
+	const silent = (): boolean => membership?.silent ?? true;
+	return { options: { ...relay, busy: () => cpu.full, silent, sharedNow: clock.now }, join };
+}
+
+/** Calls that are this node's on record, and that it does not have. */
+function strayCalls(burial: BurialDeps, node: MediaNode) {
+	const own = { nodeId: node.nodeId, has: (callId: string) => node.has(callId) };
+	let looks = 0;
+	let seen: ReadonlySet<string> = new Set();
+	return {
+		/** For each heartbeat. Rejects with the store's error. */
+		look: async (): Promise<void> => {
+			looks += 1;
+			if (looks % STRAYS_EVERY === 0) seen = await endStrays(burial, { ...own, calls: node.stats().calls }, seen);
+		},
+		/** For a node whose calls are over. False: some may be left. */
+		endAll: async (): Promise<boolean> => {
+			try {
+				await endStrays(burial, { ...own, calls: 0 }, "all");
+				return true;
+			} catch (error) {
+				burial.log.warn({ err: error }, "calls of this node may be live on record still; peers end them");
+				return false;
+			}
+		},
+	};
 }
 
 interface FleetParts {

@@ -24,7 +24,18 @@ import { type NodeRelay, openRelay, type RelayedNode } from "./relay/node-relay.
 import { RELAY_CONNECTION } from "./relay/relay.ts";
 import { NodeRegion } from "./region.ts";
 import type { LiveKitAccess, MediaNodeOptions, NodeStats } from "./node-options.ts";
-import { countsFor, hashes, inboundTrunksFor, pause, recovering, roomTokens, startEngine, strikeFor } from "./node-parts.ts";
+import {
+	commandsFor,
+	countsFor,
+	hashes,
+	inboundTrunksFor,
+	pause,
+	recovering,
+	roomTokens,
+	sharedNowOf,
+	startEngine,
+	strikeFor,
+} from "./node-parts.ts";
 import { contactOf, familiesOf, openSip } from "./sip-options.ts";
 import { NodeTraces } from "./trace/node-traces.ts";
 import type { SipTransport } from "./transport/sip-transport.ts";
@@ -33,7 +44,7 @@ import { Guard } from "./ua/guard.ts";
 import { SipResolver } from "./ua/dns.ts";
 import { Registrations } from "./ua/registrations.ts";
 import { type Refusal, SipUserAgent } from "./ua/user-agent.ts";
-import { Commands } from "./worker/commands.ts";
+import type { Commands } from "./worker/commands.ts";
 import { Intake } from "./worker/intake.ts";
 import { Transfers } from "./worker/transfers.ts";
 
@@ -271,29 +282,19 @@ export class MediaNode {
 			nodeId: this.nodeId,
 			region: options.region,
 			refuses: (record) => this.#region.refuses(record),
-			room: () => (this.#draining || this.#overloaded() || options.busy?.() === true ? 0 : this.#free()),
+			room: () => (options.busy?.() === true || this.#held() !== undefined ? 0 : this.#free()),
 			run: (record, dialled) => this.#run(new OutboundCall(deps, record, outboundPlan(record, log), this.#userAgent, dialled)),
-			now: clock.now,
+			now: sharedNowOf(options),
 			sleep: pause,
 			metrics,
 			log,
 		});
-		const { commandQueue } = options;
-		if (commandQueue !== undefined) {
-			this.#commands = new Commands({
-				queue: commandQueue,
-				nodeId: this.nodeId,
-				hangUp: (callId) => {
-					const call = this.#calls.get(callId);
-					call?.dispatch({ type: "hang-up" });
-					return call !== undefined;
-				},
-				transfer: (transferId, callId) => this.#transfers.take(transferId, callId),
-				now: clock.now,
-				sleep: pause,
-				log,
-			});
-		}
+		this.#commands = commandsFor(options, { nodeId, call: (callId) => this.#calls.get(callId), transfers: this.#transfers, log });
+	}
+
+	/** Is a call this node's, or about to be? */
+	has(callId: string): boolean {
+		return this.#calls.has(callId) || this.#intake.has(callId);
 	}
 
 	get sipPort(): number {
@@ -446,10 +447,15 @@ export class MediaNode {
 	}
 
 	#refusal(): Refusal | undefined {
+		if (!this.#draining && this.#free() <= 0) return { why: "full", reason: "At Capacity", retryAfterSeconds: 10 };
+		return this.#held();
+	}
+
+	/** Why it takes no calls though it may have room. */
+	#held(): Refusal | undefined {
 		if (this.#draining) return { why: "draining", reason: "Shutting Down", retryAfterSeconds: 30 };
-		if (this.#free() <= 0) return { why: "full", reason: "At Capacity", retryAfterSeconds: 10 };
+		if (this.#options.silent?.() === true) return { why: "late", reason: "Out of Touch", retryAfterSeconds: 5 };
 		// Before the calls that there are suffer for one more.
-		if (this.#overloaded()) return { why: "late", reason: "Overloaded", retryAfterSeconds: 5 };
-		return undefined;
+		return this.#overloaded() ? { why: "late", reason: "Overloaded", retryAfterSeconds: 5 } : undefined;
 	}
 }

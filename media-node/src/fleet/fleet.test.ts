@@ -74,6 +74,64 @@ describe("Membership", () => {
 		expect(await registry.liveNodes("local", START + 20_001)).toEqual([]);
 	});
 
+	it("what it tells between two heartbeats comes after the one before, and nothing comes after its goodbye", async () => {
+		const registry = new MemoryNodeRegistry();
+		const reads = { state: "ready" as "ready" | "draining", calls: 3, maxCalls: 10, lateMs: 1, cpuShare: 0.5 };
+		const { membership, after } = await member(registry, { bury: async () => {}, read: () => ({ ...reads }) });
+		const beat = registry.beat.bind(registry);
+		const slow: (() => void)[] = [];
+		registry.beat = async (node) => {
+			await new Promise<void>((resolve) => slow.push(resolve));
+			return beat(node);
+		};
+		const release = async (): Promise<void> => {
+			for (let i = 0; i < 50; i++) await Promise.resolve();
+			slow.pop()?.();
+			for (let i = 0; i < 50; i++) await Promise.resolve();
+		};
+		await after(5_000);
+		reads.state = "draining";
+		const told = membership.tell();
+		// The newest answer first, as far as there are two.
+		while (slow.length > 0) await release();
+		await told;
+		expect((await registry.getNode("ND_1"))?.state).toBe("draining");
+		void membership.tell();
+		for (let i = 0; i < 50; i++) await Promise.resolve();
+		const stopped = membership.stop();
+		for (let i = 0; i < 50; i++) await Promise.resolve();
+		while (slow.length > 0) await release();
+		await stopped;
+		expect(await registry.getNode("ND_1")).toBeUndefined();
+	});
+
+	it("takes no new calls once peers may have buried it, until it has asked", async () => {
+		const registry = new MemoryNodeRegistry();
+		const { membership, after } = await member(registry, { bury: async () => {} });
+		expect(membership.silent).toBe(false);
+		const beat = registry.beat.bind(registry);
+		registry.beat = () => Promise.reject(new Error("down"));
+		await after(NODE_DEAD_AFTER_MS - 1);
+		expect(membership.silent).toBe(false);
+		await after(1);
+		expect(membership.silent).toBe(true);
+		registry.beat = beat;
+		await after(5_000);
+		expect(membership.silent).toBe(false);
+		await registry.claimDead("ND_1", "ND_2", START + 100_000);
+		await after(5_000);
+		expect(membership.silent).toBe(true);
+		await after(1);
+		await membership.stop();
+	});
+
+	it("leaves itself to its peers when something is left that it could not end", async () => {
+		const registry = new MemoryNodeRegistry();
+		const { membership } = await member(registry, { bury: async () => {} });
+		await membership.stop(true);
+		expect(await registry.deadNodes("local", START + NODE_DEAD_AFTER_MS)).toHaveLength(1);
+	});
+
 	it("goes when newer ones are ready, once; a registry that is down changes nothing", async () => {
 		const registry = new MemoryNodeRegistry();
 		const { membership, told, after } = await member(registry, { bury: async () => {} });

@@ -1,4 +1,12 @@
-import { deployedAtOf, NODE_HEARTBEAT_MS, NODE_KEPT_SECONDS, type NodeRecord, type NodeRegistry, reasonToDrain } from "@trunkline/domain";
+import {
+	deployedAtOf,
+	NODE_DEAD_AFTER_MS,
+	NODE_HEARTBEAT_MS,
+	NODE_KEPT_SECONDS,
+	type NodeRecord,
+	type NodeRegistry,
+	reasonToDrain,
+} from "@trunkline/domain";
 
 /** What changes of a node from one heartbeat to the next. */
 export type NodeReadings = Pick<NodeRecord, "state" | "calls" | "maxCalls" | "lateMs" | "cpuShare">;
@@ -24,6 +32,8 @@ export interface MembershipOptions {
 	now(): number;
 	sleep(ms: number, signal: AbortSignal): Promise<void>;
 	heartbeatMs?: number;
+	/** silence after which peers may bury this node, ms */
+	deadAfterMs?: number;
 	log: { warn(fields: Record<string, unknown>, message: string): void };
 }
 
@@ -35,12 +45,25 @@ export class Membership {
 	#deployedAt: number | undefined;
 	#buried = false;
 	#superseded = false;
+	/** of the last word that the registry took, ms since the epoch */
+	#heardAt = Number.NEGATIVE_INFINITY;
+	/** one after the other: what is told last must be what is known last, and nothing may be told after goodbye */
+	#beating: Promise<void> = Promise.resolve();
 	#running: Promise<unknown> = Promise.resolve();
 
 	constructor(options: MembershipOptions) {
 		this.#options = options;
 		this.#startedAt = options.now();
 		this.#deployedAt = options.deployedAt;
+	}
+
+	/**
+	 * Has this node said nothing for so long that peers may have buried it, as one that was stopped and goes on? It must take no new call until it has asked: nobody
+	 * would end that call in its place.
+	 */
+	get silent(): boolean {
+		const { now, deadAfterMs = NODE_DEAD_AFTER_MS } = this.#options;
+		return this.#buried || now() - this.#heardAt >= deadAfterMs;
 	}
 
 	/** Resolves when the node is known to its peers, or when the registry could not be reached, which is tried again. */
@@ -54,12 +77,12 @@ export class Membership {
 		if (!this.#stopping.signal.aborted) await this.#beat();
 	}
 
-	/** Says goodbye. For a node without calls; idempotent. */
-	async stop(): Promise<void> {
+	/** Says goodbye, unless something is `left` that peers have to see to. For a node without calls; idempotent. */
+	async stop(left = false): Promise<void> {
 		this.#stopping.abort();
-		await this.#running;
+		await Promise.all([this.#running, this.#beating]);
 		const { registry, own, log } = this.#options;
-		if (this.#buried) return;
+		if (this.#buried || left) return;
 		await registry
 			.removeNode(own.nodeId)
 			.catch((error: unknown) => log.warn({ err: error }, "this node could not be taken out of the registry; peers find it silent"));
@@ -74,10 +97,15 @@ export class Membership {
 		}
 	}
 
+	#beat(): Promise<void> {
+		this.#beating = this.#beating.then(() => this.#say());
+		return this.#beating;
+	}
+
 	/** Never rejects: a registry that is down ends no calls. */
-	async #beat(): Promise<void> {
+	async #say(): Promise<void> {
 		const { registry, own, read, now, onBuried, onBeat, log } = this.#options;
-		if (this.#buried) return;
+		if (this.#buried || this.#stopping.signal.aborted) return;
 		try {
 			// Before it says anything of its own, so that nodes of one build agree.
 			this.#deployedAt ??= deployedAtOf({ build: own.build, startedAt: this.#startedAt }, await registry.liveNodes(own.region, now()));
@@ -90,6 +118,7 @@ export class Membership {
 				this.#stopping.abort();
 				return onBuried();
 			}
+			this.#heardAt = at;
 			onBeat?.(readings.calls);
 			if (readings.state === "ready") await this.#look({ ...own, ...readings, deployedAt: this.#deployedAt });
 		} catch (error) {

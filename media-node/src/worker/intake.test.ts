@@ -176,6 +176,24 @@ describe("a dial request", () => {
 		await worker.stop();
 	});
 
+	it("delivered again when the call came to nothing here and its end is not written yet: not run again; taken over and lost by another node, it is", async () => {
+		const { worker, runs } = intake();
+		await queue.deliver({});
+		runs[0]?.dialled();
+		await settle();
+		await queue.deliver({});
+		expect(runs).toHaveLength(1);
+		expect(queue.did).toEqual([`ack ${CALL_ID}`, `ack ${CALL_ID}`]);
+		now += 15_000;
+		await calls.claimCall(CALL_ID, "ND_2", now, now + 15_000);
+		await queue.deliver({});
+		now += 15_000;
+		await queue.deliver({});
+		expect(runs.map(({ record }) => record.owner)).toEqual(["ND_1", "ND_1"]);
+		expect(queue.did).toHaveLength(2);
+		await worker.stop();
+	});
+
 	it("delivered twice while the answer to its claim is slow: run once", async () => {
 		const answer = Promise.withResolvers<void>();
 		calls.afterClaim = () => {

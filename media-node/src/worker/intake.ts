@@ -24,6 +24,8 @@ const LEASE_MS = 15_000;
 const LONG_POLL_MS = 20_000;
 const BUSY_PAUSE_MS = 200;
 const ERROR_PAUSE_MS = 1_000;
+/** Calls that have been run here and are known to have been: SQS repeats within minutes. */
+const REMEMBERED = 10_000;
 
 /** Pulls dial requests from the region's queue while the node has room: the queue is the load balancer. */
 export class Intake {
@@ -34,6 +36,8 @@ export class Intake {
 	readonly #claiming = new Set<string>();
 	/** calls that this node is claiming, or runs without having acknowledged their message yet */
 	readonly #taken = new Set<string>();
+	/** calls that are dialled, or over without having been: never run again here, whatever their record says still */
+	readonly #ran = new Set<string>();
 
 	constructor(options: IntakeOptions) {
 		this.#options = options;
@@ -42,6 +46,11 @@ export class Intake {
 	/** Calls that are about to start: they count against the node's limit. */
 	get claiming(): number {
 		return this.#claiming.size;
+	}
+
+	/** Is a call being claimed here, or run without being dialled yet? */
+	has(callId: string): boolean {
+		return this.#taken.has(callId);
 	}
 
 	start(): void {
@@ -156,8 +165,10 @@ export class Intake {
 		}
 		// Ours, but we do not run it: the answer to our claim was lost on its way. Anybody else may yet die at it: the message then comes back
 		// when its visibility time-out ends.
-		if (current.owner === nodeId) return current;
+		if (current.owner === nodeId && !this.#ran.has(callId)) return current;
 		this.#count("taken");
+		// It came to nothing here, and its end is being written.
+		if (current.owner === nodeId) await received.ack();
 		return undefined;
 	}
 
@@ -176,6 +187,7 @@ export class Intake {
 		try {
 			run(record, () => {
 				this.#taken.delete(callId);
+				this.#remember(callId);
 				this.#ack(received);
 			});
 			return true;
@@ -186,6 +198,14 @@ export class Intake {
 			await calls.endCall(callId, now(), { by: "node", reason: "internal-error", message });
 			await received.ack();
 			return false;
+		}
+	}
+
+	#remember(callId: string): void {
+		this.#ran.add(callId);
+		for (const oldest of this.#ran) {
+			if (this.#ran.size <= REMEMBERED) break;
+			this.#ran.delete(oldest);
 		}
 	}
 
