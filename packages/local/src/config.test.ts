@@ -31,6 +31,7 @@ describe("settings", () => {
 			logLevel: "warn",
 			strictDispatch: true,
 			unknownSources: "auto",
+			roomWebhookUrls: [],
 			mediaWorkers: 1,
 			qualityEveryMs: 5_000,
 			roomRecoveryMs: 60_000,
@@ -69,6 +70,7 @@ describe("settings", () => {
 			rtpPortRange: [1024, 65_535],
 			dataDir: "/srv/me/data",
 			livekitUrl: "wss://example.livekit.cloud",
+			roomWebhookUrls: [],
 			apiKey: "key",
 			apiSecret: "s3cret",
 			logLevel: "silent",
@@ -114,6 +116,7 @@ describe("settings", () => {
 
 const PORT_RULE = "must be a port number, 0 to 65535 (0 = any free port)";
 const RANGE_RULE = "must be FIRST-LAST, two ports from 1024 to 65535, such as 10000-20000";
+const WEBHOOKS_RULE = "must be at most 10 http or https URLs without a password, with commas between";
 const URL_RULE = "must be the server's URL, such as wss://example.livekit.cloud or http://127.0.0.1:7880";
 
 describe("a bad value is one line with name, value and what is allowed", () => {
@@ -142,6 +145,9 @@ describe("a bad value is one line with name, value and what is allowed", () => {
 		["LIVEKIT_URL", "ws://", URL_RULE],
 		["LIVEKIT_URL", "http:127.0.0.1", URL_RULE],
 		["LIVEKIT_URL", "ws://example.com/?a=b", URL_RULE],
+		["ROOM_WEBHOOK_URLS", "example.com/hook", WEBHOOKS_RULE],
+		["ROOM_WEBHOOK_URLS", "https://example.com,ftp://example.com", WEBHOOKS_RULE],
+		["ROOM_WEBHOOK_URLS", "https://me:word@example.com", WEBHOOKS_RULE],
 		["LOG_LEVEL", "verbose", "must be silent, error, warn, info or debug"],
 		["STRICT_DISPATCH", "yes", "must be true or false"],
 		["MAX_CALLS", "0", "must be a number from 1 to 99999"],
@@ -159,6 +165,14 @@ describe("a bad value is one line with name, value and what is allowed", () => {
 	test("HOST=:: is IPv6 alone", () => {
 		expect(problem({ HOST: "::", ADVERTISED_ADDRESS: "192.0.2.7" })).toBe(
 			"ADVERTISED_ADDRESS=192.0.2.7: must be an IPv6 address, as HOST=:: is",
+		);
+	});
+
+	test("webhooks of rooms", () => {
+		const urls = ["https://example.com/hook", "http://127.0.0.1:3000/"];
+		expect(read({ ROOM_WEBHOOK_URLS: urls.join(", ") }).roomWebhookUrls).toEqual(urls);
+		expect(problem({ ROOM_WEBHOOK_URLS: "http://127.0.0.1:3000", LIVEKIT_URL: "ws://sfu:7880", ...access })).toBe(
+			"ROOM_WEBHOOK_URLS must not be set with LIVEKIT_URL: webhooks of rooms are a setting (webhook.urls) of the server at ws://sfu:7880",
 		);
 	});
 

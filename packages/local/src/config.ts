@@ -40,6 +40,8 @@ export interface LocalConfig {
 	apiSecret: string;
 	/** an outside LiveKit server; unset = the embedded room server */
 	livekitUrl?: string;
+	/** who the embedded room server tells of rooms, participants and tracks */
+	roomWebhookUrls: readonly string[];
 	logLevel: "silent" | "error" | "warn" | "info" | "debug";
 	strictDispatch: boolean;
 	/** what senders get that no trunk names; see MediaNodeOptions.unknownSources */
@@ -99,6 +101,23 @@ const portRange = z
 
 const ip = (message: string) => z.union([z.ipv4(), z.ipv6()], { error: message });
 
+const MAX_WEBHOOK_URLS = 10;
+
+/** With a password in it, a URL would be in logs with it. */
+const isWebhookUrl = (text: string): boolean => {
+	if (!URL.canParse(text)) return false;
+	const { protocol, username, password } = new URL(text);
+	return (protocol === "http:" || protocol === "https:") && username === "" && password === "";
+};
+
+const webhookUrls = z
+	.string()
+	.transform((text) => text.split(",").map((url) => url.trim()))
+	.refine(
+		(urls) => urls.length <= MAX_WEBHOOK_URLS && urls.every(isWebhookUrl),
+		`must be at most ${MAX_WEBHOOK_URLS} http or https URLs without a password, with commas between`,
+	);
+
 /** It makes and deletes projects: nobody should guess it. */
 const MIN_ADMIN_SECRET_LENGTH = 16;
 
@@ -120,6 +139,7 @@ const schema = z.object({
 		.optional(),
 	LIVEKIT_API_KEY: z.string().optional(),
 	LIVEKIT_API_SECRET: z.string().optional(),
+	ROOM_WEBHOOK_URLS: webhookUrls.optional().transform((urls = []) => urls),
 	LOG_LEVEL: z.enum(["silent", "error", "warn", "info", "debug"], { error: "must be silent, error, warn, info or debug" }).default("warn"),
 	STRICT_DISPATCH: z.enum(["true", "false"], { error: "must be true or false" }).default("true"),
 	SIP_UNKNOWN_SOURCES: z.enum(["auto", "answer", "drop"], { error: "must be auto, answer or drop" }).default("auto"),
@@ -181,6 +201,7 @@ export function readConfig(env: Record<string, string | undefined>, cwd: string)
 		traces: traceSettings(settings),
 		...(settings.TRACES_DIR === undefined ? {} : { tracesDir: resolve(cwd, settings.TRACES_DIR) }),
 		...(settings.LIVEKIT_URL === undefined ? {} : { livekitUrl: settings.LIVEKIT_URL }),
+		roomWebhookUrls: settings.ROOM_WEBHOOK_URLS,
 		...(settings.TRUNKLINE_ADMIN_SECRET === undefined ? {} : { adminSecret: settings.TRUNKLINE_ADMIN_SECRET }),
 	};
 }
@@ -204,8 +225,13 @@ function checkLivekit(settings: {
 	LIVEKIT_URL?: string | undefined;
 	LIVEKIT_API_KEY?: string | undefined;
 	LIVEKIT_API_SECRET?: string | undefined;
+	ROOM_WEBHOOK_URLS: readonly string[];
 }): void {
 	const { LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET } = settings;
+	if (LIVEKIT_URL !== undefined && settings.ROOM_WEBHOOK_URLS.length > 0)
+		throw new SettingError(
+			`ROOM_WEBHOOK_URLS must not be set with LIVEKIT_URL: webhooks of rooms are a setting (webhook.urls) of the server at ${shown(LIVEKIT_URL)}`,
+		);
 	const access = { LIVEKIT_API_KEY, LIVEKIT_API_SECRET };
 	const missing = Object.entries(access).flatMap(([name, value]) => (value === undefined ? [name] : []));
 	const [name] = missing;

@@ -103,7 +103,7 @@ export class HttpServer {
 	}
 }
 
-/** The API moves participants that are telephone calls; the embedded room server moves nobody. */
+/** The API moves participants that are telephone calls, and asks the embedded room server to move any other. */
 const isMove = ({ url = "" }: IncomingMessage): boolean => url.split("?", 1)[0] === "/twirp/livekit.RoomService/MoveParticipant";
 
 function isPage({ method, url }: IncomingMessage): boolean {

@@ -5,7 +5,7 @@ import { newId } from "@trunkline/contracts";
 import { wantsDigits } from "@trunkline/domain";
 import type { CallStore, CommandQueue, WebhookStore, ConfigStore, RegistrationStore, TraceStore, TransferStore } from "@trunkline/domain";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
-import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, MOVE_PATH, transferBy, withProjects } from "@trunkline/functions";
+import { type ApiDeps, createApp, forwardTo, type SigningKey, sleep, transferBy, withProjects } from "@trunkline/functions";
 import { ipv6Of, KeptRecordings, MediaNode, type MediaNodeOptions, type NodeStats, TlsFileError } from "@trunkline/media-node";
 import { createLogger, loggedMetrics, type Logger, type Metrics } from "@trunkline/observability";
 import { createCommandQueue, createSqsClient, ensureQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
@@ -128,7 +128,7 @@ async function start(config: LocalConfig, log: Logger, metrics: Metrics, closing
 		clock: Date.now,
 		sleep,
 		random: (length) => randomBytes(length),
-		roomService: rooms === undefined ? forwardTo(config.livekitUrl ?? "") : roomsAt(url),
+		roomService: rooms === undefined ? forwardTo(config.livekitUrl ?? "") : roomsOf(rooms),
 		transfers: transferStore,
 		transfer: transferBy({ transfers: transferStore, commandQueue: () => commandQueue, clock: Date.now, sleep, log }),
 		command: transferBy({ transfers: transferStore, commandQueue: () => commandQueue, clock: Date.now, sleep, log }),
@@ -223,6 +223,7 @@ function embeddedRooms(config: LocalConfig, log: Logger): RoomServer {
 		apiKeys: { [config.apiKey]: config.apiSecret },
 		advertisedAddress: config.advertisedAddress,
 		log: (message, fields) => log.warn(fields, message),
+		webhooks: { urls: config.roomWebhookUrls, apiKey: config.apiKey },
 	});
 }
 
@@ -306,22 +307,11 @@ const loopbackOf = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" :
 
 const bracketed = (host: string): string => (host.includes(":") ? `[${host}]` : host);
 
-/** The embedded room server, by way of this process's own port, which asks it before the API. */
-function roomsAt(url: string): (request: Request) => Promise<Response> {
-	const rooms = forwardTo(url);
-	return (request) => {
-		const { pathname } = new URL(request.url);
-		// It would come back to the API: of its own participants the embedded room server moves none.
-		if (pathname === MOVE_PATH) return notMoved();
-		return pathname.startsWith("/twirp/livekit.RoomService/") ? rooms(request) : notHere(request);
-	};
-}
-
-/** As LiveKit's own server answers that is not its cloud's. */
-async function notMoved(): Promise<Response> {
-	const body = { code: "unimplemented", msg: "only participants that are telephone calls can be moved here" };
-	return new Response(JSON.stringify(body), { status: 501, headers: { "content-type": "application/json" } });
-}
+/** The embedded room server, for what the API passes on: tokens of other projects, and moves of participants that are no telephone calls. */
+const roomsOf =
+	(rooms: RoomServer) =>
+	(request: Request): Promise<Response> =>
+		rooms.fetch(request) ?? notHere(request);
 
 /** Services that the embedded room server does not have (Egress, Ingress, …); RoomService never comes here. */
 async function notHere(request: Request): Promise<Response> {

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { createLogger } from "@trunkline/observability";
 import { RoomServer } from "./room-server.ts";
 
-/** The room server alone, for tests and measurements: `PORT` or --port (7880), key devkey, secret "secret". */
+/** The room server alone, for tests and measurements: `PORT` or --port (7880), key devkey, secret "secret"; `ROOM_WEBHOOK_URLS` as for `npm start`. */
 const { values } = parseArgs({ options: { port: { type: "string" }, verbose: { type: "boolean" } } });
 const port = Number(values.port ?? process.env["PORT"] ?? 7880);
 if (!Number.isInteger(port) || port < 0 || port > 65_535) {
@@ -11,7 +11,16 @@ if (!Number.isInteger(port) || port < 0 || port > 65_535) {
 	process.exit(1);
 }
 const logger = createLogger({ name: "room-server", level: values.verbose === true ? "debug" : "warn" });
-const server = new RoomServer({ apiKeys: { devkey: "secret" }, log: (message, fields) => logger.info(fields, message) });
+const urls = (process.env["ROOM_WEBHOOK_URLS"] ?? "").split(",").filter((url) => url.trim() !== "");
+if (!urls.every((url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol))) {
+	process.stderr.write("ROOM_WEBHOOK_URLS must be http or https URLs, with commas between\n");
+	process.exit(1);
+}
+const server = new RoomServer({
+	apiKeys: { devkey: "secret" },
+	log: (message, fields) => logger.info(fields, message),
+	webhooks: { urls, apiKey: "devkey" },
+});
 
 const http = createServer((request, response) => {
 	if (!server.handleHttp(request, response)) response.writeHead(404).end();

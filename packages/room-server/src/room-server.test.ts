@@ -126,7 +126,7 @@ describe.each([
 		expect((await listen(remote)).rms).toBeLessThan(300);
 		await until(() => track.muted);
 		await expect(running.rooms.mutePublishedTrack(room, "alice", publication.sid ?? "", false)).rejects.toMatchObject({
-			code: "permission_denied",
+			code: "failed_precondition",
 		});
 	});
 

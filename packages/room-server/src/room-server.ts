@@ -10,7 +10,7 @@ import {
 } from "@livekit/protocol";
 import { type DtlsCertificate, processCertificate } from "@trunkline/dtls";
 import { type WebSocket, WebSocketServer } from "ws";
-import { handleRequest } from "./http/handle-request.ts";
+import { answer, handleRequest, readBody, type ServiceContext } from "./http/handle-request.ts";
 import { newSid } from "./ids.ts";
 import { attributesTooLarge, limits } from "./limits.ts";
 import { Rooms } from "./room/rooms.ts";
@@ -19,6 +19,7 @@ import { Session } from "./session/session.ts";
 import { SignalSocket } from "./session/signal-socket.ts";
 import { type Grants, refreshedToken, tokenOf, verifyToken } from "./tokens.ts";
 import { UdpEndpoint } from "./transport/udp-endpoint.ts";
+import { RoomWebhooks, type WebhookOptions } from "./webhooks/room-webhooks.ts";
 
 /** ms between two looks at who speaks; LiveKit's default is 500 */
 const SPEAKER_INTERVAL_MS = 400;
@@ -41,6 +42,8 @@ export interface RoomServerOptions {
 	departureTimeoutMs?: number;
 	/** ms that a participant whose WebSocket broke is kept for its client to come back; default 15 000 */
 	resumeGraceMs?: number;
+	/** who is told of rooms, participants and tracks; nobody unless it is set */
+	webhooks?: WebhookOptions;
 }
 
 export interface RoomServerStats {
@@ -51,12 +54,15 @@ export interface RoomServerStats {
 }
 
 /** What `/rtc` and `/rtc/v1/validate` find out about a request. */
-type Admission = { ok: true; grants: Grants; apiKey: string; join: JoinParameters } | { ok: false; status: number; message: string };
+type Admission =
+	| { ok: true; grants: Grants; apiKey: string; expiresAt: number; join: JoinParameters }
+	| { ok: false; status: number; message: string };
 
 /** A LiveKit-compatible room server inside this process. It opens no HTTP port: the host passes upgrades and requests on. */
 export class RoomServer {
 	readonly #options: RoomServerOptions;
 	readonly #rooms: Rooms;
+	readonly #webhooks: RoomWebhooks | undefined;
 	readonly #sessions = new Set<Session>();
 	readonly #webSockets = new WebSocketServer({ noServer: true, maxPayload: limits.signalMessageBytes, perMessageDeflate: false });
 	readonly #serverInfo = new ServerInfo({
@@ -72,10 +78,12 @@ export class RoomServer {
 
 	constructor(options: RoomServerOptions) {
 		this.#options = options;
+		this.#webhooks = webhooksOf(options, (message, fields) => this.#log(message, fields));
 		this.#rooms = new Rooms({
 			emptyTimeoutMs: options.emptyTimeoutMs ?? 300_000,
 			departureTimeoutMs: options.departureTimeoutMs ?? 20_000,
 			now: Date.now,
+			...(this.#webhooks === undefined ? {} : { onEvent: (event) => this.#webhooks?.notify(event) }),
 		});
 		// made now, so that the first participant does not wait for it; a failure comes up at the join
 		processCertificate().catch(() => undefined);
@@ -104,18 +112,22 @@ export class RoomServer {
 	/** Answers /rtc/validate, /rtc/v1/validate and /twirp/livekit.RoomService/*; false leaves the request to the caller. */
 	handleHttp(request: IncomingMessage, response: ServerResponse): boolean {
 		const url = urlOf(request);
-		return handleRequest({
-			request,
-			response,
-			url,
-			apiKeys: this.#options.apiKeys,
-			rooms: this.#rooms,
-			validate: async () => {
-				const admission = await this.#admit(request, url);
-				return admission.ok ? { status: 200, message: "success" } : admission;
-			},
-			log: (message, fields) => this.#log(message, fields),
+		return handleRequest(request, response, url, this.#serviceContext(request.headers.authorization, url));
+	}
+
+	/** Answers the same as `handleHttp` to a request of the process's own; undefined for any other path. */
+	fetch(request: Request): Promise<Response> | undefined {
+		const url = new URL(request.url);
+		const authorization = request.headers.get("authorization") ?? undefined;
+		const reply = answer(url, this.#serviceContext(authorization, url), {
+			verb: request.method,
+			contentType: request.headers.get("content-type") ?? "",
+			authorization,
+			body: async () => (request.body === null ? Buffer.alloc(0) : readBody(request.body)),
 		});
+		return reply?.then(
+			({ status, contentType, body }) => new Response(Buffer.from(body as string), { status, headers: { "content-type": contentType } }),
+		);
 	}
 
 	rooms(): RoomInfo[] {
@@ -140,13 +152,14 @@ export class RoomServer {
 		this.#rooms.close(DisconnectReason.SERVER_SHUTDOWN);
 		for (const client of this.#webSockets.clients) client.close(1001);
 		this.#webSockets.close();
+		await this.#webhooks?.close();
 		// the last words (SCTP ABORT) of the connections leave before their sockets go
 		await new Promise((resolve) => setImmediate(resolve));
 		for (const endpoint of await Promise.allSettled(this.#endpoints)) if (endpoint.status === "fulfilled") endpoint.value.close();
 	}
 
 	async #upgrade(request: IncomingMessage, url: URL, socket: Duplex, head: Buffer): Promise<void> {
-		const admission = await this.#admit(request, url);
+		const admission = await this.#admit(request.headers.authorization, url);
 		if (!admission.ok) {
 			refuseUpgrade(socket, admission.status, admission.message);
 			return;
@@ -173,27 +186,43 @@ export class RoomServer {
 		const session = new Session({
 			socket: client,
 			room,
+			findRoom: (name) => this.#rooms.get(name),
 			grants: admission.grants,
 			join: admission.join,
 			endpoint,
 			certificate,
 			serverInfo: this.#serverInfo,
 			now: Date.now,
-			refreshedToken: (grants) => refreshedToken(grants, admission.apiKey, this.#options.apiKeys[admission.apiKey] ?? ""),
+			refreshedToken: (grants) => {
+				const { apiKey, expiresAt } = admission;
+				return refreshedToken(grants, { apiKey, secret: this.#options.apiKeys[apiKey] ?? "", expiresAt });
+			},
 			resumeGraceMs: this.#options.resumeGraceMs ?? 15_000,
 			log: (message, fields) => this.#log(message, fields),
 			onClosed: (closed) => {
 				this.#sessions.delete(closed);
-				this.#rooms.onDeparture(room);
+				this.#rooms.onDeparture(closed.room);
 			},
 		});
 		this.#sessions.add(session);
 		session.start();
 	}
 
+	#serviceContext(authorization: string | undefined, url: URL): ServiceContext {
+		return {
+			apiKeys: this.#options.apiKeys,
+			rooms: this.#rooms,
+			validate: async () => {
+				const admission = await this.#admit(authorization, url);
+				return admission.ok ? { status: 200, message: "success" } : admission;
+			},
+			log: (message, fields) => this.#log(message, fields),
+		};
+	}
+
 	/** Token, grants, join request and limits, in LiveKit's order and with its status codes. */
-	async #admit(request: IncomingMessage, url: URL): Promise<Admission> {
-		const verified = await verifyToken(tokenOf(request.headers.authorization, url.searchParams), this.#options.apiKeys);
+	async #admit(authorization: string | undefined, url: URL): Promise<Admission> {
+		const verified = await verifyToken(tokenOf(authorization, url.searchParams), this.#options.apiKeys);
 		if (!verified.ok) return { ok: false, status: 401, message: verified.message };
 		const { grants } = verified;
 		if (!grants.roomJoin) return { ok: false, status: 401, message: "no permissions to access the room" };
@@ -208,7 +237,7 @@ export class RoomServer {
 		const room = this.#rooms.get(grants.room);
 		if (room === undefined && this.#rooms.full) return { ok: false, status: 503, message: "too many rooms" };
 		if (room?.hasPlaceFor(grants.identity) === false) return { ok: false, status: 403, message: "room is full" };
-		return { ok: true, grants, apiKey: verified.apiKey, join };
+		return { ok: true, grants, apiKey: verified.apiKey, expiresAt: verified.expiresAt, join };
 	}
 
 	/** Sockets are opened as they are needed and shared in turn. */
@@ -232,6 +261,17 @@ export class RoomServer {
 	#log(message: string, fields: Record<string, unknown>): void {
 		this.#options.log?.(message, fields);
 	}
+}
+
+/** Throws when the key that webhooks are to be signed with is none of the server's, or a URL is none. */
+function webhooksOf(
+	{ apiKeys, webhooks }: RoomServerOptions,
+	log: (message: string, fields: Record<string, unknown>) => void,
+): RoomWebhooks | undefined {
+	if (webhooks === undefined || webhooks.urls.length === 0) return undefined;
+	const secret = Object.hasOwn(apiKeys, webhooks.apiKey) ? apiKeys[webhooks.apiKey] : undefined;
+	if (secret === undefined) throw new TypeError(`webhooks are to be signed with ${webhooks.apiKey}, which is no API key of this server`);
+	return new RoomWebhooks(webhooks, secret, log);
 }
 
 /** Metadata and attributes in a join request count only where the token lets the client set its own. */

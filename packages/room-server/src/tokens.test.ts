@@ -22,6 +22,7 @@ describe("verifyToken", () => {
 		expect(await verifyToken(await sign(claims), keys)).toEqual({
 			ok: true,
 			apiKey: "devkey",
+			expiresAt: expect.any(Number),
 			grants: {
 				identity: "alice",
 				name: "Alice",
@@ -39,6 +40,7 @@ describe("verifyToken", () => {
 				canPublishSources: [],
 				canUpdateOwnMetadata: false,
 				hidden: false,
+				destinationRoom: "",
 			},
 		});
 	});
@@ -63,7 +65,7 @@ describe("verifyToken", () => {
 		["another secret", sign({}, { secret: "other" }), "signature verification failed"],
 		["an unknown key", sign({}, { issuer: "nobody" }), "invalid API key"],
 		["a key named like an object's own", sign({}, { issuer: "constructor" }), "invalid API key"],
-		["the past", sign({}, { expires: "-5m" }), "expired"],
+		["the past", sign({}, { expires: "-5m" }), "invalid token: token has invalid claims: token is expired"],
 		["another algorithm", sign({}, { algorithm: "HS512" }), "alg"],
 		["nothing", Promise.resolve(""), "missing"],
 		["no JWT", Promise.resolve("a.b"), "invalid token"],

@@ -23,6 +23,8 @@ export interface Grants {
 	canPublishSources: TrackSource[];
 	canUpdateOwnMetadata: boolean;
 	hidden: boolean;
+	/** where the bearer may move participants of `room` to; "" = nowhere */
+	destinationRoom: string;
 }
 
 const sources: Readonly<Record<string, TrackSource>> = {
@@ -35,8 +37,14 @@ const sources: Readonly<Record<string, TrackSource>> = {
 /** how long a token holds that replaces one in use, as LiveKit's */
 const REFRESHED_TOKEN_SECONDS = 600;
 
-/** A token for a participant who is in already, with what it may do by now: with it the client comes back after the first one has expired. */
-export async function refreshedToken(grants: Grants, apiKey: string, secret: string): Promise<string> {
+/**
+ * A token for a participant who is in already, with what it may do by now: with it the client comes back after the first one has expired. As LiveKit's, it
+ * holds no shorter than the first one (`expiresAt`, Unix time in s).
+ */
+export async function refreshedToken(
+	grants: Grants,
+	{ apiKey, secret, expiresAt }: { apiKey: string; secret: string; expiresAt: number },
+): Promise<string> {
 	const { identity, name, metadata, attributes, kind, ...video } = grants;
 	const names = Object.entries(sources).flatMap(([source, number]) => (video.canPublishSources.includes(number) ? [source] : []));
 	const canPublishSources = video.canPublishSources.length > 0 && names.length === 0 ? ["unknown"] : names;
@@ -45,11 +53,12 @@ export async function refreshedToken(grants: Grants, apiKey: string, secret: str
 		.setIssuer(apiKey)
 		.setSubject(identity)
 		.setIssuedAt()
-		.setExpirationTime(`${REFRESHED_TOKEN_SECONDS}s`)
+		.setExpirationTime(Math.max(Math.floor(Date.now() / 1000) + REFRESHED_TOKEN_SECONDS, expiresAt))
 		.sign(Buffer.from(secret, "utf8"));
 }
 
-export type Verified = { ok: true; grants: Grants; apiKey: string } | { ok: false; message: string };
+/** `expiresAt`: Unix time in s */
+export type Verified = { ok: true; grants: Grants; apiKey: string; expiresAt: number } | { ok: false; message: string };
 
 /** Checks a LiveKit access token (JWT, HS256, issuer = API key) against the keys this server knows. Never throws for what a client sent. */
 export async function verifyToken(token: string, apiKeys: Readonly<Record<string, string>>): Promise<Verified> {
@@ -64,9 +73,9 @@ export async function verifyToken(token: string, apiKeys: Readonly<Record<string
 			clockTolerance: 60,
 			requiredClaims: ["exp"],
 		});
-		return { ok: true, grants: grantsOf(payload), apiKey: iss ?? "" };
+		return { ok: true, grants: grantsOf(payload), apiKey: iss ?? "", expiresAt: payload.exp ?? 0 };
 	} catch (error) {
-		if (error instanceof errors.JWTExpired) return { ok: false, message: "invalid token: token is expired (exp)" };
+		if (error instanceof errors.JWTExpired) return { ok: false, message: "invalid token: token has invalid claims: token is expired" };
 		if (error instanceof errors.JOSEError || error instanceof TypeError) return { ok: false, message: `invalid token: ${error.message}` };
 		throw error;
 	}
@@ -100,6 +109,7 @@ function grantsOf(claims: Record<string, unknown>): Grants {
 		canPublishSources: sourcesOf(video["canPublishSources"]),
 		canUpdateOwnMetadata: video["canUpdateOwnMetadata"] === true,
 		hidden: video["hidden"] === true,
+		destinationRoom: text(video["destinationRoom"]),
 	};
 }
 

@@ -44,7 +44,7 @@ describe("livekit.RoomService over Twirp", () => {
 	});
 
 	it.each([
-		["no token", "ListRooms", "{}", { noToken: true }, 401, "unauthenticated", /missing/],
+		["no token", "ListRooms", "{}", { noToken: true }, 401, "unauthenticated", /^permissions denied$/],
 		["no roomList", "ListRooms", "{}", { grant: { roomJoin: true } }, 401, "unauthenticated", /permissions denied/],
 		["no roomCreate", "DeleteRoom", '{"room":"x"}', { grant: { roomList: true } }, 401, "unauthenticated", /permissions denied/],
 		[
@@ -68,8 +68,18 @@ describe("livekit.RoomService over Twirp", () => {
 		],
 		["no name", "CreateRoom", "{}", {}, 400, "invalid_argument", /room name/],
 		["broken JSON", "CreateRoom", "{", {}, 400, "malformed", /./],
-		["a method that is not there", "MoveParticipant", "{}", {}, 501, "unimplemented", /MoveParticipant/],
-		["a property that is no method", "constructor", "{}", {}, 501, "unimplemented", /constructor/],
+		["a method that is not there", "Nothing", "{}", {}, 404, "bad_route", /no handler for path.*Nothing/],
+		["a property that is no method", "constructor", "{}", {}, 404, "bad_route", /constructor/],
+		["egress", "CreateRoom", '{"name":"e","egress":{"room":{}}}', {}, 501, "unimplemented", /egress/],
+		[
+			"a nonce that is none",
+			"SendData",
+			'{"room":"x","nonce":"AAAA"}',
+			{ grant: { roomAdmin: true, room: "x" } },
+			400,
+			"invalid_argument",
+			/nonce should be 16-bytes or not present, got: 3 bytes/,
+		],
 		["another content type", "ListRooms", "{}", { contentType: "text/plain" }, 404, "bad_route", /Content-Type/],
 		["GET", "ListRooms", "", { verb: "GET" }, 404, "bad_route", /POST/],
 		["a huge body", "CreateRoom", JSON.stringify({ name: "x".repeat(1_100_000) }), {}, 429, "resource_exhausted", /too large/],

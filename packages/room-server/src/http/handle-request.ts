@@ -8,10 +8,8 @@ import { type HttpReply, TwirpError, twirpErrorReply } from "./twirp.ts";
 
 const SERVICE_PREFIX = "/twirp/livekit.RoomService/";
 
-export interface RequestContext {
-	request: IncomingMessage;
-	response: ServerResponse;
-	url: URL;
+/** What answers need of the server. */
+export interface ServiceContext {
 	apiKeys: Readonly<Record<string, string>>;
 	rooms: Rooms;
 	/** what a join with this request's token and parameters would be answered */
@@ -19,50 +17,70 @@ export interface RequestContext {
 	log(message: string, fields: Record<string, unknown>): void;
 }
 
+/** What answers need of a request, wherever it came from. */
+export interface ServiceRequest {
+	verb: string;
+	contentType: string;
+	authorization: string | undefined;
+	body(): Promise<Buffer>;
+}
+
 /** Answers what is this server's; false for any other path. */
-export function handleRequest(context: RequestContext): boolean {
-	const reply = route(context);
+export function handleRequest(request: IncomingMessage, response: ServerResponse, url: URL, context: ServiceContext): boolean {
+	const reply = answer(url, context, {
+		verb: request.method ?? "",
+		contentType: request.headers["content-type"] ?? "",
+		authorization: request.headers.authorization,
+		body: () => readBody(request),
+	});
 	if (reply === undefined) return false;
 	reply
-		.catch((error: unknown): HttpReply => {
-			if (error instanceof TwirpError) return twirpErrorReply(error);
-			context.log("request failed", { path: context.url.pathname, err: error });
-			return twirpErrorReply(new TwirpError("internal", "internal error"));
-		})
 		.then(({ status, contentType, body }) => {
-			context.response.writeHead(status, { "content-type": contentType, "access-control-allow-origin": "*" }).end(body);
+			response.writeHead(status, { "content-type": contentType, "access-control-allow-origin": "*" }).end(body);
 		})
 		.catch((error: unknown) => context.log("reply not sent", { err: error }));
 	return true;
 }
 
-function route(context: RequestContext): Promise<HttpReply> | undefined {
-	const path = context.url.pathname;
+/** The answer to a request whose path is this server's; never rejects. Undefined for any other path. */
+export function answer(url: URL, context: ServiceContext, request: ServiceRequest): Promise<HttpReply> | undefined {
+	return route(url, context, request)?.catch((error: unknown): HttpReply => {
+		if (error instanceof TwirpError) return twirpErrorReply(error);
+		context.log("request failed", { path: url.pathname, err: error });
+		return twirpErrorReply(new TwirpError("internal", "internal error"));
+	});
+}
+
+function route(url: URL, context: ServiceContext, request: ServiceRequest): Promise<HttpReply> | undefined {
+	const path = url.pathname;
 	if (path === "/rtc/validate" || path === "/rtc/v1/validate") return validate(context);
 	// without an upgrade there is nothing here, and below /rtc there is no more than this
 	if (path === "/rtc" || path.startsWith("/rtc/")) return Promise.resolve(plainText(404, "not found"));
-	if (path.startsWith(SERVICE_PREFIX)) return callService(context, path.slice(SERVICE_PREFIX.length));
+	if (path.startsWith(SERVICE_PREFIX)) return callService(url, context, request);
 	return undefined;
 }
 
-async function validate(context: RequestContext): Promise<HttpReply> {
+async function validate(context: ServiceContext): Promise<HttpReply> {
 	const { status, message } = await context.validate();
 	return plainText(status, message);
 }
 
-async function callService({ request, apiKeys, rooms, url }: RequestContext, methodName: string): Promise<HttpReply> {
-	if (request.method !== "POST") throw new TwirpError("bad_route", `unsupported method ${request.method} (only POST is allowed)`);
-	const contentType = (request.headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase();
+async function callService(url: URL, { apiKeys, rooms }: ServiceContext, request: ServiceRequest): Promise<HttpReply> {
+	if (request.verb !== "POST") throw new TwirpError("bad_route", `unsupported method ${request.verb} (only POST is allowed)`);
+	const contentType = request.contentType.split(";", 1)[0]?.trim().toLowerCase();
 	if (contentType !== "application/json" && contentType !== "application/protobuf") {
 		throw new TwirpError("bad_route", "unexpected Content-Type: application/json and application/protobuf are taken");
 	}
-	const body = await readBody(request);
-	const verified = await verifyToken(tokenOf(request.headers.authorization, url.searchParams), apiKeys);
+	const body = await request.body();
+	const token = tokenOf(request.authorization, url.searchParams);
+	if (token === "") throw new TwirpError("unauthenticated", "permissions denied");
+	const verified = await verifyToken(token, apiKeys);
 	if (!verified.ok) throw new TwirpError("unauthenticated", verified.message);
+	const methodName = url.pathname.slice(SERVICE_PREFIX.length);
 	const method = Object.hasOwn(roomService, methodName) ? roomService[methodName] : undefined;
-	if (method === undefined) throw new TwirpError("unimplemented", `livekit.RoomService/${methodName} is not implemented`);
+	if (method === undefined) throw new TwirpError("bad_route", `no handler for path ${JSON.stringify(url.pathname)}`);
 	const json = contentType === "application/json";
-	const result = method.call(rooms, verified.grants, decode(method.request, body, json));
+	const result = await method.call(rooms, verified.grants, decode(method.request, body, json));
 	return json
 		? { status: 200, contentType, body: result.toJsonString({ emitDefaultValues: true, useProtoFieldName: true }) }
 		: { status: 200, contentType, body: result.toBinary() };
@@ -76,10 +94,11 @@ function decode(type: MessageType, body: Buffer, json: boolean): Message {
 	}
 }
 
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-	const chunks: Buffer[] = [];
+/** Throws TwirpError for one that is too large. */
+export async function readBody(request: AsyncIterable<Uint8Array>): Promise<Buffer> {
+	const chunks: Uint8Array[] = [];
 	let bytes = 0;
-	for await (const chunk of request as AsyncIterable<Buffer>) {
+	for await (const chunk of request) {
 		bytes += chunk.length;
 		if (bytes > limits.bodyBytes) throw new TwirpError("resource_exhausted", "request body is too large");
 		chunks.push(chunk);

@@ -4,10 +4,13 @@ const statuses = {
 	invalid_argument: 400,
 	malformed: 400,
 	not_found: 404,
+	canceled: 408,
+	failed_precondition: 412,
 	permission_denied: 403,
 	resource_exhausted: 429,
 	unauthenticated: 401,
 	unimplemented: 501,
+	unavailable: 503,
 	internal: 500,
 } as const;
 

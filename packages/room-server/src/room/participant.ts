@@ -13,6 +13,7 @@ import { newSid } from "../ids.ts";
 import type { MediaSource } from "../media/forwarding.ts";
 import type { Grants, ParticipantKind } from "../tokens.ts";
 import type { DataKind } from "../transport/data-channels.ts";
+import type { RpcCall } from "./rpc.ts";
 
 export type SignalMessage = SignalResponse["message"];
 
@@ -25,6 +26,14 @@ export interface ParticipantLink {
 	sendData(kind: DataKind, packet: Uint8Array): void;
 	/** tell the client why, then close everything */
 	disconnect(reason: DisconnectReason): void;
+	/** what the participant's token says is no longer so: the client is given another */
+	claimsChanged(): void;
+	/** the participant is in the room of this name now, where its client comes back with `token` */
+	moved(room: string, token: string): void;
+	/** a token for this participant in a room of this name */
+	tokenFor(room: string): Promise<string>;
+	/** has the client carry out an RPC; rejects with RpcFailure */
+	performRpc(call: RpcCall): Promise<string>;
 }
 
 export interface PublishedTrack {
@@ -104,6 +113,11 @@ export class Participant {
 	mayPublish(source: TrackSource): boolean {
 		const { canPublish, canPublishSources } = this.grants;
 		return canPublish && (canPublishSources.length === 0 || canPublishSources.includes(source));
+	}
+
+	/** What a token says that this participant comes back with: all as it is by now. */
+	claims(): Grants {
+		return { ...this.grants, name: this.name, metadata: this.metadata, attributes: { ...this.attributes } };
 	}
 
 	/** Non-empty values replace, as in LiveKit; an attribute set to "" is deleted. */

@@ -10,6 +10,7 @@ class RecordingLink implements ParticipantLink {
 	readonly messages: SignalMessage[] = [];
 	readonly log: string[] = [];
 	readonly data: DataPacket[] = [];
+	newTokens = 0;
 
 	send(message: SignalMessage): void {
 		this.messages.push(message);
@@ -26,6 +27,18 @@ class RecordingLink implements ParticipantLink {
 	}
 	disconnect(reason: DisconnectReason): void {
 		this.log.push(`out: ${DisconnectReason[reason]}`);
+	}
+	claimsChanged(): void {
+		this.newTokens++;
+	}
+	moved(room: string, token: string): void {
+		this.log.push(`moved: ${room} with ${token}`);
+	}
+	async tokenFor(room: string): Promise<string> {
+		return `token for ${room}`;
+	}
+	performRpc(): Promise<string> {
+		throw new Error("not here");
 	}
 
 	/** identity:state:number of tracks, of every participant update */
@@ -55,6 +68,7 @@ const everything: Grants = {
 	canPublishSources: [],
 	canUpdateOwnMetadata: false,
 	hidden: false,
+	destinationRoom: "",
 };
 
 function newRoom(maxParticipants = 0): Room {
@@ -132,6 +146,7 @@ describe("who sees and hears whom", () => {
 		expect(room.othersSeenBy(alice.participant).map((other) => other.identity)).toEqual(["deaf"]);
 		room.leave(spy.participant, DisconnectReason.CLIENT_INITIATED);
 		expect([...alice.link.updates(), ...deaf.link.updates()].filter((update) => update.startsWith("spy"))).toEqual([]);
+		enter(room, "agent", { grants: { kind: "agent" } });
 		expect(room.toInfo().numParticipants).toBe(2);
 	});
 

@@ -8,6 +8,7 @@ import {
 	ParticipantUpdate,
 	Room as RoomInfo,
 	RoomUpdate,
+	ParticipantInfo,
 	SpeakersChanged,
 	TrackSubscribed,
 	TrackUnpublishedResponse,
@@ -16,6 +17,8 @@ import { newSid } from "../ids.ts";
 import { limits } from "../limits.ts";
 import type { DataKind } from "../transport/data-channels.ts";
 import { publishCodecs } from "./codecs.ts";
+import type { RoomEvent, RoomObserver } from "./events.ts";
+import { NonceMemory } from "./nonce-memory.ts";
 import type { Participant, PublishedTrack, SignalMessage } from "./participant.ts";
 import { SpeakerDetector } from "./speakers.ts";
 
@@ -30,6 +33,8 @@ export interface RoomOptions {
 	departureTimeoutMs: number;
 	/** Unix time, ms */
 	createdAt: number;
+	/** hears of participants and tracks */
+	onEvent?: RoomObserver;
 }
 
 /**
@@ -50,6 +55,8 @@ export class Room {
 	/** by identity */
 	readonly #participants = new Map<string, Participant>();
 	readonly #speakers = new SpeakerDetector();
+	readonly #nonces = new NonceMemory();
+	readonly #onEvent: RoomObserver;
 
 	constructor(options: RoomOptions) {
 		this.name = options.name;
@@ -58,6 +65,7 @@ export class Room {
 		this.departureTimeoutMs = options.departureTimeoutMs;
 		this.#maxParticipants = options.maxParticipants ?? 0;
 		this.#createdAt = options.createdAt;
+		this.#onEvent = options.onEvent ?? (() => undefined);
 	}
 
 	get size(): number {
@@ -110,7 +118,11 @@ export class Room {
 		participant.state = ParticipantInfo_State.ACTIVE;
 		participant.touch();
 		this.#broadcastInfo(participant, { includeSelf: true });
-		for (const track of participant.tracks.values()) this.#offerToOthers(track);
+		this.#tell("participant_joined", participant);
+		for (const track of participant.tracks.values()) {
+			this.#tellOfTrack("track_published", track);
+			this.#offerToOthers(track);
+		}
 		this.#broadcastRoom();
 	}
 
@@ -119,10 +131,15 @@ export class Room {
 		if (this.#participants.get(participant.identity) !== participant) return;
 		this.#participants.delete(participant.identity);
 		const wasSeen = participant.active;
-		for (const track of participant.tracks.values()) this.#takeFromOthers(track);
+		for (const track of participant.tracks.values()) {
+			this.#takeFromOthers(track);
+			if (wasSeen) this.#tellOfTrack("track_unpublished", track);
+		}
 		participant.tracks.clear();
 		participant.state = ParticipantInfo_State.DISCONNECTED;
 		participant.touch();
+		// LiveKit: who was never connected has not joined
+		this.#tell(wasSeen ? "participant_left" : "participant_connection_aborted", participant, reason);
 		if (wasSeen && !participant.grants.hidden) {
 			this.#broadcast({ case: "update", value: new ParticipantUpdate({ participants: [participant.toInfo(reason)] }) }, participant);
 		}
@@ -141,6 +158,7 @@ export class Room {
 		publisher.tracks.set(track.info.sid, track);
 		publisher.touch();
 		if (!publisher.active) return;
+		this.#tellOfTrack("track_published", track);
 		this.#broadcastInfo(publisher, { includeSelf: false });
 		this.#offerToOthers(track);
 	}
@@ -150,7 +168,9 @@ export class Room {
 		if (!publisher.tracks.delete(track.info.sid)) return;
 		publisher.touch();
 		this.#takeFromOthers(track);
-		if (publisher.active) this.#broadcastInfo(publisher, { includeSelf: false });
+		if (!publisher.active) return;
+		this.#tellOfTrack("track_unpublished", track);
+		this.#broadcastInfo(publisher, { includeSelf: false });
 	}
 
 	/** `byServer`: the publisher is told too (RoomService); else it was the publisher who asked. */
@@ -182,6 +202,7 @@ export class Room {
 	/** Name, metadata or attributes of somebody have changed. */
 	updateParticipant(participant: Participant, change: { name: string; metadata: string; attributes: Record<string, string> }): void {
 		participant.update(change);
+		participant.link.claimsChanged();
 		this.#broadcastInfo(participant, { includeSelf: true });
 	}
 
@@ -195,6 +216,7 @@ export class Room {
 		grants.canPublishSources = [...permission.canPublishSources];
 		grants.canUpdateOwnMetadata = permission.canUpdateMetadata;
 		grants.hidden = permission.hidden;
+		participant.link.claimsChanged();
 		participant.touch();
 		for (const track of participant.tracks.values()) {
 			if (participant.mayPublish(track.info.source)) continue;
@@ -217,17 +239,19 @@ export class Room {
 	}
 
 	/**
-	 * A data packet on its way to others, `sender`'s name put on it (a client can't speak in another's name); undefined = from the API. Goes to the
-	 * identities it names, else to all others.
+	 * A data packet on its way to others, `sender`'s name put on it (a client can't speak in another's name, nor one that is hidden in its own);
+	 * undefined = from the API. Goes to the identities it names, else to all others; a user packet with a nonce seen before goes nowhere.
 	 */
 	relayData(sender: Participant | undefined, packet: DataPacket, kind: DataKind): void {
 		packet.kind = kind === "reliable" ? DataPacket_Kind.RELIABLE : DataPacket_Kind.LOSSY;
-		packet.participantIdentity = sender?.identity ?? "";
-		packet.participantSid = sender?.sid ?? "";
+		const named = sender?.grants.hidden === true ? undefined : sender;
+		packet.participantIdentity = named?.identity ?? "";
+		packet.participantSid = named?.sid ?? "";
 		let identities = packet.destinationIdentities;
 		let sids: string[] = [];
 		if (packet.value.case === "user") {
 			const user = packet.value.value;
+			if (this.#nonces.has(user.nonce)) return;
 			user.participantIdentity = packet.participantIdentity;
 			user.participantSid = packet.participantSid;
 			// older clients name the receivers in the user packet
@@ -265,9 +289,20 @@ export class Room {
 			creationTimeMs: BigInt(this.#createdAt),
 			enabledCodecs: publishCodecs(),
 			metadata: this.metadata,
-			numParticipants: this.participants().filter((participant) => !participant.grants.hidden).length,
+			// as LiveKit: those that are there because of others do not count, those that hide do
+			numParticipants: this.participants().filter(({ grants }) => grants.kind !== "agent" && grants.kind !== "egress").length,
 			numPublishers: this.participants().filter((participant) => participant.tracks.size > 0).length,
 		});
+	}
+
+	#tell(event: RoomEvent["event"], participant: Participant, reason?: DisconnectReason): void {
+		this.#onEvent({ event, room: this.toInfo(), participant: participant.toInfo(reason) });
+	}
+
+	/** As LiveKit: of room and participant no more than says which. */
+	#tellOfTrack(event: RoomEvent["event"], { info, publisher }: PublishedTrack): void {
+		const room = new RoomInfo({ sid: this.sid, name: this.name });
+		this.#onEvent({ event, room, participant: new ParticipantInfo({ sid: publisher.sid, identity: publisher.identity }), track: info });
 	}
 
 	#offerToOthers(track: PublishedTrack): void {

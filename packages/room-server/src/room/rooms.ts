@@ -1,5 +1,7 @@
-import type { DisconnectReason } from "@livekit/protocol";
+import { DisconnectReason } from "@livekit/protocol";
 import { limits } from "../limits.ts";
+import type { RoomObserver } from "./events.ts";
+import type { Participant } from "./participant.ts";
 import { Room } from "./room.ts";
 
 export interface RoomsOptions {
@@ -7,6 +9,8 @@ export interface RoomsOptions {
 	departureTimeoutMs: number;
 	/** Unix time, ms */
 	now: () => number;
+	/** hears of rooms, participants and tracks */
+	onEvent?: RoomObserver;
 }
 
 /** How a room is to be made; what is 0 or unset takes the server's defaults. */
@@ -46,7 +50,7 @@ export class Rooms {
 	getOrCreate(request: RoomRequest): Room {
 		const known = this.#rooms.get(request.name);
 		if (known !== undefined) return known;
-		const { emptyTimeoutMs, departureTimeoutMs, now } = this.#options;
+		const { emptyTimeoutMs, departureTimeoutMs, now, onEvent } = this.#options;
 		const room = new Room({
 			name: request.name,
 			metadata: request.metadata ?? "",
@@ -54,17 +58,42 @@ export class Rooms {
 			emptyTimeoutMs: request.emptyTimeoutMs || emptyTimeoutMs,
 			departureTimeoutMs: request.departureTimeoutMs || departureTimeoutMs,
 			createdAt: now(),
+			...(onEvent === undefined ? {} : { onEvent }),
 		});
 		this.#rooms.set(room.name, room);
 		this.#closeWhenEmpty(room, room.emptyTimeoutMs);
+		onEvent?.({ event: "room_started", room: room.toInfo() });
 		return room;
 	}
 
 	delete(room: Room, reason: DisconnectReason): void {
+		if (room.closed) return;
 		if (this.#rooms.get(room.name) === room) this.#rooms.delete(room.name);
 		clearTimeout(this.#closing.get(room));
 		this.#closing.delete(room);
 		room.close(reason);
+		this.#options.onEvent?.({ event: "room_finished", room: room.toInfo() });
+	}
+
+	/**
+	 * Takes somebody from one room to another, with what they publish; their connection stays. To others they leave the one and join the other. `token`
+	 * is what their client comes back with. The rooms are not the same, and there is a place in the second one.
+	 */
+	move(participant: Participant, from: Room, to: Room, token: string): void {
+		const { active } = participant;
+		const tracks = [...participant.tracks.values()];
+		from.setSubscribed(participant, [...participant.subscriptions], false);
+		from.leave(participant, DisconnectReason.CLIENT_INITIATED);
+		participant.grants.room = to.name;
+		for (const track of tracks) {
+			track.subscribedOnce = false;
+			participant.tracks.set(track.info.sid, track);
+		}
+		to.join(participant);
+		participant.link.moved(to.name, token);
+		to.subscribeToExisting(participant);
+		if (active) to.activate(participant);
+		this.onDeparture(from);
 	}
 
 	/** Somebody has left the room. */
@@ -89,11 +118,8 @@ export class Rooms {
 					this.#closeWhenEmpty(room, afterMs - LONGEST_TIMER_MS);
 					return;
 				}
-				// nobody is in it who could be told
-				if (room.size === 0 && this.#rooms.get(room.name) === room) {
-					this.#rooms.delete(room.name);
-					room.closed = true;
-				}
+				// nobody is in it who could be told why
+				if (room.size === 0) this.delete(room, DisconnectReason.ROOM_CLOSED);
 			},
 			Math.min(afterMs, LONGEST_TIMER_MS),
 		);

@@ -12,6 +12,7 @@ import {
 	ReconnectResponse,
 	RequestResponse,
 	RequestResponse_Reason,
+	RoomMovedResponse,
 	type ServerInfo,
 	RoomUpdate,
 	SessionDescription,
@@ -22,12 +23,12 @@ import {
 } from "@livekit/protocol";
 import type { DtlsCertificate } from "@trunkline/dtls";
 import type { WebSocket } from "ws";
-import { attributesTooLarge, limits } from "../limits.ts";
 import { handleFeedback } from "../media/forwarding.ts";
 import { publishCodecs } from "../room/codecs.ts";
 import { Participant, type ParticipantLink, type PublishedTrack, type SignalMessage } from "../room/participant.ts";
 import type { Room } from "../room/room.ts";
 import { writeDescription } from "../sdp/local-description.ts";
+import { type RpcCall, ServerRpc } from "../room/rpc.ts";
 import { parseDescription, type RemoteDescription } from "../sdp/offer.ts";
 import type { Grants } from "../tokens.ts";
 import type { DataKind } from "../transport/data-channels.ts";
@@ -35,6 +36,7 @@ import { PeerTransport } from "../transport/peer-transport.ts";
 import type { UdpEndpoint } from "../transport/udp-endpoint.ts";
 import type { JoinParameters } from "./join-request.ts";
 import { MediaNegotiation } from "./media-negotiation.ts";
+import { judgeMetadata } from "./own-metadata.ts";
 import { Publications } from "./publications.ts";
 import { SignalLink } from "./signal-link.ts";
 import { SubscriberConnection } from "./subscriber-connection.ts";
@@ -49,6 +51,8 @@ const TOKEN_INTERVAL_MS = 300_000;
 export interface SessionOptions {
 	socket: WebSocket;
 	room: Room;
+	/** the room of this name, which exists */
+	findRoom(name: string): Room | undefined;
 	grants: Grants;
 	join: JoinParameters;
 	endpoint: UdpEndpoint;
@@ -71,6 +75,8 @@ export interface SessionOptions {
 export class Session implements ParticipantLink {
 	readonly participant: Participant;
 	readonly #options: SessionOptions;
+	#room: Room;
+	readonly #rpc = new ServerRpc((packet) => this.sendData("reliable", packet.toBinary()));
 	readonly #signal: SignalLink;
 	#resumeTimer: NodeJS.Timeout | undefined;
 	#tokenTimer: NodeJS.Timeout | undefined;
@@ -90,6 +96,7 @@ export class Session implements ParticipantLink {
 
 	constructor(options: SessionOptions) {
 		this.#options = options;
+		this.#room = options.room;
 		this.participant = new Participant({
 			grants: options.grants,
 			link: this,
@@ -115,7 +122,7 @@ export class Session implements ParticipantLink {
 		if (options.join.singleConnection) return;
 		this.#subscriber = new SubscriberConnection(options.endpoint, options.certificate, {
 			sendOffer: (offer) => this.send({ case: "offer", value: offer }),
-			onConnected: () => options.room.activate(this.participant),
+			onConnected: () => this.#room.activate(this.participant),
 			onData: (kind, message) => this.#onData(kind, message),
 			onFailed: (reason) => this.#onTransportFailed(reason),
 		});
@@ -123,7 +130,8 @@ export class Session implements ParticipantLink {
 
 	/** Enters the room, says so to the client, and answers the offer that came with the join. */
 	start(): void {
-		const { room, join, serverInfo } = this.#options;
+		const { join, serverInfo } = this.#options;
+		const room = this.#room;
 		room.join(this.participant);
 		this.send({
 			case: "join",
@@ -144,13 +152,18 @@ export class Session implements ParticipantLink {
 		for (const request of join.request.addTrackRequests) this.#addTrack(request);
 		if (join.request.publisherOffer !== undefined) this.#answer(join.request.publisherOffer);
 		this.#subscriber?.start();
-		this.#refreshToken();
-		this.#tokenTimer = setInterval(() => this.#refreshToken(), TOKEN_INTERVAL_MS).unref();
+		this.claimsChanged();
+		this.#tokenTimer = setInterval(() => this.claimsChanged(), TOKEN_INTERVAL_MS).unref();
 	}
 
-	/** The client's first token may expire in a minute; with this one it can come back. */
-	#refreshToken(): void {
-		this.#options.refreshedToken(this.participant.grants).then(
+	/** Where the participant is now. */
+	get room(): Room {
+		return this.#room;
+	}
+
+	/** The client's first token may expire in a minute; with the one that it is given it can come back. */
+	claimsChanged(): void {
+		this.#options.refreshedToken(this.participant.claims()).then(
 			(token) => this.send({ case: "refreshToken", value: token }),
 			(error: unknown) => this.#options.log("no token made", { err: error }),
 		);
@@ -161,7 +174,8 @@ export class Session implements ParticipantLink {
 	 * things are: what was on its way when the old WebSocket broke is lost.
 	 */
 	resume(socket: WebSocket): void {
-		const { room, serverInfo } = this.#options;
+		const { serverInfo } = this.#options;
+		const room = this.#room;
 		clearTimeout(this.#resumeTimer);
 		this.#sectionsRequested = { audio: 0, video: 0 };
 		this.#signal.resume(socket, { case: "reconnect", value: new ReconnectResponse({ serverInfo }) });
@@ -169,7 +183,26 @@ export class Session implements ParticipantLink {
 		this.send({ case: "update", value: new ParticipantUpdate({ participants }) });
 		this.send({ case: "roomUpdate", value: new RoomUpdate({ room: room.toInfo() }) });
 		this.#subscriber?.restart();
-		this.#refreshToken();
+		this.claimsChanged();
+	}
+
+	tokenFor(room: string): Promise<string> {
+		return this.#options.refreshedToken({ ...this.participant.claims(), room });
+	}
+
+	moved(name: string, token: string): void {
+		const room = this.#options.findRoom(name);
+		if (room === undefined) throw new Error("moved to a room that is not there");
+		this.#room = room;
+		const otherParticipants = room.othersSeenBy(this.participant).map((other) => other.toInfo());
+		this.send({
+			case: "roomMoved",
+			value: new RoomMovedResponse({ room: room.toInfo(), token, participant: this.participant.toInfo(), otherParticipants }),
+		});
+	}
+
+	performRpc(call: RpcCall): Promise<string> {
+		return this.#rpc.perform(call);
 	}
 
 	/** To be asked at a steady pace: false when no packet (not even a connectivity check) has come since the last but one time. */
@@ -222,8 +255,9 @@ export class Session implements ParticipantLink {
 	#leave(reason: DisconnectReason): void {
 		if (this.#closed) return;
 		this.#closed = true;
-		this.#options.room.leave(this.participant, reason);
+		this.#room.leave(this.participant, reason);
 		this.#negotiation.close();
+		this.#rpc.close();
 		clearTimeout(this.#resumeTimer);
 		clearInterval(this.#tokenTimer);
 		this.#signal.close();
@@ -244,13 +278,13 @@ export class Session implements ParticipantLink {
 
 	/** What a resumed client wants to hear, in case the request for it got lost: all but what it names, or what it names only. */
 	#syncState({ subscription, trackSidsDisabled }: SyncState): void {
-		if (subscription !== undefined) this.#options.room.setSubscribed(this.participant, subscription.trackSids, subscription.subscribe);
+		if (subscription !== undefined) this.#room.setSubscribed(this.participant, subscription.trackSids, subscription.subscribe);
 		for (const trackSid of trackSidsDisabled) this.#pause(trackSid, true);
 	}
 
 	/** Others see the participant once it can hear: with two connections that is the subscriber's. */
 	#onConnected(): void {
-		if (this.#subscriber === undefined) this.#options.room.activate(this.participant);
+		if (this.#subscriber === undefined) this.#room.activate(this.participant);
 		this.#connected = true;
 		if (this.#negotiation.waiting().length > 0) this.#negotiate();
 	}
@@ -267,7 +301,7 @@ export class Session implements ParticipantLink {
 
 	#onRequest({ message }: SignalRequest): void {
 		if (this.#closed) return;
-		const { room } = this.#options;
+		const room = this.#room;
 		switch (message.case) {
 			case "offer": {
 				this.#answer(message.value);
@@ -344,34 +378,21 @@ export class Session implements ParticipantLink {
 	}
 
 	#publishClaimed(): void {
-		for (const track of this.#publications.claim()) this.#options.room.publish(track);
+		for (const track of this.#publications.claim()) this.#room.publish(track);
 	}
 
 	#mute(request: MuteTrackRequest): void {
 		const track = this.participant.tracks.get(request.sid);
-		if (track !== undefined) this.#options.room.setMuted(track, request.muted, false);
+		if (track !== undefined) this.#room.setMuted(track, request.muted, false);
 		const announced = this.#publications.findAnnounced(request.sid);
 		if (announced !== undefined) announced.muted = request.muted;
 	}
 
 	#updateMetadata(request: UpdateParticipantMetadata): void {
-		const respond = (reason: RequestResponse_Reason, message = ""): void =>
-			this.send({
-				case: "requestResponse",
-				value: new RequestResponse({ requestId: request.requestId, reason, message, request: { case: "updateMetadata", value: request } }),
-			});
-		if (!this.participant.grants.canUpdateOwnMetadata) {
-			respond(RequestResponse_Reason.NOT_ALLOWED, "does not have permission to update own metadata");
-		} else if (
-			request.name.length > limits.nameLength ||
-			request.metadata.length > limits.metadataBytes ||
-			attributesTooLarge(this.participant.attributes, request.attributes)
-		) {
-			respond(RequestResponse_Reason.LIMIT_EXCEEDED, "name, metadata or attributes are too large");
-		} else {
-			this.#options.room.updateParticipant(this.participant, request);
-			respond(RequestResponse_Reason.OK);
-		}
+		const verdict = judgeMetadata(this.participant, request);
+		if (verdict.reason === RequestResponse_Reason.OK) this.#room.updateParticipant(this.participant, request);
+		const answer = { requestId: request.requestId, ...verdict, request: { case: "updateMetadata" as const, value: request } };
+		this.send({ case: "requestResponse", value: new RequestResponse(answer) });
 	}
 
 	#onData(kind: DataKind, message: Buffer): void {
@@ -382,8 +403,9 @@ export class Session implements ParticipantLink {
 		} catch {
 			return;
 		}
+		if (this.#rpc.take(packet)) return;
 		// speaker updates are the server's to send
-		if (packet.value.case !== "speaker") this.#options.room.relayData(this.participant, packet, kind);
+		if (packet.value.case !== "speaker") this.#room.relayData(this.participant, packet, kind);
 	}
 
 	/** Offers are answered one after the other: reading, deciding and writing happen in one go. */
@@ -409,7 +431,7 @@ export class Session implements ParticipantLink {
 		});
 		this.send({ case: "answer", value: new SessionDescription({ type: "answer", sdp, id: offer.id, midToTrackId: answer.midToTrackId }) });
 		this.#sectionsRequested = { audio: 0, video: 0 };
-		for (const track of ended) this.#options.room.unpublish(track);
+		for (const track of ended) this.#room.unpublish(track);
 		this.#publishClaimed();
 		if (this.#negotiation.waiting().length > 0) this.#negotiate();
 	}
