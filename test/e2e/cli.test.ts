@@ -1,3 +1,6 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { run } from "../../packages/cli/src/program.ts";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -43,11 +46,11 @@ function documented(file: string): string[] {
 const words = (line: string): string[] => [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
 
 describe("the commands of docs/cli.md", () => {
-	it("pcap into a folder that is not there is told in one line", async () => {
+	it("the ladder of a call that ended a moment ago is waited for; pcap into a folder that is not there is told in one line", async () => {
 		const call = await phone.call(`sip:+15550177@127.0.0.1:${bed.local.sipPort}`, { from: "+15551111" });
 		await call.answered().catch(() => undefined);
 		const file = join(directory, "none", "call.pcapng");
-		await until(async () => (await cli("calls", "ladder", "last")).code === 0, "the call's trace");
+		expect((await cli("calls", "ladder", "last")).out).toMatch(/── ACK ─|─ ACK ──/);
 		expect(await cli("calls", "pcap", "last", "-o", file)).toEqual({
 			code: 1,
 			out: "",
@@ -126,14 +129,97 @@ describe("for people and scripts", () => {
 		[["trunk", "show", "ST_none"], 1, /there is no trunk "ST_none"; "trunk list" has those that there are/],
 		[["trunk", "set", "ST_first", "--address", "a.example"], 1, /ST_first is an inbound trunk: it has no --address/],
 		[["trunk", "add", "outbound", "--address", "sip:a.example"], 2, /host or host:port, without sip:/],
-		[["rule", "add", "--name", "x"], 1, /--room, --prefix or --callee/],
+		[["rule", "add", "--name", "x"], 2, /--room, --prefix or --callee/],
+		[["rule", "add", "--room", "x", "--prefix", "y"], 2, /give either/],
+		[["rule", "set", "SDR_first"], 2, /nothing to change/],
+		[["rule", "set", "SDR_none", "--name", "x"], 1, /there is no rule "SDR_none"; "rule list" has/],
+		[["rule", "delete", "SDR_none"], 1, /^trunkline: there is no rule "SDR_none"; "rule list" has those that there are\n$/],
+		[["trunk", "delete", "ST_none", "ST_other"], 1, /there is no trunk "ST_none", "ST_other"; "trunk list" has those that there are/],
+		[["trunk", "set", "ST_first", "--json"], 2, /nothing to change/],
+		[["trunk", "add", "outbound"], 2, /--address is needed/],
+		[["call", "+15550123", "--trunk", "ST_none"], 1, /there is no outbound trunk "ST_none"; "trunk list --outbound" has/],
+		[["calls", "show", ""], 2, /its id, or last/],
+		[["doctor", "--dns", "carrier"], 2, /'carrier' is invalid\. It must be an IP address/],
+		[["trunk", "list", "--nonsense"], 2, /; "npm run trunkline -- trunk list --help" says what there is\n$/],
+		[["--url", "http://me:secret@127.0.0.1:7880", "calls", "list"], 2, /^trunkline: --url: .* is no URL of a server, such as http/],
+		[["--url", "http://127.0.0.1:7880/api", "calls", "list"], 2, /is no URL of a server/],
 		[["trunk", "add", "inbound", "--settings", "[1]"], 2, /must be a JSON object/],
 		[["calls", "list", "--limit", "0"], 2, /from 1 to 100/],
 	])("%j ends with exit code %i and one reason", async (argv, code, reason) => {
 		const ran = await cli(...argv);
 		expect(ran.code).toBe(code);
 		expect(ran.err).toMatch(reason);
+		expect(ran.err.trimEnd().split("\n")).toHaveLength(1);
 		expect(ran.out).toBe("");
+	});
+
+	const idIn = ({ out }: { out: string }): string => /(?:ST|SDR)_\w+/.exec(out)?.[0] ?? "";
+
+	it("deletes those that there are, and tells which there are not", async () => {
+		const made = idIn(await cli("trunk", "add", "inbound", "--number", "+15550166"));
+		expect(await cli("trunk", "delete", "ST_none", made)).toMatchObject({
+			code: 1,
+			out: `deleted: ${made}\n`,
+			err: expect.stringContaining('no trunk "ST_none"') as unknown,
+		});
+		expect((await cli("trunk", "list")).out).not.toContain(made);
+	});
+
+	it("a new trunk whose settings are refused is none", async () => {
+		const refused = await cli("trunk", "add", "inbound", "--number", "+15550155", "--settings", '{"nonsense":1}');
+		expect(refused).toMatchObject({ code: 1, err: "trunkline: nonsense: there is no such field\n" });
+		expect((await cli("trunk", "list")).out).not.toContain("+15550155");
+	});
+
+	it("a rule that gets another room keeps its PIN until it is told another", async () => {
+		const trunk = idIn(await cli("trunk", "add", "inbound", "--number", "+15550144"));
+		const rule = idIn(await cli("rule", "add", "--room", "vault", "--pin", "2468", "--trunk", trunk));
+		const target = async (...change: string[]): Promise<unknown> => {
+			expect((await cli("rule", "set", rule, ...change)).code).toBe(0);
+			return (JSON.parse((await cli("rule", "show", rule, "--json")).out) as { rule: unknown }).rule;
+		};
+		expect(await target("--room", "hall")).toEqual({ dispatchRuleDirect: { roomName: "hall", pin: "2468" } });
+		expect(await target("--pin", "1357")).toEqual({ dispatchRuleDirect: { roomName: "hall", pin: "1357" } });
+		expect(await target("--prefix", "call-", "--pin", "")).toEqual({ dispatchRuleIndividual: { roomPrefix: "call-" } });
+		for (const [kind, id] of [
+			["rule", rule],
+			["trunk", trunk],
+		] as const)
+			expect((await cli(kind, "delete", id)).code).toBe(0);
+	});
+
+	it("Ctrl-C while it rings hangs up", async () => {
+		const ringing = await bed.phone();
+		const heard: IncomingCall[] = [];
+		ringing.onIncoming((call) => {
+			heard.push(call);
+			call.ring();
+		});
+		const trunk = idIn(
+			await cli("trunk", "add", "outbound", "--address", `127.0.0.1:${ringing.port}`, "--number", "+15550133", "--transport", "udp"),
+		);
+		const MAIN = join(ROOT, "packages/cli/src/main.ts");
+		const calling = new Program([process.execPath, MAIN, "--url", bed.local.url, "call", "+15550123", "--trunk", trunk]);
+		await until(() => heard.length > 0, "the telephone's ringing", 20_000);
+		calling.kill("SIGINT");
+		expect((await calling.exited).code).toBe(130);
+		await until(() => heard[0]?.state === "ended", "the end of the ringing");
+		await cli("trunk", "delete", trunk);
+	});
+
+	it("what takes longer than a second says so, within the width of the terminal", async () => {
+		const silent = createServer(() => {});
+		await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+		const { port } = silent.address() as AddressInfo;
+		let err = "";
+		const streams = { out: () => {}, err: (text: string) => void (err += text), isTerminal: true, columns: 20 };
+		const running = run(["--url", `http://127.0.0.1:${port}`, "calls", "list"], streams);
+		await until(() => err !== "", "the note");
+		expect(err).toBe("\rwaiting for the ser");
+		silent.close();
+		silent.closeAllConnections();
+		expect(await running).toBe(3);
+		expect(err).toMatch(/\r {19}\rtrunkline: no server answers at/);
 	});
 
 	it("says that nobody answers, and that the key is not known", async () => {

@@ -1,10 +1,13 @@
-import type { CallDetails, CallPage, EndExplanation } from "@trunkline/contracts";
-import { CliError } from "./errors.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import type { CallDetails, CallPage, EndExplanation, Ladder } from "@trunkline/contracts";
+import type { Context } from "./context.ts";
+import { CliError, EXIT } from "./errors.ts";
 import { clean, when } from "./output.ts";
 import type { Server } from "./server.ts";
 
 /** `last` stands for the newest call. */
 export async function callIdOf(server: Server, given: string): Promise<string> {
+	if (given === "") throw new CliError("which call? its id, or last", EXIT.usage);
 	if (given !== "last") return given;
 	const { calls } = await server.get<CallPage>("/v1/calls?limit=1");
 	const [latest] = calls;
@@ -13,6 +16,24 @@ export async function callIdOf(server: Server, given: string): Promise<string> {
 }
 
 export const pathOf = (callId: string): string => `/v1/calls/${encodeURIComponent(callId)}`;
+
+const TRACE_WITHIN_MS = 10_000;
+const TRACE_EVERY_MS = 250;
+
+/** A call's ladder; that of a call that has just begun, or just ended, is written moments later and waited for. */
+export async function ladderOf({ server, output }: Context, id: string): Promise<Ladder> {
+	const deadline = Date.now() + TRACE_WITHIN_MS;
+	const done = output.progress("waiting for the trace, which is written moments after the messages");
+	try {
+		for (;;) {
+			const ladder = await server().get<Ladder>(`${pathOf(id)}/trace`);
+			if (!ladder.live || ladder.entries.some(({ kind }) => kind === "message") || Date.now() > deadline) return ladder;
+			await delay(TRACE_EVERY_MS);
+		}
+	} finally {
+		done();
+	}
+}
 
 /** The explanation as all commands show it. */
 export function explained({ what, why, whatToDo }: EndExplanation): string {

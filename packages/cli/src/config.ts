@@ -18,7 +18,10 @@ const DEFAULT_URL = "http://127.0.0.1:7880";
  */
 export function serverAccess(option: string | undefined, env: Readonly<Record<string, string | undefined>>): ServerAccess {
 	const url = serverUrl(option, env);
-	if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new CliError(`${JSON.stringify(url)} is no URL of a server`, EXIT.usage);
+	if (!isOrigin(url)) {
+		const field = option === undefined ? "TRUNKLINE_URL" : "--url";
+		throw new CliError(`${field}: ${JSON.stringify(url)} is no URL of a server, such as ${DEFAULT_URL}`, EXIT.usage);
+	}
 	const apiKey = env["TRUNKLINE_API_KEY"] || env["LIVEKIT_API_KEY"];
 	const apiSecret = env["TRUNKLINE_API_SECRET"] || env["LIVEKIT_API_SECRET"];
 	if (apiKey !== undefined && apiSecret !== undefined) return { url, apiKey, apiSecret };
@@ -32,6 +35,13 @@ export function serverAccess(option: string | undefined, env: Readonly<Record<st
 /** Without what it needs to be used. */
 export function serverUrl(option: string | undefined, env: Readonly<Record<string, string | undefined>>): string {
 	return (option ?? (env["TRUNKLINE_URL"] || DEFAULT_URL)).replace(/^ws/, "http").replace(/\/+$/, "");
+}
+
+/** The API is at the root of its host; keys are not told in URLs. */
+function isOrigin(url: string): boolean {
+	if (!/^https?:\/\//.test(url) || !URL.canParse(url)) return false;
+	const { username, password, pathname, search, hash } = new URL(url);
+	return username + password + search + hash === "" && pathname === "/";
 }
 
 function isLoopback(host: string): boolean {

@@ -20,11 +20,12 @@ export interface GlobalOptions {
 export function contextOf(streams: Streams): MakeContext {
 	return (command) => {
 		const { url, json = false } = command.optsWithGlobals<GlobalOptions>();
+		const out = output(streams, json);
 		let server: Server | undefined;
 		return {
 			// Commands that need no server must not fail for want of one.
-			server: () => (server ??= new Server(serverAccess(url, environment()))),
-			output: output(streams, json),
+			server: () => (server ??= new Server(serverAccess(url, environment()), () => out.progress("waiting for the server"))),
+			output: out,
 		};
 	};
 }

@@ -8,6 +8,15 @@ export class CliError extends Error {
 	}
 }
 
+/** The server answered, and refused. */
+export class RefusedError extends CliError {
+	readonly status: number;
+	constructor(message: string, status: number, options?: ErrorOptions) {
+		super(message, EXIT.failed, options);
+		this.status = status;
+	}
+}
+
 /** What scripts can switch on. */
 export const EXIT = {
 	done: 0,
@@ -17,4 +26,6 @@ export const EXIT = {
 	usage: 2,
 	/** the server cannot be reached, or does not know the key */
 	server: 3,
+	/** Ctrl-C: 128 + SIGINT, as shells have it */
+	interrupted: 130,
 } as const;

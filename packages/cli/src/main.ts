@@ -7,4 +7,5 @@ process.exitCode = await run(process.argv.slice(2), {
 	out: (text) => void process.stdout.write(text),
 	err: (text) => void process.stderr.write(text),
 	isTerminal: process.stderr.isTTY,
+	columns: process.stderr.columns,
 });

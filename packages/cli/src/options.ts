@@ -1,5 +1,6 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { InvalidArgumentError, Option } from "commander";
+import { CliError, EXIT } from "./errors.ts";
 
 export const COMMAND = "npm run trunkline --";
 
@@ -30,6 +31,12 @@ export const seconds =
 		if (text.trim() === "" || !(value > 0 && value <= most)) throw new InvalidArgumentError(`It must be seconds, up to ${most}.`);
 		return value;
 	};
+
+/** Throws CliError where a command that changes something is not told what; `json` and `url` are of every command. */
+export function sayWhat(options: object): void {
+	const named = Object.keys(options).filter((name) => name !== "json" && name !== "url");
+	if (named.length === 0) throw new CliError("there is nothing to change: --help has what can be", EXIT.usage);
+}
 
 /** `name=value`, again and again. */
 export function pairs(text: string, before: Record<string, string> | undefined): Record<string, string> {

@@ -3,7 +3,7 @@ export interface Output {
 	json: boolean;
 	result(value: unknown, text: () => string): void;
 	note(line: string): void;
-	/** shows that something goes on, until the returned function is called */
+	/** shows that something goes on, until the returned function is called; within another one it shows nothing */
 	progress(what: string): () => void;
 }
 
@@ -12,12 +12,15 @@ export interface Streams {
 	err(text: string): void;
 	/** a person looks at standard error */
 	isTerminal: boolean;
+	/** of that terminal */
+	columns?: number | undefined;
 }
 
 const PROGRESS_AFTER_MS = 1_000;
 const PROGRESS_EVERY_MS = 1_000;
 
 export function output(streams: Streams, json: boolean): Output {
+	let isBusy = false;
 	return {
 		json,
 		result: (value, text) => streams.out(json ? `${JSON.stringify(value, undefined, 2)}\n` : ending(text())),
@@ -25,21 +28,26 @@ export function output(streams: Streams, json: boolean): Output {
 			if (!json) streams.err(`${line}\n`);
 		},
 		progress: (what) => {
+			if (isBusy) return () => {};
+			isBusy = true;
 			const began = Date.now();
-			let shown = false;
+			let shown = "";
 			const show = (): void => {
 				const seconds = Math.round((Date.now() - began) / 1000);
-				if (streams.isTerminal) streams.err(`\r${what} … ${seconds} s `);
-				else if (!shown) streams.err(`${what} …\n`);
-				shown = true;
+				// A line that wraps is not overwritten by the next one.
+				const line = `${clean(what)} … ${seconds} s`.slice(0, (streams.columns || 80) - 1);
+				if (streams.isTerminal) streams.err(`\r${line}`);
+				else if (shown === "") streams.err(`${clean(what)} …\n`);
+				shown = line;
 			};
 			let timer = setTimeout(function again() {
 				show();
 				timer = setTimeout(again, PROGRESS_EVERY_MS);
 			}, PROGRESS_AFTER_MS);
 			return () => {
+				isBusy = false;
 				clearTimeout(timer);
-				if (shown && streams.isTerminal) streams.err(`\r${" ".repeat(what.length + 12)}\r`);
+				if (shown !== "" && streams.isTerminal) streams.err(`\r${" ".repeat(shown.length)}\r`);
 			};
 		},
 	};

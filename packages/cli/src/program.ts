@@ -34,7 +34,6 @@ function commands(streams: Streams): Command {
 		.option("--url <url>", "the server (TRUNKLINE_URL, or http://127.0.0.1:7880)")
 		.option("--json", "results as JSON, for scripts")
 		.enablePositionalOptions()
-		.showHelpAfterError("(--help says what there is)")
 		.addHelpText(
 			"after",
 			`${examples("up", "call +15550123 --room hello", "calls ladder last", "explain last", "doctor")}
@@ -54,12 +53,20 @@ Exit codes: 0 done, 1 not done, 2 not a command, 3 no server or wrong key.`,
 	return everywhere(program, streams);
 }
 
+const fullName = (command: Command): string => (command.parent === null ? command.name() : `${fullName(command.parent)} ${command.name()}`);
+
 /** What every command has, and that none of them ends the process by itself. */
 function everywhere(command: Command, streams: Streams): Command {
 	command.exitOverride().configureOutput({
 		writeOut: streams.out,
 		writeErr: streams.err,
-		outputError: (text, write) => write(text.replace(/^error: /, "trunkline: ")),
+		outputError: (text, write) => {
+			const message = text
+				.replace(/^error: /, "")
+				.trim()
+				.replace(/\s*\n\s*/g, " ");
+			write(`trunkline: ${message.replace(/\.$/, "")}; "${fullName(command)} --help" says what there is\n`);
+		},
 	});
 	for (const child of command.commands) {
 		if (child.commands.length === 0 && !["up", "phone"].includes(child.name()))

@@ -1,6 +1,6 @@
 import { AccessToken, SipClient, TwirpError } from "livekit-server-sdk";
 import type { ServerAccess } from "./config.ts";
-import { CliError, EXIT } from "./errors.ts";
+import { CliError, EXIT, RefusedError } from "./errors.ts";
 
 const WITHIN_MS = 15_000;
 
@@ -9,9 +9,13 @@ export class Server {
 	readonly access: ServerAccess;
 	readonly sip: SipClient;
 
-	constructor(access: ServerAccess) {
+	readonly #waiting: () => () => void;
+
+	/** `waiting`: a request begins; what it gives is called when the request is over. */
+	constructor(access: ServerAccess, waiting: () => () => void) {
 		this.access = access;
-		this.sip = new SipClient(access.url, access.apiKey, access.apiSecret);
+		this.#waiting = waiting;
+		this.sip = watched(new SipClient(access.url, access.apiKey, access.apiSecret), waiting);
 	}
 
 	async get<T>(path: string): Promise<T> {
@@ -25,6 +29,7 @@ export class Server {
 	/** Throws CliError with what the server says. */
 	async request(method: string, path: string, body?: unknown): Promise<Response> {
 		const { url } = this.access;
+		const done = this.#waiting();
 		let response: Response;
 		try {
 			response = await fetch(`${url}${path}`, {
@@ -36,11 +41,12 @@ export class Server {
 			});
 		} catch (error) {
 			throw unreachable(url, error);
+		} finally {
+			done();
 		}
 		if (response.ok) return response;
-		const text = await response.text();
-		const said = saidBy(text, response.status);
-		throw new CliError(response.status === 401 ? refusedKey(url, said) : said, response.status === 401 ? EXIT.server : EXIT.failed);
+		const said = saidBy(await response.text(), url, response.status);
+		throw response.status === 401 ? new CliError(refusedKey(url, said), EXIT.server) : new RefusedError(said, response.status);
 	}
 
 	async #token(): Promise<string> {
@@ -50,7 +56,25 @@ export class Server {
 	}
 }
 
-function saidBy(text: string, status: number): string {
+/** Each of its requests is waited for. */
+function watched(client: SipClient, waiting: () => () => void): SipClient {
+	return new Proxy(client, {
+		get: (target, name) => {
+			const member: unknown = Reflect.get(target, name);
+			if (typeof member !== "function") return member;
+			return async (...parameters: unknown[]): Promise<unknown> => {
+				const done = waiting();
+				try {
+					return await Reflect.apply(member, target, parameters);
+				} finally {
+					done();
+				}
+			};
+		},
+	});
+}
+
+function saidBy(text: string, url: string, status: number): string {
 	try {
 		const { message, msg } = JSON.parse(text) as { message?: string; msg?: string };
 		const said = message ?? msg;
@@ -58,19 +82,21 @@ function saidBy(text: string, status: number): string {
 	} catch {
 		// Something else than the API answers there.
 	}
-	return `the server answered HTTP ${status}`;
+	return `${url} answered HTTP ${status}, as no such server does: look at --url or TRUNKLINE_URL`;
 }
 
-const refusedKey = (url: string, said: string): string => `${url} does not accept the API key: ${said}`;
+const refusedKey = (url: string, said: string): string =>
+	`${url} does not accept the API key: ${said}. TRUNKLINE_API_KEY and TRUNKLINE_API_SECRET must be the server's`;
 
 /** Whatever a command threw, for its user. Rethrows what is a fault of ours. */
 export function asCliError(error: unknown, url: string): CliError {
 	if (error instanceof CliError) return error;
 	if (error instanceof TwirpError) {
 		if (error.status === 401) return new CliError(refusedKey(url, error.message), EXIT.server, { cause: error });
-		return new CliError(error.message.replace(/^twirp error \w+: /, ""), EXIT.failed, { cause: error });
+		return new RefusedError(error.message.replace(/^twirp error \w+: /, ""), error.status, { cause: error });
 	}
 	if (error instanceof TypeError && error.message.includes("fetch failed")) return unreachable(url, error);
+	if (error instanceof Error && error.name === "TimeoutError") return unreachable(url, error);
 	throw error;
 }
 

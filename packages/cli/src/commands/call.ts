@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { CallDetails } from "@trunkline/contracts";
 import type { Command } from "commander";
+import { TwirpError } from "livekit-server-sdk";
 import { explained, pathOf } from "../calls.ts";
 import type { Context, MakeContext } from "../context.ts";
-import { CliError } from "../errors.ts";
+import { CliError, EXIT } from "../errors.ts";
 import { digits, examples, pairs, seconds } from "../options.ts";
 import { trunks } from "./trunk.ts";
 
@@ -43,7 +44,8 @@ export function callCommand(program: Command, contextOf: MakeContext): void {
 			const context = contextOf(command);
 			const { server, output } = context;
 			const trunkId = options.trunk ?? (await onlyTrunk(context));
-			const made = await server().sip.createSipParticipant(trunkId, number, options.room, {
+			const interrupted = interruption();
+			const dialed = server().sip.createSipParticipant(trunkId, number, options.room, {
 				waitUntilAnswered: false,
 				ringingTimeout: Math.ceil(options.timeout),
 				playDialtone: options.dialtone ?? false,
@@ -52,10 +54,19 @@ export function callCommand(program: Command, contextOf: MakeContext): void {
 				...(options.dtmf === undefined ? {} : { dtmf: options.dtmf }),
 				...(options.header === undefined ? {} : { headers: options.header }),
 			});
+			const made = await dialed.catch((error: unknown) => {
+				interrupted.over();
+				if (!(error instanceof TwirpError && error.status === 404)) throw error;
+				throw new CliError(`there is no outbound trunk ${JSON.stringify(trunkId)}; "trunk list --outbound" has those that there are`);
+			});
 			const id = made.sipCallId;
 			output.note(`call ${id} from room ${JSON.stringify(options.room)}`);
-			if (options.wait === false) return output.result({ id }, () => id);
-			const call = await outcome(context, id, options.timeout * 1000 + MARGIN_MS);
+			if (options.wait === false) {
+				interrupted.over();
+				return output.result({ id }, () => id);
+			}
+			const waiting = outcome(context, id, options.timeout * 1000 + MARGIN_MS);
+			const call = (await Promise.race([waiting, interrupted.signal]).finally(interrupted.over)) ?? (await hangUp(context, id));
 			if (call.answeredAt === undefined && output.json) output.result(call, () => "");
 			if (call.answeredAt === undefined) throw new CliError(call.explanation === undefined ? "not answered" : explained(call.explanation));
 			output.result(call, () => `answered: ${call.participant.identity} is in the room ${JSON.stringify(call.roomName)}`);
@@ -71,6 +82,29 @@ async function onlyTrunk({ server }: Context): Promise<string> {
 			`there are ${outbound.length} outbound trunks: --trunk says which (${outbound.map(({ sipTrunkId }) => sipTrunkId).join(", ")})`,
 		);
 	return first.sipTrunkId;
+}
+
+/** Ctrl-C while it rings hangs up, as somebody with a telephone in the hand would; a second one leaves at once. */
+function interruption(): { signal: Promise<undefined>; over(): void } {
+	const names = ["SIGINT", "SIGTERM"] as const;
+	let interrupt = (): void => {};
+	const over = (): void => {
+		for (const name of names) process.off(name, interrupt);
+	};
+	const signal = new Promise<undefined>((resolve) => {
+		interrupt = () => {
+			over();
+			resolve(undefined);
+		};
+	});
+	for (const name of names) process.on(name, interrupt);
+	return { signal, over };
+}
+
+async function hangUp({ server, output }: Context, id: string): Promise<never> {
+	output.note("hanging up");
+	await server().send("POST", `${pathOf(id)}/hangup`);
+	throw new CliError("hung up before there was an answer", EXIT.interrupted);
 }
 
 /** Tells each state that the call comes to; until it is answered or over. */

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import type { CallDetails, CallPage, HangUpResult, Ladder } from "@trunkline/contracts";
 import { writeLadder } from "@trunkline/trace";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { callIdOf, describeCall, pathOf } from "../calls.ts";
+import { callIdOf, describeCall, ladderOf, pathOf } from "../calls.ts";
 import type { MakeContext } from "../context.ts";
 import { CliError, EXIT } from "../errors.ts";
 import { digits, examples, seconds } from "../options.ts";
@@ -68,9 +68,9 @@ export function callsCommands(program: Command, contextOf: MakeContext): void {
 		.option("--messages", "the messages in full too")
 		.addHelpText("after", examples("calls ladder last", "calls ladder last --messages"))
 		.action(async (given: string, { messages }: { messages?: boolean }, command: Command) => {
-			const { server, output } = contextOf(command);
-			const ladder = await server().get<Ladder>(`${pathOf(await callIdOf(server(), given))}/trace`);
-			output.result(ladder, () => writeLadder(ladder) + (messages === true ? inFull(ladder) : ""));
+			const context = contextOf(command);
+			const ladder = await ladderOf(context, await callIdOf(context.server(), given));
+			context.output.result(ladder, () => writeLadder(ladder) + (messages === true ? inFull(ladder) : ""));
 		});
 
 	calls
@@ -80,8 +80,10 @@ export function callsCommands(program: Command, contextOf: MakeContext): void {
 		.option("-o, --output <file>", "the file; - is standard output (<call>.pcapng)")
 		.addHelpText("after", examples("calls pcap last -o call.pcapng"))
 		.action(async (given: string, options: { output?: string }, command: Command) => {
-			const { server, output } = contextOf(command);
+			const context = contextOf(command);
+			const { server, output } = context;
 			const id = await callIdOf(server(), given);
+			await ladderOf(context, id);
 			const response = await server().request("GET", `${pathOf(id)}/trace.pcapng`);
 			const bytes = new Uint8Array(await response.arrayBuffer());
 			const file = options.output ?? `${id}.pcapng`;
@@ -122,6 +124,7 @@ export function callsCommands(program: Command, contextOf: MakeContext): void {
 		.action(async (given: string, target: string, options: { timeout: number; dialtone?: boolean }, command: Command) => {
 			const { server, output } = contextOf(command);
 			const call = await server().get<CallDetails>(pathOf(await callIdOf(server(), given)));
+			if (call.end !== undefined) throw new CliError(`the call ${call.id} is over: there is nobody to send anywhere`);
 			const to = /^(?:tel|sips?):|^</i.test(target) ? target : `tel:${target}`;
 			const done = output.progress(`transferring to ${to}`);
 			await server()

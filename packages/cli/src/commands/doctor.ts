@@ -1,4 +1,5 @@
-import type { Command } from "commander";
+import { Resolver } from "node:dns/promises";
+import { type Command, InvalidArgumentError } from "commander";
 import { environment, type ServerAccess } from "../config.ts";
 import type { Context, MakeContext } from "../context.ts";
 import { checkApi, checkLivekit } from "../doctor/server.ts";
@@ -25,7 +26,7 @@ export function doctorCommand(program: Command, contextOf: MakeContext): void {
 		.description("look for what keeps calls from working: ports, addresses, LiveKit, clocks, and each trunk's provider")
 		.option("--trunk <trunk>", "ask the provider of this outbound trunk alone; may be given again", many)
 		.option("--no-trunks", "ask no provider")
-		.option("--dns <address>", "DNS server to use for the names of trunks; may be given again", many)
+		.option("--dns <address>", "DNS server to use for the names of trunks; may be given again", dnsServers)
 		.addHelpText(
 			"after",
 			`${examples("doctor", "doctor --no-trunks --json", "doctor --trunk ST_3nVKGYxUmDbQ")}
@@ -40,6 +41,15 @@ LiveKit server of LIVEKIT_URL and the addresses that outbound trunks name. Exit 
 			const bad = findings.filter(({ status }) => status === "wrong").length;
 			if (bad > 0) throw new CliError(bad === 1 ? "one thing is wrong" : `${bad} things are wrong`);
 		});
+}
+
+function dnsServers(text: string, before: string[] | undefined): string[] {
+	try {
+		new Resolver().setServers([text]);
+	} catch {
+		throw new InvalidArgumentError("It must be an IP address, with a port if need be.");
+	}
+	return many(text, before);
 }
 
 async function examine({ server, output }: Context, options: DoctorOptions): Promise<Finding[]> {

@@ -15,7 +15,9 @@ export function regionsCommand(program: Command, contextOf: MakeContext): void {
 			const rows = list.regions.map(({ region, home, sipAddress, capacity, problem }) => [
 				region + (home ? " (home)" : ""),
 				sipAddress ?? "",
-				capacity === undefined ? (problem ?? "") : `${capacity.nodes} nodes, ${capacity.calls} calls, room for ${capacity.free}`,
+				capacity === undefined
+					? (problem ?? "not counted here")
+					: `${capacity.nodes} nodes, ${capacity.calls} calls, room for ${capacity.free}`,
 			]);
 			output.result(list, () => table(["REGION", "SIP", "MEDIA NODES"], rows, "There is no region."));
 		});

@@ -2,9 +2,11 @@ import type { SIPDispatchRuleInfo, SipClient } from "livekit-server-sdk";
 import { ListUpdate, SIPDispatchRule, SIPDispatchRuleCallee, SIPDispatchRuleDirect, SIPDispatchRuleIndividual } from "@livekit/protocol";
 import type { Command } from "commander";
 import type { MakeContext } from "../context.ts";
-import { CliError } from "../errors.ts";
-import { examples, json, many, pairs } from "../options.ts";
+import { deleteEach } from "../deletion.ts";
+import { CliError, EXIT } from "../errors.ts";
+import { examples, json, many, pairs, sayWhat } from "../options.ts";
 import { table } from "../output.ts";
+import type { Server } from "../server.ts";
 
 interface RuleOptions {
 	name?: string;
@@ -39,8 +41,7 @@ export function ruleCommands(program: Command, contextOf: MakeContext): void {
 		.addHelpText("after", examples("rule show SDR_3nVKGYxUmDbQ"))
 		.action(async (id: string, _options: unknown, command: Command) => {
 			const { server, output } = contextOf(command);
-			const [found] = (await server().sip.listSipDispatchRule()).filter(({ sipDispatchRuleId }) => sipDispatchRuleId === id);
-			if (found === undefined) throw new CliError(`there is no rule ${JSON.stringify(id)}; "rule list" has those that there are`);
+			const found = await ruleOf(server(), id);
 			output.result(json(found), () => JSON.stringify(json(found), undefined, 2));
 		});
 
@@ -70,10 +71,14 @@ export function ruleCommands(program: Command, contextOf: MakeContext): void {
 
 	withOptions(rule.command("set").description("change a rule; what is not named stays"))
 		.argument("<rule>", "id of a rule")
-		.addHelpText("after", examples("rule set SDR_3nVKGYxUmDbQ --room hall"))
+		.addHelpText("after", examples("rule set SDR_3nVKGYxUmDbQ --room hall", 'rule set SDR_3nVKGYxUmDbQ --pin ""'))
 		.action(async (id: string, options: RuleOptions, command: Command) => {
 			const { server, output } = contextOf(command);
-			const target = [options.room, options.prefix, options.callee].some((one) => one !== undefined) ? { rule: messageOf(options) } : {};
+			sayWhat(options);
+			const before = await ruleOf(server(), id);
+			const target = [options.room, options.prefix, options.callee, options.pin].some((one) => one !== undefined)
+				? { rule: changedTarget(before, options) }
+				: {};
 			const changed = await server().sip.updateSipDispatchRuleFields(id, {
 				...target,
 				...(options.name === undefined ? {} : { name: options.name }),
@@ -88,9 +93,9 @@ export function ruleCommands(program: Command, contextOf: MakeContext): void {
 		.argument("<rule...>", "ids of rules")
 		.addHelpText("after", examples("rule delete SDR_3nVKGYxUmDbQ"))
 		.action(async (ids: string[], _options: unknown, command: Command) => {
-			const { server, output } = contextOf(command);
-			for (const id of ids) await server().sip.deleteSipDispatchRule(id);
-			output.result({ deleted: ids }, () => `deleted: ${ids.join(", ")}`);
+			const context = contextOf(command);
+			const known = (await context.server().sip.listSipDispatchRule()).map(({ sipDispatchRuleId }) => sipDispatchRuleId);
+			await deleteEach(context, "rule", { ids, known }, (id) => context.server().sip.deleteSipDispatchRule(id));
 		});
 }
 
@@ -101,15 +106,32 @@ const withOptions = (command: Command): Command =>
 		.option("--room <room>", "all calls into this room")
 		.option("--prefix <prefix>", "each call into a room of its own, whose name begins so")
 		.option("--callee", "each call into the room of the called number")
-		.option("--pin <digits>", "callers are asked for this PIN");
+		.option("--pin <digits>", "callers are asked for this PIN; an empty one: for none");
 
 type Target = Parameters<SipClient["createSipDispatchRule"]>[0];
 
+async function ruleOf(server: Server, id: string): Promise<SIPDispatchRuleInfo> {
+	const found = (await server.sip.listSipDispatchRule()).find(({ sipDispatchRuleId }) => sipDispatchRuleId === id);
+	if (found === undefined) throw new CliError(`there is no rule ${JSON.stringify(id)}; "rule list" has those that there are`);
+	return found;
+}
+
+/** What is not named stays: a room that changes must not lose its PIN. */
+function changedTarget({ rule: before }: SIPDispatchRuleInfo, options: RuleOptions): SIPDispatchRule {
+	const pin = options.pin ?? before?.rule.value?.pin ?? "";
+	if ([options.room, options.prefix, options.callee].some((one) => one !== undefined)) return messageOf({ ...options, pin });
+	const same = new SIPDispatchRule(before);
+	if (same.rule.value !== undefined) same.rule.value.pin = pin;
+	return same;
+}
+
 function given({ room, prefix, callee, pin = "" }: RuleOptions): Target {
+	if (room !== undefined && (prefix !== undefined || callee === true))
+		throw new CliError("--room is one room for all calls, --prefix and --callee are many: give either", EXIT.usage);
 	if (room !== undefined) return { type: "direct", roomName: room, pin };
 	if (callee === true) return { type: "callee", roomPrefix: prefix ?? "", pin, randomize: false };
 	if (prefix !== undefined) return { type: "individual", roomPrefix: prefix, pin };
-	throw new CliError("where to? --room, --prefix or --callee says it");
+	throw new CliError("where to? --room, --prefix or --callee says it", EXIT.usage);
 }
 
 function messageOf(options: RuleOptions): SIPDispatchRule {

@@ -1,9 +1,10 @@
 import type { SIPInboundTrunkInfo, SIPOutboundTrunkInfo } from "livekit-server-sdk";
 import { ListUpdate } from "@livekit/protocol";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { CliError } from "../errors.ts";
+import { CliError, EXIT } from "../errors.ts";
 import type { MakeContext } from "../context.ts";
-import { json, examples, jsonOption, many } from "../options.ts";
+import { deleteEach } from "../deletion.ts";
+import { json, examples, jsonOption, many, sayWhat } from "../options.ts";
 import { passwordOf } from "../password.ts";
 import { table } from "../output.ts";
 import type { Server } from "../server.ts";
@@ -87,7 +88,7 @@ export function trunkCommands(program: Command, contextOf: MakeContext): void {
 				authUsername: options.username ?? "",
 				authPassword: (await passwordOf(options)) ?? "",
 			});
-			await putSettings(server(), made.sipTrunkId, options.settings);
+			await settle(server(), made.sipTrunkId, options.settings);
 			output.result(json(made), () => `inbound trunk ${made.sipTrunkId} is there`);
 		});
 	outbound(common(add.command("outbound").description("calls that go out")))
@@ -100,14 +101,15 @@ export function trunkCommands(program: Command, contextOf: MakeContext): void {
 		)
 		.action(async (options: TrunkOptions, command: Command) => {
 			const { server, output } = contextOf(command);
-			if (options.address === undefined) throw new CliError("--address is needed: where the provider takes calls, host or host:port");
+			if (options.address === undefined)
+				throw new CliError("--address is needed: where the provider takes calls, host or host:port", EXIT.usage);
 			const made = await server().sip.createSipOutboundTrunk(options.name ?? "", options.address, options.number ?? [], {
 				transport: transportOf(options.transport) ?? 0,
 				authUsername: options.username ?? "",
 				authPassword: (await passwordOf(options)) ?? "",
 				destinationCountry: options.country ?? "",
 			});
-			await putSettings(server(), made.sipTrunkId, options.settings);
+			await settle(server(), made.sipTrunkId, options.settings);
 			output.result(json(made), () => `outbound trunk ${made.sipTrunkId} is there`);
 		});
 
@@ -121,6 +123,7 @@ export function trunkCommands(program: Command, contextOf: MakeContext): void {
 		)
 		.action(async (id: string, options: TrunkOptions, command: Command) => {
 			const { server, output } = contextOf(command);
+			sayWhat(options);
 			const changed = await change(server(), id, options);
 			await putSettings(server(), id, options.settings);
 			output.result(json(changed), () => `trunk ${id} is changed`);
@@ -132,9 +135,10 @@ export function trunkCommands(program: Command, contextOf: MakeContext): void {
 		.argument("<trunk...>", "ids of trunks")
 		.addHelpText("after", examples("trunk delete ST_3nVKGYxUmDbQ"))
 		.action(async (ids: string[], _options: unknown, command: Command) => {
-			const { server, output } = contextOf(command);
-			for (const id of ids) await server().sip.deleteSipTrunk(id);
-			output.result({ deleted: ids }, () => `deleted: ${ids.join(", ")}`);
+			const context = contextOf(command);
+			const { inbound, outbound: outgoing } = await trunks(context.server());
+			const known = [...inbound, ...outgoing].map(({ sipTrunkId }) => sipTrunkId);
+			await deleteEach(context, "trunk", { ids, known }, (id) => context.server().sip.deleteSipTrunk(id));
 		});
 }
 
@@ -202,6 +206,16 @@ async function change(server: Server, id: string, options: TrunkOptions): Promis
 		...(transport === undefined ? {} : { transport }),
 		...(options.country === undefined ? {} : { destinationCountry: options.country }),
 	});
+}
+
+/** A new trunk whose settings are refused is none: another try would find its number taken. */
+async function settle(server: Server, id: string, settings: Record<string, unknown> | undefined): Promise<void> {
+	try {
+		await putSettings(server, id, settings);
+	} catch (error) {
+		await server.sip.deleteSipTrunk(id);
+		throw error;
+	}
 }
 
 async function putSettings(server: Server, id: string, settings: Record<string, unknown> | undefined): Promise<void> {
