@@ -4,6 +4,7 @@ import { AudioSource } from "../media/audio-source.ts";
 import type { Grants } from "../tokens.ts";
 import { Participant, type ParticipantLink, type PublishedTrack, type SignalMessage } from "./participant.ts";
 import { Room } from "./room.ts";
+import { Rooms } from "./rooms.ts";
 
 /** Writes down what the room does to a participant. */
 class RecordingLink implements ParticipantLink {
@@ -237,5 +238,43 @@ describe("changes", () => {
 		);
 		const last = bob.link.messages.at(-1);
 		expect(last?.case === "update" && last.value.participants[0]?.tracks[0]?.muted).toBe(true);
+	});
+});
+
+describe("a move", () => {
+	it("ends what is heard in the first room and takes along what is published", () => {
+		const told: string[] = [];
+		const rooms = new Rooms({
+			emptyTimeoutMs: 60_000,
+			departureTimeoutMs: 60_000,
+			now: () => 0,
+			onEvent: ({ event, room, participant }) => told.push(`${event} ${room.name} ${participant?.identity ?? ""}`.trim()),
+		});
+		const [first, second] = [rooms.getOrCreate({ name: "first" }), rooms.getOrCreate({ name: "second" })];
+		const [alice, bob] = [enter(first, "alice"), enter(first, "bob")];
+		const [carol, older] = [enter(second, "carol"), enter(second, "alice")];
+		publish(first, alice.participant, "TR_a");
+		publish(first, bob.participant, "TR_b");
+		publish(second, carol.participant, "TR_c");
+		const before = [alice.link.log.length, bob.link.log.length, carol.link.log.length];
+		told.length = 0;
+		rooms.move(alice.participant, first, second, "token");
+		expect(alice.link.log.slice(before[0])).toEqual(["-TR_b", "moved: second with token", "+TR_c"]);
+		expect(bob.link.log.slice(before[1])).toEqual(["-TR_a"]);
+		expect(carol.link.log.slice(before[2])).toEqual(["+TR_a"]);
+		expect(older.link.log).toContain("out: DUPLICATE_IDENTITY");
+		expect([first.participants(), second.participants()].map((all) => all.map(({ identity }) => identity))).toEqual([
+			["bob"],
+			["carol", "alice"],
+		]);
+		expect([...alice.participant.subscriptions, alice.participant.claims().room]).toEqual(["TR_c", "second"]);
+		expect(told).toEqual([
+			"track_unpublished first alice",
+			"participant_left first alice",
+			"participant_left second alice",
+			"participant_joined second alice",
+			"track_published second alice",
+		]);
+		rooms.close(DisconnectReason.SERVER_SHUTDOWN);
 	});
 });

@@ -78,6 +78,7 @@ it("tells of rooms, participants and tracks, in the order they happen, signed as
 	await alice.localParticipant?.unpublishTrack(tone.publication.sid ?? "");
 	await until(() => listener.names().includes("track_unpublished"));
 	const second = await publishTone(alice, 440);
+	await until(() => listener.names().filter((name) => name === "track_published").length === 2);
 	// one who comes and goes before there is a connection
 	const ghost = new WebSocket(`${running.url}/rtc?access_token=${await token("ghost")}`);
 	await new Promise((resolve) => ghost.once("message", resolve));
