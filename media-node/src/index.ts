@@ -1,4 +1,5 @@
 export { ENGINE_FIELDS, engineOptions } from "./engine/settings.ts";
+export { yieldToMedia } from "./engine/yield-to-media.ts";
 export { readHoldMusic } from "./media/hold-file.ts";
 export { KeptRecordings } from "./recordings/kept-recordings.ts";
 export { ipv6Of, SIP_FIELDS, sipOptions } from "./sip-config.ts";

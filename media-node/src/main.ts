@@ -25,6 +25,7 @@ import { startHealthServer } from "./health/server.ts";
 import { nodeProjects } from "./projects.ts";
 import { TlsFileError } from "./transport/tls-files.ts";
 import { ipv6Of } from "./sip-config.ts";
+import { yieldToMedia } from "./engine/yield-to-media.ts";
 import { readHoldMusic } from "./media/hold-file.ts";
 import { KeptRecordings } from "./recordings/kept-recordings.ts";
 import { fleetOf, identityOf, type Joined } from "./wire-fleet.ts";
@@ -59,6 +60,7 @@ async function main(): Promise<void> {
 		hurry.abort();
 		stopping.resolve({ why: "buried", exitCode: 1, graceMs: 0 });
 	});
+	if (config.mediaWorkers > 0) yieldToMedia();
 	const drain = async (why: string, graceMs: number): Promise<boolean> => {
 		log.info({ why, calls: node.stats().calls, graceMs }, "draining");
 		const empty = node.drain(graceMs);

@@ -91,10 +91,17 @@ async function measure(name: string, system: System, options: BenchOptions, opus
 }
 
 async function measureSetUps(system: System, numbers: readonly string[], options: BenchOptions, shape: Shape): Promise<void> {
-	for (const running of options.joins > 0 ? [0, RUNNING] : []) {
+	// The first ones find code that has hardly run, and say what a process that has just started can take.
+	for (const [running, when] of options.joins > 0
+		? ([
+				[0, "the first"],
+				[0, "again"],
+				[RUNNING, "again"],
+			] as const)
+		: []) {
 		await delay(SETTLE_MS);
-		say(`${options.joins} set-ups at 50 a second beside ${running} calls`);
-		shape.joins.push(await measureJoins(system, numbers, options.joins, running));
+		say(`${options.joins} set-ups at 50 a second beside ${running} calls, ${when}`);
+		shape.joins.push(await measureJoins(system, numbers, options.joins, running, when));
 	}
 	if (options.crowd > 0) {
 		await delay(SETTLE_MS);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { CallFailedError, type OutgoingCall, Phone } from "@trunkline/phone";
-import { cpuMs, threadsCpuMs } from "./processes.ts";
+import { cpuMs, machineCpuMs, threadsCpuMs } from "./processes.ts";
 import { type Gaps, RunningCalls } from "./running-calls.ts";
 import type { System } from "./systems.ts";
 
@@ -18,6 +18,8 @@ const MEDIA_THREADS = "media-";
 
 export interface JoinsResult {
 	setUps: number;
+	/** the first ones of the process, or after others */
+	when: "the first" | "again";
 	/** calls that ran on meanwhile */
 	running: number;
 	/** not answered within 15 s, by what came instead */
@@ -34,10 +36,18 @@ export interface JoinsResult {
 	gaps: Gaps | undefined;
 	/** frames of the system that came 20 ms late or more */
 	lateFrames: number;
+	/** of everything on the machine that is not this benchmark, % of a core; undefined where there is no /proc */
+	othersPercent: number | undefined;
 }
 
 /** Sets `count` calls up at 50 a second, two in each room, while `running` others speak. */
-export async function measureJoins(system: System, numbers: readonly string[], count: number, running: number): Promise<JoinsResult> {
+export async function measureJoins(
+	system: System,
+	numbers: readonly string[],
+	count: number,
+	running: number,
+	when: JoinsResult["when"],
+): Promise<JoinsResult> {
 	const phone = await Phone.open({ record: false });
 	const speaking =
 		running === 0 ? undefined : await RunningCalls.start({ sipPort: system.sipPort, numbers: numbers.slice(0, running / 2) });
@@ -60,10 +70,11 @@ export async function measureJoins(system: System, numbers: readonly string[], c
 		});
 		const gaps = await speaking?.gaps();
 		return {
-			...{ setUps: count, running, failed, answered, gaps, lateFrames: (await lateFrames(system)) - late },
+			...{ setUps: count, when, running, failed, answered, gaps, lateFrames: (await lateFrames(system)) - late },
 			cpuMsPerSetUp: perSetUp(before.system, during.system, during.ms, count),
 			mediaMsPerSetUp: perSetUp(before.media, during.media, during.ms, count),
 			roomsMsPerSetUp: perSetUp(before.rooms, during.rooms, during.ms, count),
+			othersPercent: during.others === undefined ? undefined : Math.max(0, (during.others / during.ms) * 100),
 		};
 	} finally {
 		await Promise.all([phone.close(), speaking?.stop()]);
@@ -87,10 +98,11 @@ export async function measureCrowd(system: System, number: string, count: number
 			await Promise.all(calls.map((call) => timed(call, answered).catch((error: unknown) => countFailure(failed, error))));
 		});
 		return {
-			...{ setUps: count, running: 0, failed, answered, gaps: undefined, lateFrames: (await lateFrames(system)) - late },
+			...{ setUps: count, when: "again", running: 0, failed, answered, gaps: undefined, lateFrames: (await lateFrames(system)) - late },
 			cpuMsPerSetUp: perSetUp(before.system, during.system, during.ms, count),
 			mediaMsPerSetUp: perSetUp(before.media, during.media, during.ms, count),
 			roomsMsPerSetUp: perSetUp(before.rooms, during.rooms, during.ms, count),
+			othersPercent: during.others === undefined ? undefined : Math.max(0, (during.others / during.ms) * 100),
 		};
 	} finally {
 		await phone.close();
@@ -133,6 +145,8 @@ interface Cost {
 	system: number | undefined;
 	media: number | undefined;
 	rooms: number | undefined;
+	/** programs that are not ours */
+	others: number | undefined;
 }
 
 /** What processes spend while `work` goes on, or in each `per` ms of it. */
@@ -141,6 +155,7 @@ async function costOf(system: System, per: number | undefined, work: () => Promi
 	const { pid } = system.program;
 	const read = () => ({
 		...{ at: performance.now(), system: cpuMs(pid), media: threadsCpuMs(pid, MEDIA_THREADS), rooms: rooms && cpuMs(rooms.pid) },
+		...{ own: cpuMs(process.pid), machine: machineCpuMs() },
 	});
 	const from = read();
 	await work();
@@ -148,7 +163,12 @@ async function costOf(system: System, per: number | undefined, work: () => Promi
 	const ms = until.at - from.at;
 	const spent = (a: number | undefined, b: number | undefined): number | undefined =>
 		a === undefined || b === undefined ? undefined : ((b - a) * (per ?? ms)) / ms;
-	return { ms, system: spent(from.system, until.system), media: spent(from.media, until.media), rooms: spent(from.rooms, until.rooms) };
+	const [spentBySystem, spentByRooms] = [spent(from.system, until.system), spent(from.rooms, until.rooms)];
+	const machine = spent(from.machine, until.machine);
+	return {
+		...{ ms, system: spentBySystem, media: spent(from.media, until.media), rooms: spentByRooms },
+		others: machine === undefined ? undefined : machine - (spentBySystem ?? 0) - (spentByRooms ?? 0) - (spent(from.own, until.own) ?? 0),
+	};
 }
 
 /** `before` of each second. */

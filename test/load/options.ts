@@ -9,7 +9,7 @@ export const HELP = `npm run bench: what a call costs and how late it sounds, on
   --calls 2,10,20   calls at a time, in pairs (even numbers)
   --seconds 8       how long each number of calls is measured
   --dials 20        outbound calls whose set-up is timed (0 = none)
-  --joins N         also N set-ups at 50 a second, two in each room, alone and beside 10 calls that run (default 0)
+  --joins N         also N set-ups at 50 a second, two in each room: the first ones, again, and beside 10 calls that run (default 0)
   --crowd N         also N callers into one room, 70 ms apart (default 0)
   --opus            also calls with Opus participants: each number of them, and one whose far side is @livekit/rtc-node
   --srtp            each number of calls in the clear, twice encrypted, in the clear: what encryption costs

@@ -103,6 +103,7 @@ function sentences({ name, idlePercent, pairs, joins, outbound, opusCalls, opus 
 
 function joinsSentence({
 	setUps,
+	when,
 	running,
 	failed,
 	answered,
@@ -111,6 +112,7 @@ function joinsSentence({
 	roomsMsPerSetUp,
 	gaps,
 	lateFrames,
+	othersPercent,
 }: JoinsResult): string {
 	const gap =
 		gaps === undefined
@@ -119,8 +121,8 @@ function joinsSentence({
 	const causes = Object.entries(failed).map(([why, times]) => `${times} × ${why}`);
 	const answers = causes.length === 0 ? "all answered" : `not answered ${causes.join(", ")}`;
 	return (
-		`${setUps} set-ups${running === 0 ? "" : ` beside ${running} calls`}: ${answers}, INVITE → 200 p50 / p95 / max ${three(answered)} ms, ` +
-		`${fixed(cpuMsPerSetUp, 1)} ms of CPU each (${fixed(mediaMsPerSetUp, 1)} of it media threads; room server ${fixed(roomsMsPerSetUp, 1)} ms), ${lateFrames} late frames${gap}.`
+		`${setUps} set-ups${when === "the first" ? ", the first of the process" : ""}${running === 0 ? "" : ` beside ${running} calls`}: ${answers}, INVITE → 200 p50 / p95 / max ${three(answered)} ms, ` +
+		`${fixed(cpuMsPerSetUp, 1)} ms of CPU each (${fixed(mediaMsPerSetUp, 1)} of it media threads; room server ${fixed(roomsMsPerSetUp, 1)} ms), ${lateFrames} late frames${gap}; other programs ${fixed(othersPercent, 0)} % of a core.`
 	);
 }
 

@@ -1,4 +1,5 @@
 import { EmulatorError } from "@trunkline/emulators";
+import { yieldToMedia } from "@trunkline/media-node";
 import { createLogger, type Logger } from "@trunkline/observability";
 import { banner } from "./banner.ts";
 import { readConfig, SettingError } from "./config.ts";
@@ -51,6 +52,7 @@ async function main(): Promise<void> {
 	const config = readConfig(process.env, process.env["INIT_CWD"] ?? process.cwd());
 	const log = createLogger({ name: "trunkline", level: config.logLevel, destination: process.stderr });
 	const [local, problem] = await Promise.all([startLocal(config, log), livekitProblem(config)]);
+	if (config.mediaWorkers > 0) yieldToMedia();
 	const stop = stopper(local);
 	surviveFaults(log, stop);
 	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop(0));
