@@ -120,6 +120,20 @@ describe("the environment", () => {
 		[{ MAX_CALLS: "many" }, "MAX_CALLS must be a number from 1 to 99999"],
 		[{ STRICT_DISPATCH: "yes" }, "STRICT_DISPATCH must be true or false"],
 		[{ LOG_LEVEL: "loud" }, "LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent"],
+		[{ TRACES_DIR: import.meta.filename }, "TRACES_DIR must be a folder that can be written to, or a path where one can be made"],
+		[
+			{ TRACES_DIR: `${import.meta.filename}/traces` },
+			"TRACES_DIR must be a folder that can be written to, or a path where one can be made",
+		],
+		[{ STUN_SERVER: "stun.example:99999" }, "STUN_SERVER must be host or host:port, with a port from 1 to 65535"],
+		[{ STUN_SERVER: "stun.example:0" }, "STUN_SERVER must be host or host:port, with a port from 1 to 65535"],
+		[{ STUN_SERVER: "a b" }, "STUN_SERVER must be host or host:port, with a port from 1 to 65535"],
+		...["[]", "{}", '[{"region":"eu","sipAddress":"sip.eu.example:99999"}]', '[{"region":"eu"},{"region":"eu"}]'].map(
+			(PEER_REGIONS): [Record<string, string>, string] => [
+				{ PEER_REGIONS },
+				'PEER_REGIONS must be regions in JSON, each once, such as [{"region":"eu-west-1","sipAddress":"sip.eu.example.com"}]',
+			],
+		),
 		[{ NONCE_SECRET: "hunter2" }, "NONCE_SECRET must have at least 32 characters"],
 	])("%j", (changes, message) => expect(problem(changes)).toBe(message));
 

@@ -8,6 +8,14 @@ const number = (least: number, most: number) =>
 		.transform(Number)
 		.pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`));
 
+const STUN_SERVER = "must be host or host:port, with a port from 1 to 65535";
+
+/** False: the port of host:port is none. */
+export function hasPort(text: string): boolean {
+	const port = /:(\d{1,5})$/.exec(text)?.[1];
+	return port === undefined || (Number(port) >= 1 && Number(port) <= 65_535);
+}
+
 /** What a node has to know to be one of many. */
 export const FLEET_FIELDS = {
 	/** set by ECS */
@@ -21,7 +29,8 @@ export const FLEET_FIELDS = {
 	RELAY_PORT: number(0, 65_535).optional(),
 	STUN_SERVER: z
 		.string()
-		.regex(/^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?$/, "must be host or host:port")
+		.regex(/^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d{1,5})?$/, STUN_SERVER)
+		.refine((text) => hasPort(text), STUN_SERVER)
 		.optional(),
 	VPC_ID: z
 		.string()

@@ -1,3 +1,5 @@
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import * as z from "zod";
 
 const MAX_DAYS = 3650;
@@ -11,8 +13,21 @@ export const TRACE_FIELDS = {
 		.transform(Number)
 		.pipe(z.number().max(MAX_DAYS, `must be a number of days, 1 to ${MAX_DAYS}`)),
 	TRACE_NUMBERS: z.enum(["full", "masked"], { error: "must be full or masked" }).default("full"),
-	TRACES_DIR: z.string().min(1).optional(),
+	TRACES_DIR: z.string().min(1).refine(mayBeFolder, "must be a folder that can be written to, or a path where one can be made").optional(),
 };
+
+/** Better known at the start than after each call. Nothing is made here. */
+function mayBeFolder(path: string): boolean {
+	let there = resolve(path);
+	while (!existsSync(there) && dirname(there) !== there) there = dirname(there);
+	try {
+		if (!statSync(there).isDirectory()) return false;
+		accessSync(there, constants.W_OK);
+		return true;
+	} catch {
+		return false;
+	}
+}
 
 /** Settings of traces in a bucket, of a deployment. */
 export const TRACE_BUCKET_FIELDS = {
