@@ -317,6 +317,8 @@ export class Room {
 		if (!participant.grants.canSubscribe || participant === track.publisher || participant.subscriptions.has(track.info.sid)) return;
 		participant.subscriptions.add(track.info.sid);
 		participant.link.subscribe(track);
+		const speaker = this.#speakers.speaking(track.publisher.sid);
+		if (speaker !== undefined) participant.link.send({ case: "speakersChanged", value: new SpeakersChanged({ speakers: [speaker] }) });
 		if (track.subscribedOnce) return;
 		track.subscribedOnce = true;
 		track.publisher.link.send({ case: "trackSubscribed", value: new TrackSubscribed({ trackSid: track.info.sid }) });
