@@ -43,9 +43,7 @@ async function open(
 	const errors: string[] = [];
 	page.on("pageerror", (error) => errors.push(error.message));
 	page.on("console", (message) => {
-		// A call that has just begun has no trace yet, and a browser tells each 404.
-		if (message.type() === "error" && !message.location().url.endsWith("/trace"))
-			errors.push(`${message.text()} ${message.location().url}`);
+		if (message.type() === "error") errors.push(`${message.text()} ${message.location().url}`);
 	});
 	await page.goto(`${bed.local.url}/console/#/${view}`);
 	await page.locator("main h1").waitFor();

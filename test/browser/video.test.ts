@@ -1,3 +1,4 @@
+import { TrackSource } from "livekit-server-sdk";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RunningServer, startServer } from "../../packages/room-server/src/testing/harness.ts";
@@ -57,6 +58,8 @@ describe.skipIf(browser === undefined).each([
 		["VP8 in layers", { videoCodec: "vp8", simulcast: true }],
 		["VP8", { videoCodec: "vp8", simulcast: false }],
 		["VP9", { videoCodec: "vp9", backupCodec: false }],
+		["H264", { videoCodec: "h264", simulcast: true }],
+		["AV1", { videoCodec: "av1", backupCodec: false }],
 		["a screen", { source: "screen_share" }],
 	])("%s: the picture and its changes are seen, also by who comes later", async (what, options) => {
 		const [anna, bert] = [await join(what, "anna"), await join(what, "bert")];
@@ -67,7 +70,8 @@ describe.skipIf(browser === undefined).each([
 		const carla = await join(what, "carla");
 		await sees(carla, "anna", BLUE);
 		const [info] = (await running.rooms.getParticipant(`${what} ${name}`, "anna")).tracks;
-		expect([info?.sid, info?.mimeType]).toEqual([sid, what === "VP9" ? "video/VP9" : "video/VP8"]);
+		expect([info?.sid, info?.mimeType]).toEqual([sid, `video/${/^(VP9|H264|AV1)$/.exec(what)?.[0] ?? "VP8"}`]);
+		expect((await bert.video("anna", info?.source === TrackSource.SCREEN_SHARE ? "screen_share" : "camera"))?.codec).toBe(info?.mimeType);
 		// one who unsubscribes sees no change, and sees again once subscribed
 		await running.rooms.updateSubscriptions(`${what} ${name}`, "carla", [sid], false);
 		await anna.paint(RED);
