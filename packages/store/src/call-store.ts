@@ -230,7 +230,8 @@ export class DynamoCallStore implements CallStore, OwnedCalls {
 		assignments.push("#version = #version + :one", "#timeline = list_append(#timeline, :entry)");
 		const UpdateExpression = `SET ${assignments.join(", ")}${remove.length > 0 ? ` REMOVE ${remove.join(", ")}` : ""}`;
 		// A condition on an attribute that is not there is false, so no call is ever made by an update.
-		const ConditionExpression = `(${condition}) AND #expiresAtSeconds > :nowSeconds`;
+		// Nor is a write that is repeated by the SDK done twice, though its condition may still hold.
+		const ConditionExpression = `(${condition}) AND NOT #writeId = :set_writeId AND #expiresAtSeconds > :nowSeconds`;
 		// Many attribute names are reserved words, so each is written with "#".
 		const names = (UpdateExpression + ConditionExpression).matchAll(/#(\w+)/g);
 		const update = new UpdateItemCommand({

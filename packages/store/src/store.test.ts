@@ -220,6 +220,14 @@ describe("an answer that is lost", () => {
 		expect(claimed).toStrictEqual(await callStore.getCall("SCL_lost"));
 	});
 
+	it("of a step that may be made again is no second step", async () => {
+		await callStore.createCall(callRecord({ callId: "SCL_again", projectId: project, createdAt: now, state: "active", timeline: [] }));
+		loseAnswers("UpdateItemCommand", 1);
+		const step = { from: ["active"], to: "active", at: now, event: "dtmf", detail: "5" } as const;
+		expect(await callStore.transitionCall("SCL_again", step)).toMatchObject({ version: 2 });
+		expect((await callStore.getCall("SCL_again"))?.timeline).toHaveLength(1);
+	});
+
 	it("of a claim of a dead node does not leave it unburied", async () => {
 		const registry = new DynamoNodeRegistry({ client, table: names.calls });
 		await registry.beat(nodeRecord({ nodeId: "ND_lost", region: project, heartbeatAt: now - 60_000 }));

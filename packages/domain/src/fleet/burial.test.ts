@@ -135,11 +135,19 @@ describe("calls of a node that lives and does not have them", () => {
 		await call("here", {});
 		await call("gone", {});
 		await call("other", { owner: "ND_2" });
+		// The answer to its claim was lost: its request comes again.
+		await call("again", { state: "claimed", leaseUntil: START + 15_000 });
 		const first = await look(new Set());
 		expect(first).toEqual(new Set(["SCL_gone"]));
 		await call("late", {});
 		expect(await look(first)).toEqual(new Set(["SCL_late"]));
-		expect(await Promise.all(["here", "gone", "late", "other"].map(stateOf))).toEqual(["active", "ended", "active", "active"]);
+		expect(await Promise.all(["here", "gone", "late", "other", "again"].map(stateOf))).toEqual([
+			"active",
+			"ended",
+			"active",
+			"active",
+			"claimed",
+		]);
 		expect((await calls.getCall("SCL_gone"))?.end).toMatchObject({ by: "node", reason: "internal-error" });
 	});
 

@@ -121,7 +121,7 @@ const NEVER_WRITTEN: CallEnd = {
 
 /**
  * Ends the calls of a node that lives which are live on record and which it does not have: their ends could not be written, and nobody else looks at calls of a node
- * that lives. `before`: those that were like this at the last look; only they are ended, as an end may be being written at this moment. Gives those of this look
+ * that lives. What the queue may still give to somebody is left alone. `before`: those that were like this at the last look; only they are ended, as an end may be being written at this moment. Gives those of this look
  * that are left. Rejects with the store's error.
  */
 export async function endStrays(
@@ -129,7 +129,7 @@ export async function endStrays(
 	{ nodeId, has, calls: running }: { nodeId: string; has(callId: string): boolean; calls: number },
 	before: ReadonlySet<string> | "all",
 ): Promise<Set<string>> {
-	const strays = (await owned.liveCallsOf(nodeId, running + PAGE)).filter(({ callId }) => !has(callId));
+	const strays = (await owned.liveCallsOf(nodeId, running + PAGE)).filter((call) => !has(call.callId) && !mayBeTaken(call, now()));
 	const left = new Set<string>();
 	for (const { callId } of strays) {
 		if (before !== "all" && !before.has(callId)) left.add(callId);

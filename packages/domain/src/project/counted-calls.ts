@@ -1,4 +1,5 @@
 import type { CallRecord } from "@trunkline/contracts";
+import { isLive } from "../call/search.ts";
 import type { CallStore } from "../ports.ts";
 import type { CallLimitStore } from "./ports.ts";
 
@@ -27,9 +28,19 @@ export function countedCalls({ store, limits, uncounted, onError }: CountedCalls
 		}
 		return call;
 	};
+	/** An end that was written and whose answer was lost is found when it is written again. */
+	const countEnd = async (callId: string, ended: CallRecord | undefined): Promise<CallRecord | undefined> => {
+		if (ended !== undefined) return count(ended);
+		const call = await store.getCall(callId).catch((error: unknown) => void onError(error, callId));
+		if (call !== undefined && !isLive(call.state)) await count(call);
+		return undefined;
+	};
 	const counted: Pick<CallStore, "transitionCall" | "endCall"> = {
-		transitionCall: async (callId, step) => count(await store.transitionCall(callId, step)),
-		endCall: async (callId, at, end, patch) => count(await store.endCall(callId, at, end, patch)),
+		transitionCall: async (callId, step) => {
+			const call = await store.transitionCall(callId, step);
+			return isLive(step.to) ? count(call) : countEnd(callId, call);
+		},
+		endCall: async (callId, at, end, patch) => countEnd(callId, await store.endCall(callId, at, end, patch)),
 	};
 	return new Proxy(store, {
 		get: (target, name) => {
