@@ -196,9 +196,12 @@ describe("RFC 5589: a REFER of the caller's telephone is followed, and the targe
 	it("who was on hold with music is so still when another telephone has the place", async () => {
 		const s = await talking(answer);
 		const [first] = await records(`room=${s.room}`);
+		expect(first?.end, "the call to go on").toBeUndefined();
 		await api(`/v1/calls/${first?.id}/hold`, { method: "POST", body: JSON.stringify({ on: true, music: "silence" }) });
 		await s.call.refer("<tel:+15550142>");
 		await expectAnswered(s);
+		// The telephone has answered; that the node has heard of it, and given it the place, is a moment later, or more where others use the machine.
+		await until(async () => (await record(first?.id)).bridgedWith !== undefined, "the target to have the place");
 		const [other] = s.calls;
 		await settle(300);
 		other?.received.clear();
