@@ -27,6 +27,18 @@ export function asciiBytes(text: string): Uint8Array {
 	return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
+export function utf8Bytes(text: string): Uint8Array {
+	const bytes: number[] = [];
+	for (const character of text.toWellFormed()) {
+		const code = character.codePointAt(0) ?? 0;
+		if (code < 0x80) bytes.push(code);
+		else if (code < 0x800) bytes.push(0xc0 | (code >> 6), 0x80 | (code & 0x3f));
+		else if (code < 0x10000) bytes.push(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f));
+		else bytes.push(0xf0 | (code >> 18), 0x80 | ((code >> 12) & 0x3f), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f));
+	}
+	return Uint8Array.from(bytes);
+}
+
 /** In a time that does not tell where the difference is. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 	if (a.length !== b.length) return false;
@@ -51,6 +63,12 @@ export function crc32(bytes: Uint8Array): number {
 /** An IP literal as bytes; a zone of IPv6 is left out. */
 export function addressBytes(address: string): Uint8Array {
 	return address.includes(":") ? ipv6Bytes(address) : Uint8Array.from(address.split("."), Number);
+}
+
+/** The IP literal of 4 or 16 bytes; of IPv6 all groups. */
+export function addressText(bytes: Uint8Array): string {
+	if (bytes.length === 4) return bytes.join(".");
+	return Array.from({ length: 8 }, (_, group) => readUint16(bytes, group * 2).toString(16)).join(":");
 }
 
 function ipv6Bytes(address: string): Uint8Array {

@@ -158,6 +158,15 @@ export class IceAgent {
 		this.tick(now);
 	}
 
+	/** What it was is gone, a relay or a connection. The pair in use stays: whoever owns the agent restarts it then. */
+	removeLocal(id: number): void {
+		for (let i = this.#locals.length - 1; i >= 0; i--) if (this.#locals[i]?.id === id) this.#locals.splice(i, 1);
+		for (let i = this.#pairs.length - 1; i >= 0; i--) {
+			const pair = this.#pairs[i];
+			if (pair?.local === id && pair !== this.#selected) this.#pairs.splice(i, 1);
+		}
+	}
+
 	/** From the peer's description. Changed secrets are a restart (RFC 8445 §9), which is not for this agent: make another one. */
 	setRemote(remote: { ufrag: string; password: string; isLite: boolean }, now: number): void {
 		if (this.#remote !== undefined) return;

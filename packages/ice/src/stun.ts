@@ -4,10 +4,10 @@ const BINDING_REQUEST = 0x0001;
 const BINDING_SUCCESS = 0x0101;
 const BINDING_ERROR = 0x0111;
 const MAGIC_COOKIE = 0x2112a442;
-const HEADER_BYTES = 20;
-const USERNAME = 0x0006;
+export const HEADER_BYTES = 20;
+export const USERNAME = 0x0006;
 const MESSAGE_INTEGRITY = 0x0008;
-const ERROR_CODE = 0x0009;
+export const ERROR_CODE = 0x0009;
 const XOR_MAPPED_ADDRESS = 0x0020;
 const PRIORITY = 0x0024;
 const USE_CANDIDATE = 0x0025;
@@ -16,6 +16,8 @@ const ICE_CONTROLLING = 0x802a;
 /** RFC 8445 §7.3.1.1 */
 export const ROLE_CONFLICT = 487;
 const FINGERPRINT = 0x8028;
+/** what `readAttributes` gives for a message without MESSAGE-INTEGRITY */
+export const NO_INTEGRITY = -1;
 const NOTHING = new Uint8Array(0);
 /** RFC 8489 §14.7 */
 const FINGERPRINT_XOR = 0x5354554e;
@@ -76,7 +78,8 @@ export function parseBindingRequest(packet: Uint8Array): BindingRequest | undefi
 			request.tieBreaker = value;
 		}
 	});
-	return integrityOffset === undefined || request.username === "" ? undefined : { ...request, integrityOffset };
+	if (integrityOffset === undefined || integrityOffset === NO_INTEGRITY || request.username === "") return undefined;
+	return { ...request, integrityOffset };
 }
 
 /** Reads a success or error response; undefined for anything else, as with requests. */
@@ -84,27 +87,38 @@ export function parseBindingResponse(packet: Uint8Array): BindingResponse | unde
 	let errorCode: number | undefined;
 	const isError = packet.length >= 2 && readUint16(packet, 0) === BINDING_ERROR;
 	const integrityOffset = readAttributes(packet, isError ? BINDING_ERROR : BINDING_SUCCESS, (type, value) => {
-		if (type === ERROR_CODE && value.length >= 4) errorCode = ((value[2] ?? 0) & 7) * 100 + (value[3] ?? 0);
+		if (type === ERROR_CODE) errorCode = readErrorCode(value);
 	});
-	if (integrityOffset === undefined || (isError && errorCode === undefined)) return undefined;
-	return { transaction: packet.subarray(8, HEADER_BYTES).join(), errorCode: isError ? errorCode : undefined, integrityOffset };
+	if (integrityOffset === undefined || integrityOffset === NO_INTEGRITY || (isError && errorCode === undefined)) return undefined;
+	return { transaction: transactionOf(packet), errorCode: isError ? errorCode : undefined, integrityOffset };
 }
 
-/** Tells each attribute before MESSAGE-INTEGRITY and gives that one's offset; undefined: this is no such message. */
-function readAttributes(packet: Uint8Array, method: number, tell: (type: number, value: Uint8Array) => void): number | undefined {
-	if (packet.length < HEADER_BYTES || readUint16(packet, 0) !== method || readUint32(packet, 4) !== MAGIC_COOKIE) return undefined;
+/** The transaction as a text that names it. */
+export function transactionOf(packet: Uint8Array): string {
+	return packet.subarray(8, HEADER_BYTES).join();
+}
+
+/** RFC 8489 §14.8; undefined: broken */
+export function readErrorCode(value: Uint8Array): number | undefined {
+	return value.length < 4 ? undefined : ((value[2] ?? 0) & 7) * 100 + (value[3] ?? 0);
+}
+
+/** Tells each attribute before MESSAGE-INTEGRITY and gives that one's offset, or NO_INTEGRITY; undefined: this is no message of that type. */
+export function readAttributes(packet: Uint8Array, type: number, tell: (type: number, value: Uint8Array) => void): number | undefined {
+	if (packet.length < HEADER_BYTES || readUint16(packet, 0) !== type || readUint32(packet, 4) !== MAGIC_COOKIE) return undefined;
 	if (readUint16(packet, 2) + HEADER_BYTES !== packet.length) return undefined;
 	for (let offset = HEADER_BYTES; offset + 4 <= packet.length; ) {
-		const type = readUint16(packet, offset);
+		const attributeType = readUint16(packet, offset);
 		const length = readUint16(packet, offset + 2);
 		const value = packet.subarray(offset + 4, offset + 4 + length);
 		if (value.length < length) return undefined;
 		// RFC 8489 §14.5: what follows MESSAGE-INTEGRITY is not covered by it and is ignored, but FINGERPRINT
-		if (type === MESSAGE_INTEGRITY) return length === 20 && fingerprintHolds(packet, offset + 24) ? offset : undefined;
-		tell(type, value);
+		if (attributeType === MESSAGE_INTEGRITY) return length === 20 && fingerprintHolds(packet, offset + 24) ? offset : undefined;
+		if (attributeType === FINGERPRINT && !fingerprintHolds(packet, offset)) return undefined;
+		tell(attributeType, value);
 		offset += 4 + ((length + 3) & ~3);
 	}
-	return undefined;
+	return NO_INTEGRITY;
 }
 
 /** Whether the message was made with the password of `hmac` (RFC 8489 §14.5, short-term credentials). */
@@ -141,7 +155,8 @@ export function bindingRequest(parts: BindingRequestParts, hmac: KeyedHmac): Uin
 
 /** The answer to a connectivity check: the address it was seen from, our integrity and a fingerprint (RFC 8445 §7.3.1). */
 export function bindingSuccess(request: Uint8Array, address: string, port: number, hmac: KeyedHmac): Uint8Array {
-	return message(BINDING_SUCCESS, request.subarray(8, HEADER_BYTES), [xorMappedAddress(address, port, request)], hmac);
+	const transaction = request.subarray(8, HEADER_BYTES);
+	return message(BINDING_SUCCESS, transaction, [xorAddress(XOR_MAPPED_ADDRESS, address, port, transaction)], hmac);
 }
 
 export function bindingError(request: Uint8Array, code: number, hmac: KeyedHmac): Uint8Array {
@@ -149,7 +164,7 @@ export function bindingError(request: Uint8Array, code: number, hmac: KeyedHmac)
 	return message(BINDING_ERROR, request.subarray(8, HEADER_BYTES), [attribute(ERROR_CODE, value)], hmac);
 }
 
-function attribute(type: number, value: Uint8Array): Uint8Array {
+export function attribute(type: number, value: Uint8Array): Uint8Array {
 	const bytes = new Uint8Array(4 + ((value.length + 3) & ~3));
 	writeUint16(bytes, 0, type);
 	writeUint16(bytes, 2, value.length);
@@ -157,10 +172,10 @@ function attribute(type: number, value: Uint8Array): Uint8Array {
 	return bytes;
 }
 
-/** With MESSAGE-INTEGRITY and FINGERPRINT behind the attributes. */
-function message(type: number, transaction: Uint8Array, attributes: readonly Uint8Array[], hmac: KeyedHmac): Uint8Array {
+/** With MESSAGE-INTEGRITY, when there is a key, and FINGERPRINT behind the attributes. */
+export function message(type: number, transaction: Uint8Array, attributes: readonly Uint8Array[], hmac: KeyedHmac | undefined): Uint8Array {
 	const integrityOffset = attributes.reduce((sum, { length }) => sum + length, HEADER_BYTES);
-	const fingerprintOffset = integrityOffset + 24;
+	const fingerprintOffset = integrityOffset + (hmac === undefined ? 0 : 24);
 	const packet = new Uint8Array(fingerprintOffset + 8);
 	writeUint16(packet, 0, type);
 	writeUint32(packet, 4, MAGIC_COOKIE);
@@ -170,9 +185,11 @@ function message(type: number, transaction: Uint8Array, attributes: readonly Uin
 		packet.set(each, at);
 		at += each.length;
 	}
-	writeUint16(packet, integrityOffset, MESSAGE_INTEGRITY);
-	writeUint16(packet, integrityOffset + 2, 20);
-	packet.set(integrity(packet.subarray(0, integrityOffset), hmac), integrityOffset + 4);
+	if (hmac !== undefined) {
+		writeUint16(packet, integrityOffset, MESSAGE_INTEGRITY);
+		writeUint16(packet, integrityOffset + 2, 20);
+		packet.set(integrity(packet.subarray(0, integrityOffset), hmac), integrityOffset + 4);
+	}
 	writeUint16(packet, 2, packet.length - HEADER_BYTES);
 	writeUint16(packet, fingerprintOffset, FINGERPRINT);
 	writeUint16(packet, fingerprintOffset + 2, 4);
@@ -199,12 +216,25 @@ function fingerprint(message: Uint8Array): number {
 	return (crc32(message) ^ FINGERPRINT_XOR) >>> 0;
 }
 
-function xorMappedAddress(address: string, port: number, request: Uint8Array): Uint8Array {
+/** An address attribute of that type (RFC 8489 §14.2), XORed with the magic cookie and, for IPv6, the transaction id. */
+export function xorAddress(type: number, address: string, port: number, transaction: Uint8Array): Uint8Array {
 	const bytes = addressBytes(address);
 	const value = new Uint8Array(4 + bytes.length);
 	value[1] = bytes.length === 4 ? 1 : 2;
 	writeUint16(value, 2, port ^ (MAGIC_COOKIE >>> 16));
-	// RFC 8489 §14.2: XORed with the magic cookie and, for IPv6, the transaction id, which follows it in the header
-	for (let i = 0; i < bytes.length; i++) value[4 + i] = (bytes[i] ?? 0) ^ (request[4 + i] ?? 0);
-	return attribute(XOR_MAPPED_ADDRESS, value);
+	for (let i = 0; i < bytes.length; i++) value[4 + i] = (bytes[i] ?? 0) ^ maskByte(i, transaction);
+	return attribute(type, value);
+}
+
+/** Address (4 or 16 bytes) and port of such an attribute's value; undefined: broken. */
+export function readXorAddress(value: Uint8Array, transaction: Uint8Array): { address: Uint8Array; port: number } | undefined {
+	const length = value[1] === 1 ? 4 : value[1] === 2 ? 16 : 0;
+	if (length === 0 || value.length !== 4 + length) return undefined;
+	const address = new Uint8Array(length);
+	for (let i = 0; i < length; i++) address[i] = (value[4 + i] ?? 0) ^ maskByte(i, transaction);
+	return { address, port: readUint16(value, 2) ^ (MAGIC_COOKIE >>> 16) };
+}
+
+function maskByte(index: number, transaction: Uint8Array): number {
+	return index < 4 ? (MAGIC_COOKIE >>> (24 - 8 * index)) & 0xff : (transaction[index - 4] ?? 0);
 }
