@@ -1,10 +1,16 @@
 import { Phone } from "@trunkline/phone";
 import { dispatchRule, inboundTrunk } from "@trunkline/testkit";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { expectNothingLeft } from "./invariants.ts";
 import { Fleet, type FleetNode } from "./testbed.ts";
 
 const NUMBER = "+15550100";
 const CALLS = 4;
+
+const retire = async (node: FleetNode): Promise<void> => {
+	node.signal("SIGTERM");
+	expect(await node.exited()).toBe(0);
+};
 
 describe("nodes of a region", () => {
 	let fleet: Fleet;
@@ -15,6 +21,7 @@ describe("nodes of a region", () => {
 		await fleet.config.createRule("project", dispatchRule());
 		phone = await Phone.open({ host: "127.0.0.1" });
 	}, 60_000);
+	afterEach(() => expectNothingLeft(fleet), 20_000);
 	afterAll(async () => {
 		await phone?.close();
 		await fleet?.close();
@@ -49,22 +56,46 @@ describe("nodes of a region", () => {
 		await expectEnded(callIds);
 		await until(async () => (await commandQueues()).join() === peer.nodeId);
 		expect((await registry.liveNodes("here", Date.now())).map(({ nodeId }) => nodeId)).toEqual([peer.nodeId]);
-		await peer.kill();
+		await retire(peer);
 	}, 120_000);
 
-	it("one that was only stopped for too long hangs up when it comes back, and exits", async () => {
-		const [paused, peer] = await Promise.all([fleet.node("here"), fleet.node("here")]);
-		const before = phone.calls.length;
-		const callIds = await callsOn(paused);
-		paused.signal("SIGSTOP");
-		await expectEnded(callIds);
-		paused.signal("SIGCONT");
-		expect(await paused.exited()).toBe(1);
-		// Their telephones got a BYE.
-		await until(() => phone.calls.length === before);
-		expect(paused.lines.some(({ msg }) => String(msg).startsWith("peers took this node for dead"))).toBe(true);
-		await peer.kill();
-	}, 120_000);
+	it.each(["at work", "draining"])(
+		"one (%s) that was only stopped for too long hangs up when it comes back, and exits",
+		async (how) => {
+			const [paused, peer] = await Promise.all([fleet.node("here", { DRAIN_SECONDS: "600" }), fleet.node("here")]);
+			const before = phone.calls.length;
+			const callIds = await callsOn(paused);
+			if (how === "draining") {
+				paused.signal("SIGTERM");
+				await until(() => paused.line("draining") !== undefined);
+			}
+			paused.signal("SIGSTOP");
+			await expectEnded(callIds);
+			paused.signal("SIGCONT");
+			expect(await paused.exited()).toBe(1);
+			// Their telephones got a BYE.
+			await until(() => phone.calls.length === before);
+			expect(paused.lines.some(({ msg }) => String(msg).startsWith("peers took this node for dead"))).toBe(true);
+			await retire(peer);
+		},
+		120_000,
+	);
+
+	it("one whose clock is half a minute behind is no dead one, and one whose clock is ahead buries nobody", async () => {
+		const off = (ms: number) => ({ NODE_OPTIONS: `--import=data:text/javascript,const{now}=Date;Date.now=()=>now()%2B(${ms})` });
+		const nodes = await Promise.all([fleet.node("here", off(-30_000)), fleet.node("here", off(30_000)), fleet.node("here")]);
+		const { registry } = fleet.region("here");
+		// Longer than a silence that nobody survives.
+		const until = Date.now() + 3_000;
+		while (Date.now() < until) {
+			await new Promise((resolve) => setTimeout(resolve, 250));
+			expect((await registry.deadNodes("here", Date.now())).map(({ nodeId }) => nodeId)).toEqual([]);
+		}
+		expect((await registry.liveNodes("here", Date.now())).map(({ nodeId }) => nodeId).sort()).toEqual(
+			nodes.map(({ nodeId }) => nodeId).sort(),
+		);
+		await Promise.all(nodes.map(retire));
+	}, 60_000);
 
 	it("drains itself when one of a newer build is ready, and leaves nothing behind", async () => {
 		const old = await fleet.node("here", { BUILD: "1", DRAIN_SECONDS: "1" });
@@ -78,6 +109,7 @@ describe("nodes of a region", () => {
 		expect(await old.exited()).toBe(0);
 		expect(await registry.getNode(old.nodeId)).toBeUndefined();
 		await until(async () => (await commandQueues()).join() === newer.nodeId);
+		await retire(newer);
 	}, 120_000);
 });
 
@@ -106,6 +138,7 @@ it("with the heartbeat of a deployment a node that died is buried within thirty 
 		expect(endedAt - diedAt).toBeLessThan(30_000);
 		await vi.waitUntil(async () => (await commandQueues()).join() === peer.nodeId, { timeout: 30_000, interval: 100 });
 		expect((await registry.liveNodes("here", Date.now())).map(({ nodeId }) => nodeId)).toEqual([peer.nodeId]);
+		await expectNothingLeft(fleet);
 	} finally {
 		await phone.close();
 		await fleet.close();

@@ -1,7 +1,7 @@
 import { header } from "@trunkline/sip";
 import { dispatchRule, inboundTrunk, SipPeer } from "@trunkline/testkit";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { recordsOf } from "./invariants.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { expectNothingLeft, recordsOf } from "./invariants.ts";
 import { Fleet, type FleetNode } from "./testbed.ts";
 
 const REGION = "eu-west-1";
@@ -15,6 +15,7 @@ describe("a node that gets SIGTERM during calls", () => {
 		await fleet.config.createTrunk("project", inboundTrunk({ numbers: [NUMBER] }));
 		await fleet.config.createRule("project", dispatchRule());
 	}, 60_000);
+	afterEach(() => expectNothingLeft(fleet), 20_000);
 	afterAll(async () => {
 		for (const peer of peers) peer.close();
 		await fleet?.close();

@@ -1,6 +1,7 @@
 import { queuedCall } from "@trunkline/domain";
 import { dialRequest, nodeRecord } from "@trunkline/testkit";
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
+import { expectNothingLeft } from "./invariants.ts";
 import { Fleet } from "./testbed.ts";
 
 let fleet: Fleet;
@@ -9,6 +10,7 @@ beforeAll(async () => {
 	// Handlers read the process when they are loaded, as on Lambda.
 	for (const [name, value] of Object.entries(fleet.apiVariables())) vi.stubEnv(name, value);
 }, 60_000);
+afterEach(() => expectNothingLeft(fleet), 20_000);
 afterAll(() => fleet?.close());
 
 const queued = async (callId: string, now: number): Promise<void> => {

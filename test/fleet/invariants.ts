@@ -1,15 +1,15 @@
 import type { CallRecord } from "@trunkline/contracts";
 import { expect, vi } from "vitest";
 import type { Switchboard } from "./switchboard.ts";
-import type { Fleet } from "./testbed.ts";
+import { COUNTED, type Fleet } from "./testbed.ts";
 
 const PAGE = 100;
 
 /** All records of a region, whatever became of the calls. */
-export async function recordsOf(fleet: Fleet, region: string): Promise<CallRecord[]> {
+export async function recordsOf(fleet: Fleet, region: string, project = "project"): Promise<CallRecord[]> {
 	const found: CallRecord[] = [];
 	for (let after: { createdAt: number; callId: string } | undefined; ; ) {
-		const page = await fleet.region(region).calls.findCalls("project", { limit: PAGE, ...(after === undefined ? {} : { after }) });
+		const page = await fleet.region(region).calls.findCalls(project, { limit: PAGE, ...(after === undefined ? {} : { after }) });
 		for (const { callId } of page.calls) {
 			const call = await fleet.region(region).calls.getCall(callId);
 			if (call !== undefined) found.push(call);
@@ -22,13 +22,14 @@ export async function recordsOf(fleet: Fleet, region: string): Promise<CallRecor
 
 /**
  * What must be true when all calls are over, whatever happened to them. Waits for what is still being cleared away. `dialled`: the telephones that calls out went
- * to; callers hang up themselves.
+ * to, if any; callers hang up themselves.
  */
-export async function expectNothingLeft(fleet: Fleet, dialled: Switchboard, withinMs = 15_000): Promise<void> {
+export async function expectNothingLeft(fleet: Fleet, dialled?: Switchboard, withinMs = 15_000): Promise<void> {
 	await vi.waitFor(
 		async () => {
-			for (const { region, rooms, registry, commandQueues, messages } of fleet.regions) {
-				const calls = await recordsOf(fleet, region);
+			for (const { region, rooms, registry, limits, commandQueues, messages } of fleet.regions) {
+				const calls = [...(await recordsOf(fleet, region)), ...(await recordsOf(fleet, region, COUNTED))];
+				expect(await limits.liveCalls(COUNTED)).toEqual([]);
 				expect(calls.filter(({ state }) => state !== "ended" && state !== "cancelled").map(({ callId }) => callId)).toEqual([]);
 				for (const call of calls) {
 					expect(call.end, call.callId).toBeDefined();
@@ -44,9 +45,9 @@ export async function expectNothingLeft(fleet: Fleet, dialled: Switchboard, with
 			}
 			for (const node of fleet.nodes)
 				expect((await node.stats()) ?? { calls: 0, rtpPorts: 0, legs: 0 }).toMatchObject({ calls: 0, rtpPorts: 0, legs: 0 });
-			expect(dialled.ringing).toBe(0);
+			expect(dialled?.ringing ?? 0).toBe(0);
 		},
 		{ timeout: withinMs, interval: 100 },
 	);
-	expect(dialled.dialledTwice()).toEqual([]);
+	expect(dialled?.dialledTwice() ?? []).toEqual([]);
 }

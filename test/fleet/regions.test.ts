@@ -19,7 +19,7 @@ describe("three nodes in two regions", () => {
 	let east: [FleetNode, FleetNode];
 	let last = 0;
 	beforeAll(async () => {
-		fleet = await Fleet.start({ regions: [AMERICA, EUROPE] });
+		fleet = await Fleet.start({ regions: [AMERICA, EUROPE], heartbeatMs: 1_000 });
 		api = fleet.api();
 		board = await Switchboard.open();
 		callers = await Phone.open({ host: "127.0.0.1", record: false });

@@ -3,15 +3,25 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
-import { GetQueueAttributesCommand } from "@aws-sdk/client-sqs";
+import { GetQueueAttributesCommand, SetQueueAttributesCommand } from "@aws-sdk/client-sqs";
+import { DEFAULT_POLICY } from "@trunkline/contracts";
 import { startEmbeddedDynamo, startEmbeddedSqs } from "@trunkline/emulators";
 import { createSqsClient, ensureQueues, listCommandQueues, SqsCommandQueue, SqsDialQueue } from "@trunkline/queue";
 import { RoomServer } from "@trunkline/room-server";
-import { createDynamoClient, createTables, DynamoCallStore, DynamoConfigStore, DynamoNodeRegistry } from "@trunkline/store";
+import {
+	createDynamoClient,
+	createTables,
+	DynamoCallLimitStore,
+	DynamoCallStore,
+	DynamoConfigStore,
+	DynamoNodeRegistry,
+	DynamoProjectStore,
+} from "@trunkline/store";
 import { AccessToken } from "livekit-server-sdk";
 import { vi } from "vitest";
 import { createApp } from "../../functions/src/api/app.ts";
 import { apiFromEnvironment } from "../../functions/src/wire.ts";
+import { type Faults, startFaultyTable } from "./faulty-table.ts";
 
 const MAIN = fileURLToPath(new URL("../../media-node/src/main.ts", import.meta.url));
 const SECRET = "a-secret-of-the-room-server";
@@ -21,12 +31,20 @@ export interface FleetSettings {
 	regions: readonly string[];
 	/** a node is dead after three */
 	heartbeatMs?: number;
+	/** so long a dial request that was received is nobody else's; unset: as in a deployment */
+	visibilitySeconds?: number;
+	/** what nodes ask the table, and it does not take */
+	faults?: Faults;
 }
+
+/** A project whose calls count against limits, unlike those of the deployment's own. */
+export const COUNTED = "counted";
 
 /** What one region has: a calls table, a dial queue and a room server of its own. */
 export interface FleetRegion {
 	region: string;
 	calls: DynamoCallStore;
+	limits: DynamoCallLimitStore;
 	registry: DynamoNodeRegistry;
 	dialQueue: SqsDialQueue;
 	deadLetterUrl: string;
@@ -46,12 +64,16 @@ export class Fleet {
 	readonly #regions: ReadonlyMap<string, FleetRegion>;
 	readonly #close: () => Promise<void>;
 
-	static async start({ regions, heartbeatMs = 500 }: FleetSettings): Promise<Fleet> {
+	static async start({ regions, heartbeatMs = 500, visibilitySeconds, faults }: FleetSettings): Promise<Fleet> {
 		const [dynamo, sqs] = await Promise.all([startEmbeddedDynamo(), startEmbeddedSqs()]);
 		const client = createDynamoClient({ region: "us-east-1", endpoint: dynamo.endpoint });
 		const sqsClient = createSqsClient({ region: "us-east-1", endpoint: sqs.endpoint });
 		const made = new Map<string, FleetRegion>();
 		const closing: (() => Promise<void>)[] = [];
+		const kms = await startKeys();
+		closing.push(kms.close);
+		const table = faults === undefined ? undefined : await startFaultyTable(dynamo.endpoint, faults);
+		if (table !== undefined) closing.push(table.close);
 		const count = async (queue: string): Promise<number> => {
 			const AttributeNames = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"] as const;
 			const { Attributes = {} } = await sqsClient.send(
@@ -63,11 +85,14 @@ export class Fleet {
 			const calls = `calls-${region}`;
 			await createTables(client, { config: "config", calls });
 			const { url, deadLetterUrl } = await ensureQueues(sqsClient, { name: `dial-${region}` });
+			const Attributes = visibilitySeconds === undefined ? {} : { VisibilityTimeout: String(visibilitySeconds) };
+			await sqsClient.send(new SetQueueAttributesCommand({ QueueUrl: url, Attributes }));
 			const rooms = await startRooms();
 			closing.push(rooms.close);
 			made.set(region, {
 				region,
 				calls: new DynamoCallStore({ client, table: calls }),
+				limits: new DynamoCallLimitStore({ client, table: calls }),
 				registry: new DynamoNodeRegistry({ client, table: calls, deadAfterMs: heartbeatMs * DEAD_AFTER_HEARTBEATS }),
 				dialQueue: new SqsDialQueue(sqsClient, { url }),
 				deadLetterUrl,
@@ -80,7 +105,9 @@ export class Fleet {
 				},
 				commandQueues: async () => (await listCommandQueues(sqsClient, `commands-${region}-`)).map(({ nodeId }) => nodeId),
 				variables: {
-					AWS_ENDPOINT_URL_DYNAMODB: dynamo.endpoint,
+					AWS_ENDPOINT_URL_DYNAMODB: table?.endpoint ?? dynamo.endpoint,
+					AWS_ENDPOINT_URL_KMS: kms.endpoint,
+					PROJECTS_KMS_KEY: "a key",
 					AWS_ENDPOINT_URL_SQS: sqs.endpoint,
 					AWS_ACCESS_KEY_ID: "local",
 					AWS_SECRET_ACCESS_KEY: "local",
@@ -108,6 +135,11 @@ export class Fleet {
 				},
 			});
 		}
+		await new DynamoProjectStore({ client, table: "config", box: kms.box }).createProject({
+			...{ projectId: COUNTED, name: "", createdAt: 1, updatedAt: 1, version: 1 },
+			apiKeys: [{ key: COUNTED, createdAt: 1, secrets: [{ secret: SECRET, createdAt: 1 }] }],
+			policy: { ...DEFAULT_POLICY, concurrentCalls: 1_000 },
+		});
 		return new Fleet(made, new DynamoConfigStore({ client, table: "config" }), async () => {
 			for (const close of closing) await close();
 			client.destroy();
@@ -273,6 +305,32 @@ export class FleetNode {
 		await vi.waitUntil(() => this.exitCode !== undefined, { timeout: 60_000, interval: 20 });
 		return this.exitCode ?? null;
 	}
+}
+
+/** Answers as KMS does, but that what it has sealed is as readable as before. */
+async function startKeys() {
+	const http = createServer((request, response) => {
+		let body = "";
+		request.setEncoding("utf8").on("data", (text: string) => (body += text));
+		request.on("end", () => {
+			const { Plaintext, CiphertextBlob } = JSON.parse(body) as Record<string, unknown>;
+			response.writeHead(200, { "content-type": "application/x-amz-json-1.1" });
+			response.end(JSON.stringify(Plaintext === undefined ? { Plaintext: CiphertextBlob } : { CiphertextBlob: Plaintext }));
+		});
+	});
+	http.listen(0, "127.0.0.1");
+	await once(http, "listening");
+	return {
+		endpoint: `http://127.0.0.1:${(http.address() as AddressInfo).port}`,
+		box: {
+			seal: async (plain: string) => Buffer.from(plain).toString("base64url"),
+			open: async (sealed: string) => Buffer.from(sealed, "base64url").toString(),
+		},
+		close: async () => {
+			http.closeAllConnections();
+			http.close();
+		},
+	};
 }
 
 async function startRooms(): Promise<{ server: RoomServer; url: string; close(): Promise<void> }> {
