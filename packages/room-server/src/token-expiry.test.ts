@@ -131,3 +131,21 @@ it("a token in the place of one that holds for longer holds as long", async () =
 	expect(decodeJwt(line.tokens.at(-1) ?? "").exp).toBe(decodeJwt(jwt).exp);
 	await alice.disconnect();
 }, 30_000);
+
+it("who was moved comes back to the room of the move", async () => {
+	const alice = new Room();
+	await alice.connect(url, await token("alice", { ttlSeconds: 60 }), { autoSubscribe: true, dynacast: false });
+	const sid = alice.localParticipant?.sid;
+	await until(async () => (await running.rooms.getParticipant("lobby", "alice")).state === 2);
+	const moved = nextEvent(alice, RoomEvent.Moved);
+	await running.rooms.moveParticipant("lobby", "alice", "elsewhere");
+	await moved;
+	vi.advanceTimersByTime(3 * MINUTE_MS);
+	const back = nextEvent(alice, RoomEvent.Reconnected);
+	line.cut();
+	await back;
+	expect(decodeJwt(line.tokens.at(-1) ?? "")).toMatchObject({ video: { room: "elsewhere" } });
+	expect((await running.rooms.listParticipants("elsewhere")).map((each) => each.sid)).toEqual([sid]);
+	expect(await running.rooms.listParticipants("lobby")).toEqual([]);
+	await alice.disconnect();
+}, 30_000);

@@ -210,6 +210,29 @@ describe("data", () => {
 	});
 });
 
+describe("the name on a data packet", () => {
+	const header = (participantIdentity: string): DataPacket =>
+		new DataPacket({
+			participantIdentity,
+			value: { case: "streamHeader", value: { contentHeader: { case: "textHeader", value: {} } } },
+		});
+
+	it("is an agent's to choose for what it writes down, and nobody else's; who is hidden has none", () => {
+		const room = newRoom();
+		const [bob, agent] = [enter(room, "bob"), enter(room, "agent", { grants: { kind: "agent" } })];
+		const [alice, hidden] = [enter(room, "alice"), enter(room, "hidden", { grants: { hidden: true } })];
+		room.relayData(agent.participant, header("alice"), "reliable");
+		room.relayData(agent.participant, header(""), "reliable");
+		room.relayData(alice.participant, header("agent"), "reliable");
+		room.relayData(hidden.participant, header("hidden"), "reliable");
+		const dtmf = new DataPacket({ participantIdentity: "alice", value: { case: "sipDtmf", value: new SipDTMF({ digit: "5" }) } });
+		room.relayData(agent.participant, dtmf, "reliable");
+		expect(bob.link.data.map(({ participantIdentity }) => participantIdentity)).toEqual(["alice", "agent", "alice", "", "agent"]);
+		const headers = bob.link.data.flatMap(({ value }) => (value.case === "streamHeader" ? [value.value.contentHeader.value] : []));
+		expect(headers.map((each) => each !== undefined && "generated" in each && each.generated)).toEqual([true, false, false, false]);
+	});
+});
+
 describe("changes", () => {
 	it("of a participant reach everybody with a higher version", () => {
 		const room = newRoom();

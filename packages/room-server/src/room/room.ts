@@ -17,6 +17,7 @@ import { newSid } from "../ids.ts";
 import { limits } from "../limits.ts";
 import type { DataKind } from "../transport/data-channels.ts";
 import { publishCodecs } from "./codecs.ts";
+import { nameSender } from "./data-sender.ts";
 import type { RoomEvent, RoomObserver } from "./events.ts";
 import { NonceMemory } from "./nonce-memory.ts";
 import type { Participant, PublishedTrack, SignalMessage } from "./participant.ts";
@@ -239,14 +240,11 @@ export class Room {
 	}
 
 	/**
-	 * A data packet on its way to others, `sender`'s name put on it (a client can't speak in another's name, nor one that is hidden in its own);
-	 * undefined = from the API. Goes to the identities it names, else to all others; a user packet with a nonce seen before goes nowhere.
+	 * A data packet on its way to others under its sender's name; undefined = from the API. Goes to the identities it names, else to all others; a user packet with a nonce seen before goes nowhere.
 	 */
 	relayData(sender: Participant | undefined, packet: DataPacket, kind: DataKind): void {
 		packet.kind = kind === "reliable" ? DataPacket_Kind.RELIABLE : DataPacket_Kind.LOSSY;
-		const named = sender?.grants.hidden === true ? undefined : sender;
-		packet.participantIdentity = named?.identity ?? "";
-		packet.participantSid = named?.sid ?? "";
+		nameSender(packet, sender);
 		let identities = packet.destinationIdentities;
 		let sids: string[] = [];
 		if (packet.value.case === "user") {

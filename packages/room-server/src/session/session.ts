@@ -199,6 +199,8 @@ export class Session implements ParticipantLink {
 			case: "roomMoved",
 			value: new RoomMovedResponse({ room: room.toInfo(), token, participant: this.participant.toInfo(), otherParticipants }),
 		});
+		// LiveKit's Rust client, which rtc-node and Python have within them, does not look at the token above, and would come back to the first room
+		this.send({ case: "refreshToken", value: token });
 	}
 
 	performRpc(call: RpcCall): Promise<string> {
