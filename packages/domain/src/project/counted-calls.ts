@@ -31,7 +31,10 @@ export function countedCalls({ store, limits, uncounted, onError }: CountedCalls
 	/** An end that was written and whose answer was lost is found when it is written again. */
 	const countEnd = async (callId: string, ended: CallRecord | undefined): Promise<CallRecord | undefined> => {
 		if (ended !== undefined) return count(ended);
-		const call = await store.getCall(callId).catch((error: unknown) => void onError(error, callId));
+		const call = await store.getCall(callId).catch((error: unknown) => {
+			onError(error, callId);
+			return undefined;
+		});
 		if (call !== undefined && !isLive(call.state)) await count(call);
 		return undefined;
 	};
