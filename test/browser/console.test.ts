@@ -141,6 +141,69 @@ describe.skipIf(browser === undefined)("the console in Chromium", () => {
 		expect(errors).toEqual([]);
 	});
 
+	it("with the keyboard alone: a trunk, a rule, what would happen to a call, a test call that is heard and hung up", async () => {
+		const { page, errors } = await open("trunks");
+		/** Tab, until what has the focus is called so; and that is seen */
+		const tabTo = async (name: string | RegExp): Promise<void> => {
+			for (let i = 0; i < 60; i++) {
+				await page.keyboard.press("Tab");
+				const [called, outline] = await page.evaluate<[string, string]>(`(() => {
+					const one = document.activeElement;
+					const called = one.getAttribute("aria-label") ?? one.labels?.[0]?.innerText ?? one.innerText ?? "";
+					return [called.trim(), getComputedStyle(one).outlineStyle];
+				})()`);
+				if (typeof name === "string" ? called !== name : !name.test(called)) continue;
+				expect(outline, called).not.toBe("none");
+				return;
+			}
+			throw new Error(`no Tab leads to ${String(name)}`);
+		};
+		const press = async (name: string | RegExp, key = "Enter"): Promise<void> => {
+			await tabTo(name);
+			await page.keyboard.press(key);
+		};
+		const type = async (name: string | RegExp, text: string): Promise<void> => {
+			await tabTo(name);
+			await page.keyboard.type(text);
+		};
+		await press("Add inbound trunk");
+		await page.getByRole("dialog").waitFor();
+		await type("Name", "By keys");
+		await type("Numbers", "+15550888");
+		await page.keyboard.press("Enter");
+		await page.getByRole("cell", { name: /^By keys ST_/ }).waitFor();
+
+		await press("Dispatch rules");
+		await page.getByRole("heading", { name: "Dispatch rules" }).waitFor();
+		await press("Add rule");
+		await page.getByRole("dialog").waitFor();
+		await type("Name", "To keys");
+		await type("Room", "keys");
+		await press(/^By keys/, "Space");
+		await press("Add");
+		await page.getByRole("cell", { name: "one room for all: keys" }).waitFor();
+
+		await press("Explain");
+		await page.getByRole("heading", { name: "What would happen to a call?" }).waitFor();
+		await tabTo("To");
+		await page.keyboard.press("Control+a");
+		await page.keyboard.type("+15550888");
+		await page.getByText('joins room "keys"', { exact: false }).waitFor();
+
+		await press("Phone");
+		await page.getByRole("heading", { name: "Phone", exact: true }).waitFor();
+		await press("Join");
+		await page.getByRole("heading", { name: "In room “hello”" }).waitFor();
+		await press("Call me");
+		const here = page.getByRole("region", { name: "Participants" });
+		await here.getByText("Phone +15550123", { exact: false }).first().waitFor();
+		await press(/^Hang up/);
+		await here.getByText("Nobody else yet.").waitFor();
+		await press("Leave");
+		await page.getByText("You are out of the room.").waitFor();
+		expect(errors).toEqual([]);
+	});
+
 	it("says in words what the API refuses, beside the form, which keeps what was typed", async () => {
 		const { page } = await open("trunks");
 		await page.getByRole("button", { name: "Add outbound trunk" }).click();
@@ -184,6 +247,8 @@ describe.skipIf(browser === undefined)("the console in Chromium", () => {
 			const id = Number(new URL(route.request().url()).pathname.slice("/v1/calls/SCL_".length));
 			return route.fulfill({ json: ended[id] });
 		});
+		// these calls are in no store
+		await page.route("**/v1/calls/*/trace", (route) => route.fulfill({ json: { summary: "", participants: [], entries: [], dropped: 0 } }));
 		for (const call of ended) {
 			await page.goto(`${bed.local.url}/console/#/calls/${call.id}`);
 			const { explanation } = call;
@@ -211,6 +276,22 @@ describe.skipIf(browser === undefined)("the console in Chromium", () => {
 					expect(await violations(page), view).toEqual([]);
 					expect(await page.evaluate<number>("document.documentElement.scrollWidth"), view).toBeLessThanOrEqual(viewport.width);
 				}
+				const phone = await bed.phone();
+				const failed = await phone.call(bed.uri("+15559999"), { from: "+15551111" });
+				await failed.ended();
+				await page.goto(`${bed.local.url}/console/#/calls`);
+				await page.getByRole("row", { name: /9999/ }).getByRole("link").first().click();
+				const ladder = page.getByRole("region", { name: "SIP messages" });
+				await ladder.getByText("404 Does Not Match Any Trunk", { exact: true }).first().waitFor();
+				expect(await violations(page), "a failed call").toEqual([]);
+				expect(await page.evaluate<number>("document.documentElement.scrollWidth")).toBeLessThanOrEqual(viewport.width);
+				// two parties are seen at once, in letters of the size of others
+				const [letters, hidden] = await page.evaluate<[number, number]>(`(() => {
+					const ladder = document.querySelector(".ladder");
+					return [ladder.querySelector("text").getBoundingClientRect().height, ladder.scrollWidth - ladder.clientWidth];
+				})()`);
+				expect(letters).toBeGreaterThan(11);
+				expect(hidden).toBe(0);
 				await page.goto(`${bed.local.url}/console/#/trunks`);
 				await page.getByRole("button", { name: "Add inbound trunk" }).click();
 				await page.getByRole("dialog").waitFor();

@@ -51,6 +51,8 @@ function draw(uPlot, place, { everyMs, series, range }) {
 				{ ...axis, values: (_, all) => all.map((value) => `${value} s`) },
 				{ ...axis, size: 44 },
 			],
+			// the legend says which line is whose; values are on the axes and in words
+			legend: { live: false },
 			series: [{ label: "s" }, ...series.map(line)],
 		},
 		[seconds, ...series.map(({ values }) => seconds.map((_, index) => values[index] ?? null))],

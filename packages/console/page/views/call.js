@@ -22,7 +22,7 @@ export function CallView({ id }) {
 		${isLive(call) ? html`<${Controls} call=${call} path=${path} onDone=${reload} />` : ""}
 		<div class="columns">
 			<section class="panel" aria-label="Facts"><h2>Facts</h2><${Facts} call=${call} /></section>
-			<section class="panel" aria-label="Decision">${call.decision ? html`<p>${call.decision.summary}</p><${Steps} steps=${call.decision.steps} />` : html`<h2>Decision</h2><p class="soft">${call.direction === "outbound" ? "The API chose trunk and room." : "None was needed."}</p>`}</section>
+			<section class="panel" aria-label="Decision"><h2>Decision</h2>${call.decision ? html`<p>${call.decision.summary}</p><${Steps} steps=${call.decision.steps} />` : html`<p class="soft">${call.direction === "outbound" ? "The API chose trunk and room." : "None was needed."}</p>`}</section>
 		</div>
 		<section class="panel" aria-label="SIP messages" style="margin-top: 1rem">
 			<div class="head"><h2>SIP messages</h2>${trace.value ? html`<button type="button" onClick=${() => download(`${path}/trace.pcapng`, `${id}.pcapng`)}>Download for Wireshark (.pcapng)</button>` : ""}</div>

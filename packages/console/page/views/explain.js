@@ -56,14 +56,14 @@ function Answer({ answer }) {
 		</div>
 		${answer.asksForCredentials ? html`<p class="note warn">The caller is asked for user name and password first.</p>` : ""}
 		${answer.asksForPin ? html`<p class="note warn">The caller is asked for a PIN.</p>` : ""}
-		<${Steps} steps=${answer.steps} />
+		<h2>Decision</h2><${Steps} steps=${answer.steps} />
 	`;
 }
 
 /** The decision trace: what was looked at, and the first test that failed. */
 export function Steps({ steps = [] }) {
 	if (steps.length === 0) return html`<p class="soft">No trunk and no rule was looked at.</p>`;
-	return html`<h2>Decision</h2><ol class="steps">${steps.map(
+	return html`<ol class="steps">${steps.map(
 		(step) =>
 			html`<li><span class=${`tag ${step.outcome === "selected" ? "good" : step.outcome === "rejected" ? "bad" : ""}`}>${step.outcome}</span> ${step.kind} <span class="mono">${step.id}</span>${step.test ? html`: ${step.test}` : ""}${step.detail ? html` <span class="soft">${step.detail}</span>` : ""}</li>`,
 	)}</ol>`;
