@@ -102,6 +102,7 @@ describe("a peer that offers", () => {
 			rtcp: () => undefined,
 			data: (bytes) => heard.push(Buffer.from(bytes).toString()),
 			stalled: () => undefined,
+			candidate: () => undefined,
 			failed: (message) => failures.push(message),
 		});
 		const server = new RTCPeerConnection({ iceServers: [], iceUseIpv6: false, iceAdditionalHostAddresses: ["127.0.0.1"] });

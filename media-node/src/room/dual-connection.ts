@@ -2,13 +2,14 @@
  * The path that every LiveKit server has (`/rtc`): we offer on the publisher connection, the server offers on the subscriber connection.
  * The channels that we send on belong to the publisher, those we receive on to the subscriber.
  */
-import type { SessionDescription, TrickleRequest } from "@livekit/protocol";
+import { type SessionDescription, SignalTarget, type TrickleRequest } from "@livekit/protocol";
 import type { RoomCodec } from "../call/ports.ts";
 import { receivingSections } from "./downlink.ts";
 import { addCandidate, audioTrackRequest, description, Exchanges, isSubscriber, type MediaConnection } from "./media-connection.ts";
-import { type MediaHost, offeredCodecs, openChannels, type PublishedTrack, returned } from "./media-connection.ts";
+import { type MediaHost, offeredCodecs, openChannels, peerEvents, type PublishedTrack, returned } from "./media-connection.ts";
 import { RoomPeer } from "./peer.ts";
 import { type MediaSection, parseMediaSections } from "./sdp-sections.ts";
+import type { RelaySettings } from "./webrtc/ice-servers.ts";
 
 export class DualConnection implements MediaConnection {
 	readonly publisher: RoomPeer;
@@ -29,8 +30,8 @@ export class DualConnection implements MediaConnection {
 	constructor(publishCodecs: readonly RoomCodec[], serverUrl: string, host: MediaHost, waitForSubscriber: boolean) {
 		this.#publishCodecs = publishCodecs;
 		this.#host = host;
-		this.publisher = new RoomPeer(publishCodecs, serverUrl, host);
-		this.#subscriber = new RoomPeer(offeredCodecs([]), serverUrl, host);
+		this.publisher = new RoomPeer(publishCodecs, serverUrl, peerEvents(host, SignalTarget.PUBLISHER));
+		this.#subscriber = new RoomPeer(offeredCodecs([]), serverUrl, peerEvents(host, SignalTarget.SUBSCRIBER));
 		const onError = (error: unknown) => {
 			this.#answer.reject(error);
 			if (!this.#closed) host.failed(`negotiation with the room server failed: ${String(error)}`);
@@ -94,6 +95,11 @@ export class DualConnection implements MediaConnection {
 
 	onMediaSections(): void {
 		// Only the single connection has sections to ask for.
+	}
+
+	useRelays(settings: RelaySettings): void {
+		this.publisher.useRelays(settings);
+		this.#subscriber.useRelays(settings);
 	}
 
 	sendData(label: string, bytes: Uint8Array): void {

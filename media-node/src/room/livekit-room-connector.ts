@@ -9,6 +9,7 @@ import { AUDIO_LEVEL_URI } from "./sdp-sections.ts";
 import { LiveKitRoomSession } from "./session.ts";
 import { SignalOpenError } from "./signalling.ts";
 import type { UplinkStream } from "./uplink.ts";
+import type { RelaySettings } from "./webrtc/ice-servers.ts";
 
 const DEFAULT_JOIN_TIMEOUT_MS = 10_000;
 const DEFAULT_RECOVERY_MS = 60_000;
@@ -20,12 +21,15 @@ export interface LiveKitRoomConnectorOptions {
 	path?: "auto" | "single" | "dual";
 	/** how long a room that was joined may be gone before its session ends, ms; default 60 s, 0 = not at all */
 	recoveryMs?: number;
+	/** TURN servers that a room server names: "auto" (default) where nothing else leads, "at-once" beside everything else, "only" nothing else */
+	relays?: RelaySettings["policy"];
 }
 
 export class LiveKitRoomConnector implements RoomConnector {
 	readonly #joinTimeoutMs: number;
 	readonly #path: "auto" | "single" | "dual";
 	readonly #recoveryMs: number;
+	readonly #relays: RelaySettings["policy"];
 	/** servers that answered 404 to `/rtc/v1`: asked once per process */
 	readonly #dualOnly = new Set<string>();
 
@@ -33,6 +37,7 @@ export class LiveKitRoomConnector implements RoomConnector {
 		this.#joinTimeoutMs = options.joinTimeoutMs ?? DEFAULT_JOIN_TIMEOUT_MS;
 		this.#path = options.path ?? "auto";
 		this.#recoveryMs = options.recoveryMs ?? DEFAULT_RECOVERY_MS;
+		this.#relays = options.relays ?? "auto";
 		// one for all connections; made now, no call waits for it
 		processCertificate().catch(() => undefined);
 	}
@@ -96,7 +101,8 @@ export class LiveKitRoomConnector implements RoomConnector {
 		return session;
 	}
 
-	async #connect(options: ConnectionOptions, signal: AbortSignal): Promise<RoomConnection> {
+	async #connect(asked: ConnectionOptions, signal: AbortSignal): Promise<RoomConnection> {
+		const options = { ...asked, relays: this.#relays };
 		const single = this.#path === "single" || (this.#path === "auto" && !this.#dualOnly.has(options.url));
 		if (single) {
 			try {

@@ -1,12 +1,13 @@
 /** How audio and data reach the server: one peer connection (`/rtc/v1`) or two (`/rtc`). The session sees no difference. */
-import { AddTrackRequest, SessionDescription, SignalTarget, TrackSource, TrackType } from "@livekit/protocol";
-import type { MediaSectionsRequirement, TrickleRequest } from "@livekit/protocol";
+import { AddTrackRequest, SessionDescription, SignalTarget, TrackSource, TrackType, TrickleRequest } from "@livekit/protocol";
+import type { MediaSectionsRequirement } from "@livekit/protocol";
 import type { RtpPacket } from "@trunkline/rtp";
 import type { RoomCodec } from "../call/ports.ts";
 import type { ReceivingSection } from "./downlink.ts";
-import type { RoomPeer } from "./peer.ts";
+import type { PeerEvents, RoomPeer } from "./peer.ts";
 import type { MediaSection } from "./sdp-sections.ts";
 import type { SignalRequestMessage } from "./signalling.ts";
+import type { RelaySettings } from "./webrtc/ice-servers.ts";
 
 export const RELIABLE_CHANNEL = "_reliable";
 const LOSSY_CHANNEL = "_lossy";
@@ -39,6 +40,8 @@ export interface MediaConnection {
 	onOffer(description: SessionDescription): void;
 	onTrickle(trickle: TrickleRequest): void;
 	onMediaSections(requirement: MediaSectionsRequirement): void;
+	/** for connections that are made, or restarted, from now on */
+	useRelays(settings: RelaySettings): void;
 	/** There is a new WebSocket. Restarts ICE unless the server still answers; says whether the peer connection is back within that time. */
 	resume(withinMs: number, signal: AbortSignal): Promise<boolean>;
 	/** the newest exchange, for SyncState: of the publisher where there is one connection, of the subscriber otherwise */
@@ -104,6 +107,14 @@ export class Exchanges {
 /** Hands a server's candidate to its peer. A candidate that cannot be parsed is no candidate (RFC 8445 §5.1): others may work. */
 export function addCandidate(peer: RoomPeer, trickle: TrickleRequest): void {
 	peer.addCandidate(trickle.candidateInit);
+}
+
+/** What a peer tells its host, and its candidates to the server. */
+export function peerEvents(host: MediaHost, target: SignalTarget): PeerEvents {
+	return {
+		...{ rtp: host.rtp, rtcp: host.rtcp, data: host.data, stalled: host.stalled, failed: host.failed },
+		candidate: (candidateInit) => host.send({ case: "trickle", value: new TrickleRequest({ candidateInit, target }) }),
+	};
 }
 
 export function isSubscriber(target: SignalTarget): boolean {

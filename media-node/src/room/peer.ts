@@ -1,6 +1,6 @@
 /**
- * One WebRTC peer connection to a LiveKit server with what a telephone leg needs and nothing else: audio, data channels, one UDP socket, no STUN or TURN
- * server. SDP is ours (webrtc/local-description.ts), ICE, DTLS and SRTP are the packages of those names, SCTP is werift's.
+ * One WebRTC peer connection to a LiveKit server with what a telephone leg needs and nothing else: audio, data channels, one UDP socket and, where
+ * that leads nowhere, TCP and relays. SDP is ours (webrtc/local-description.ts), ICE, DTLS and SRTP are the packages of those names, SCTP is werift's.
  */
 import { randomInt, randomUUID } from "node:crypto";
 import { processCertificate } from "@trunkline/dtls";
@@ -10,6 +10,7 @@ import { AUDIO_LEVEL_URI, parseMediaSections } from "./sdp-sections.ts";
 import { hostAddress, parseCandidate, type ServerCandidate } from "./webrtc/candidate.ts";
 import { type ChannelOptions, DataChannels } from "./webrtc/data-channels.ts";
 import { type LocalSection, PAYLOAD_TYPES, writeDescription } from "./webrtc/local-description.ts";
+import { NO_RELAYS, type RelaySettings } from "./webrtc/ice-servers.ts";
 import { parseRemoteTransport, type RemoteTransport } from "./webrtc/remote-transport.ts";
 import { PeerTransport } from "./webrtc/transport.ts";
 
@@ -21,6 +22,8 @@ export interface PeerEvents {
 	data(bytes: Uint8Array): void;
 	/** The server does not answer for now; `offer(true)` may help. */
 	stalled(message: string): void;
+	/** another candidate of ours: the JSON of an RTCIceCandidateInit */
+	candidate(candidateInit: string): void;
 	/** the connection is gone for good: no way to the server any more, or DTLS has ended */
 	failed(message: string): void;
 }
@@ -46,6 +49,7 @@ export class RoomPeer {
 	#version = 0;
 	#transport: Promise<PeerTransport> | undefined;
 	#open: PeerTransport | undefined;
+	#relays: RelaySettings = NO_RELAYS;
 	#early: ServerCandidate[] = [];
 	#remote: RemoteTransport | undefined;
 	#channels: DataChannels | undefined;
@@ -70,6 +74,12 @@ export class RoomPeer {
 
 	get isConnected(): boolean {
 		return this.#isConnected;
+	}
+
+	/** As the server said at the join, or when it was resumed. */
+	useRelays(settings: RelaySettings): void {
+		this.#relays = settings;
+		this.#open?.useRelays(settings);
 	}
 
 	/** SSRC of the track, and what AddTrackRequest has to call it */
@@ -173,9 +183,12 @@ export class RoomPeer {
 			rtp: (packet) => this.#events.rtp(packet),
 			rtcp: (compound) => this.#events.rtcp(compound),
 			data: (record) => this.#channels?.receive(record),
+			candidate: (candidate) => this.#events.candidate(JSON.stringify({ candidate, sdpMid: "0", sdpMLineIndex: 0 })),
 		});
+		transport.useRelays(this.#relays);
 		await transport.open();
 		this.#open = transport;
+		transport.useRelays(this.#relays);
 		return transport;
 	}
 

@@ -1,5 +1,5 @@
 /** One joining of a room: a WebSocket and peer connections, from the join request on. A session outlives it. */
-import { SyncState, UpdateSubscription } from "@livekit/protocol";
+import { ClientConfigSetting, SyncState, UpdateSubscription } from "@livekit/protocol";
 import type { JoinResponse, ReconnectResponse, TrackPublishedResponse } from "@livekit/protocol";
 import type { RtpPacket } from "@trunkline/rtp";
 import { type RoomCodec, RoomJoinError } from "../call/ports.ts";
@@ -10,6 +10,7 @@ import type { MediaConnection, MediaHost, PublishedTrack } from "./media-connect
 import { closeReason, describeLeave, mayPublish } from "./protocol-map.ts";
 import { SignalConnection, type SignalRequestMessage, type SignalResponseMessage } from "./signalling.ts";
 import { SingleConnection } from "./single-connection.ts";
+import { type RelaySettings, turnServers } from "./webrtc/ice-servers.ts";
 
 /** Who is told what comes by a connection. */
 export interface ConnectionSink {
@@ -27,6 +28,8 @@ export interface ConnectionOptions {
 	token: string;
 	publishCodecs: readonly RoomCodec[];
 	trackName: string;
+	/** default "auto"; a server that forces relays has its way */
+	relays?: RelaySettings["policy"];
 }
 
 /** The server is there, and does not know the participant (any more), or wants it to join anew. */
@@ -161,6 +164,7 @@ export class RoomConnection {
 		if (codec === undefined) throw new RoomJoinError("media", "the room server allows none of our codecs");
 		const media = new DualConnection([codec], url, this.#host(), join.subscriberPrimary);
 		this.#media = media;
+		media.useRelays(this.#relaysOf(join));
 		// the attempt has failed meanwhile, and what was there by then is closed already
 		if (this.#closed !== undefined) await media.close();
 		else media.start(trackName);
@@ -188,6 +192,8 @@ export class RoomConnection {
 	}
 
 	#onMessage(message: SignalResponseMessage): void {
+		// before the answer that comes after it, which begins everything
+		if (message.case === "join" || message.case === "reconnect") this.#media?.useRelays(this.#relaysOf(message.value));
 		if (message.case === "trackPublished") this.#published.set(message.value.cid, message.value);
 		if (this.#resumed !== undefined && this.#onResume(message, this.#resumed)) return;
 		if (this.#sink !== undefined) this.#sink.message(message);
@@ -219,6 +225,11 @@ export class RoomConnection {
 		}
 		this.#failed.reject(new RoomJoinError(what === "media" ? "media" : "refused", message));
 		this.#sink?.lost(what, message);
+	}
+
+	#relaysOf({ iceServers, clientConfiguration }: JoinResponse | ReconnectResponse): RelaySettings {
+		const isForced = clientConfiguration?.forceRelay === ClientConfigSetting.ENABLED;
+		return { servers: turnServers(iceServers), policy: isForced ? "only" : (this.#options.relays ?? "auto") };
 	}
 
 	#syncState(subscribed: readonly string[]): SyncState {

@@ -2,13 +2,20 @@
  * The newest path of LiveKit servers (`/rtc/v1`): one peer connection for both directions. We make every offer; the first one travels with
  * the join request. The server says with MediaSectionsRequirement when it wants another offer, with room for more tracks.
  */
-import type { AddTrackRequest, MediaSectionsRequirement, SessionDescription, TrickleRequest } from "@livekit/protocol";
+import {
+	type AddTrackRequest,
+	type MediaSectionsRequirement,
+	type SessionDescription,
+	SignalTarget,
+	type TrickleRequest,
+} from "@livekit/protocol";
 import type { RoomCodec } from "../call/ports.ts";
 import { receivingSections } from "./downlink.ts";
 import { addCandidate, audioTrackRequest, description, Exchanges, type MediaConnection, type MediaHost } from "./media-connection.ts";
-import { offeredCodecs, openChannels, type PublishedTrack, returned } from "./media-connection.ts";
+import { offeredCodecs, openChannels, peerEvents, type PublishedTrack, returned } from "./media-connection.ts";
 import { RoomPeer } from "./peer.ts";
 import { type MediaSection, parseMediaSections } from "./sdp-sections.ts";
+import type { RelaySettings } from "./webrtc/ice-servers.ts";
 
 /** A server may ask for as many sections as a large room has tracks, not for any number. */
 const MAX_RECEIVING_SECTIONS = 256;
@@ -36,7 +43,7 @@ export class SingleConnection implements MediaConnection {
 
 	constructor(publishCodecs: readonly RoomCodec[], serverUrl: string, host: MediaHost) {
 		this.#host = host;
-		this.publisher = new RoomPeer(offeredCodecs(publishCodecs), serverUrl, host);
+		this.publisher = new RoomPeer(offeredCodecs(publishCodecs), serverUrl, peerEvents(host, SignalTarget.PUBLISHER));
 		this.#exchanges = new Exchanges((error) => {
 			this.#firstAnswer.reject(error);
 			if (!this.#closed) host.failed(`negotiation with the room server failed: ${String(error)}`);
@@ -114,6 +121,10 @@ export class SingleConnection implements MediaConnection {
 			this.#missingSections = 0;
 			await this.#exchange(false);
 		});
+	}
+
+	useRelays(settings: RelaySettings): void {
+		this.publisher.useRelays(settings);
 	}
 
 	sendData(label: string, bytes: Uint8Array): void {

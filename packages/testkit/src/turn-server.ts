@@ -111,6 +111,6 @@ export class TurnServer {
 /** Throws for a transport that the server was not started with. */
 function portOf(server: Server | undefined): number {
 	const address = server?.address() as AddressInfo | null | undefined;
-	if (address == null) throw new Error("the server does not listen to that");
+	if (address === null || address === undefined) throw new Error("the server does not listen to that");
 	return address.port;
 }

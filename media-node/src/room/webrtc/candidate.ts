@@ -7,6 +7,15 @@ export const HOST_PRIORITY = 126 * 2 ** 24 + 65_535 * 2 ** 8 + 255;
 /** RFC 6544 §4.2: less than UDP's, direction "active" */
 export const TCP_PRIORITY = 90 * 2 ** 24 + (6 * 2 ** 13 + 8_191) * 2 ** 8 + 255;
 
+/** RFC 8445 §5.1.2.2: after everything else */
+export const RELAY_PRIORITY = 65_535 * 2 ** 8 + 255;
+
+/** An `a=candidate` value for a relayed address of ours (RFC 8839 §5.1); where we are is nobody's business (`raddr`, privacy as WebRTC has it). */
+export function relayCandidate(address: string, port: number, ufrag: string): string {
+	const any = isIPv6(address) ? "::" : "0.0.0.0";
+	return `candidate:2 1 udp ${RELAY_PRIORITY} ${address} ${port} typ relay raddr ${any} rport 0 generation 0 ufrag ${ufrag}`;
+}
+
 /** Of another side, one that our sockets reach. */
 export interface ServerCandidate {
 	address: string;

@@ -1,15 +1,18 @@
-/** One WebRTC transport without SDP: ICE over one UDP socket and, where that leads nowhere, TCP; DTLS, SRTP. The 20 ms path is at the bottom of it. */
-import { createHash, randomBytes } from "node:crypto";
+/** One WebRTC transport without SDP: ICE over one UDP socket and, where that leads nowhere, detours (TCP, relays); DTLS, SRTP. The 20 ms path is at the bottom of it. */
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DtlsAssociation, type DtlsCertificate, type DtlsSrtpKeys } from "@trunkline/dtls";
 import { IceAgent, type IcePath, isStun } from "@trunkline/ice";
 import { emptyRtpPacket, isRtcp, parseRtp, type RtpPacket } from "@trunkline/rtp";
 import { MAX_OVERHEAD_BYTES, SrtpReceiver, SrtpSender } from "@trunkline/srtp";
 import { nodeCrypto } from "@trunkline/srtp/node";
-import { HOST_PRIORITY, sameFamily, type ServerCandidate, TCP_PRIORITY } from "./candidate.ts";
+import { HOST_PRIORITY, relayCandidate, sameFamily, type ServerCandidate } from "./candidate.ts";
+import { Detours } from "./detours.ts";
+import { hmacSha1 } from "./hmac.ts";
+import type { RelaySettings } from "./ice-servers.ts";
 import type { LocalTransport } from "./local-description.ts";
+import { RELAY_HEADROOM_BYTES, RELAY_TAILROOM_BYTES } from "./relay.ts";
 import type { RemoteTransport } from "./remote-transport.ts";
-import { openTcpPath, type TcpPath } from "./tcp-path.ts";
 import { openPeerSocket, type PeerSocket } from "./udp-socket.ts";
 
 export interface TransportEvents {
@@ -22,22 +25,15 @@ export interface TransportEvents {
 	rtp(packet: RtpPacket): void;
 	rtcp(compound: Uint8Array): void;
 	data(record: Buffer): void;
+	/** another candidate of ours, for the server: an `a=candidate` value */
+	candidate(candidate: string): void;
 }
 
-/** The host candidate, UDP. Connections over TCP are those above it. */
+/** The host candidate, UDP. Detours are those above it. */
 const HOST = 0;
-/** UDP has so long to find a way before TCP is tried, too: behind most firewalls both work, and audio over TCP waits for what is lost. */
-const TCP_AFTER_MS = 600;
-const MAX_TCP_PATHS = 4;
-const SHA1_BLOCK_BYTES = 64;
 const PROBE_POLL_MS = 20;
 /** As many tracks as the largest room has that a telephone can be in. */
 const MAX_SOURCES = 512;
-
-/** SRTP's has keys of a block at most; a password may be longer (RFC 8839 §5.4), and is hashed first then (RFC 2104 §2). */
-function hmacSha1(key: Uint8Array): (message: Uint8Array, tail: Uint8Array) => Uint8Array {
-	return nodeCrypto.hmacSha1(key.length > SHA1_BLOCK_BYTES ? createHash("sha1").update(key).digest() : key);
-}
 
 export class PeerTransport {
 	readonly #certificate: DtlsCertificate;
@@ -57,10 +53,7 @@ export class PeerTransport {
 	#timerAt: number | undefined;
 	#sender: SrtpSender | undefined;
 	#receiver: SrtpReceiver | undefined;
-	readonly #tcpCandidates: ServerCandidate[] = [];
-	readonly #tcpPaths = new Map<number, TcpPath>();
-	#lastPath = HOST;
-	#tcpTimer: NodeJS.Timeout | undefined;
+	readonly #detours: Detours;
 	/** where packets go */
 	#toLocal = HOST;
 	#toAddress = "";
@@ -72,6 +65,23 @@ export class PeerTransport {
 		this.#address = address;
 		this.#events = events;
 		this.#ice = this.#newAgent(controlling);
+		this.#detours = new Detours(address, {
+			agent: () => this.#ice,
+			changed: () => this.#runIce(),
+			packet: (packet, from) => this.#receive(packet, from),
+			relayed: (relayed, port) => events.candidate(relayCandidate(relayed, port, this.#ufrag)),
+			lost: (message) => events.stalled(message),
+		});
+	}
+
+	/** Before `start`, or from the next restart on. */
+	useRelays(settings: RelaySettings): void {
+		this.#detours.relays = settings;
+		if (this.#detours.isRelayOnly) this.#ice.removeLocal(HOST);
+	}
+
+	#addHost(): void {
+		if (!this.#detours.isRelayOnly) this.#ice.addLocal({ id: HOST, priority: HOST_PRIORITY }, performance.now());
 	}
 
 	#newAgent(controlling: boolean): IceAgent {
@@ -90,7 +100,7 @@ export class PeerTransport {
 		this.#ice.close();
 		this.#ice = this.#newAgent(controlling);
 		this.#isRestarting = true;
-		this.#ice.addLocal({ id: HOST, priority: HOST_PRIORITY }, performance.now());
+		this.#addHost();
 		this.#runIce();
 	}
 
@@ -109,10 +119,12 @@ export class PeerTransport {
 
 	/** Opens the socket. Rejects when there is none to be had. */
 	async open(): Promise<void> {
-		const socket = await openPeerSocket(this.#address, (packet, address, port) => this.#receive(packet, { local: HOST, address, port }));
+		const socket = await openPeerSocket(this.#address, (packet, address, port) => {
+			if (!this.#detours.isRelayOnly) this.#receive(packet, { local: HOST, address, port });
+		});
 		if (this.#isOver) return socket.close();
 		this.#socket = socket;
-		this.#ice.addLocal({ id: HOST, priority: HOST_PRIORITY }, performance.now());
+		this.#addHost();
 		this.#runIce();
 	}
 
@@ -147,6 +159,7 @@ export class PeerTransport {
 			onFailed: (reason) => this.#fail(`the room server could not be authenticated: ${reason}`, reason),
 			onData: (data) => this.#events.data(data),
 		});
+		if (this.#detours.isHopeless) return this.#fail(`the peer connection to the room server failed: ${this.#detours.failures}`);
 		this.#setRemote(remote);
 	}
 
@@ -161,10 +174,7 @@ export class PeerTransport {
 
 	#setRemote(remote: RemoteTransport): void {
 		this.#remoteUfrag = remote.ufrag;
-		this.#tcpCandidates.length = 0;
-		this.#closeTcpPaths((local) => local !== this.#toLocal);
-		clearTimeout(this.#tcpTimer);
-		this.#tcpTimer = setTimeout(() => this.#tryTcp(), TCP_AFTER_MS);
+		this.#detours.begin();
 		this.#ice.setRemote(remote, performance.now());
 		for (const candidate of remote.candidates) this.addCandidate(candidate);
 		this.#runIce();
@@ -173,42 +183,9 @@ export class PeerTransport {
 	/** At any time. */
 	addCandidate(candidate: ServerCandidate): void {
 		if (!sameFamily(candidate.address, this.#address)) return;
-		if (candidate.transport === "tcp") {
-			if (this.#tcpCandidates.length < MAX_TCP_PATHS) this.#tcpCandidates.push(candidate);
-			return;
-		}
+		if (candidate.transport === "tcp") return this.#detours.addTcp(candidate);
 		this.#ice.addRemote(candidate, performance.now());
 		this.#runIce();
-	}
-
-	/** Connects to what the server listens at, unless there is a way already. */
-	#tryTcp(): void {
-		if (this.#isOver || this.#ice.path !== undefined) return;
-		for (const candidate of this.#tcpCandidates) {
-			const local = ++this.#lastPath;
-			const at = { local, address: candidate.address, port: candidate.port };
-			const path = openTcpPath(candidate, {
-				open: () => {
-					this.#ice.addRemote(candidate, performance.now());
-					this.#ice.addLocal({ id: local, priority: TCP_PRIORITY, transport: "tcp", to: at }, performance.now());
-					this.#runIce();
-				},
-				packet: (packet) => this.#receive(packet, at),
-				closed: () => {
-					this.#tcpPaths.delete(local);
-					if (this.#toLocal === local && !this.#isOver) this.#events.stalled("the TCP connection to the room server was closed");
-				},
-			});
-			this.#tcpPaths.set(local, path);
-		}
-	}
-
-	#closeTcpPaths(which: (local: number) => boolean): void {
-		for (const [local, path] of this.#tcpPaths) {
-			if (!which(local)) continue;
-			path.close();
-			this.#tcpPaths.delete(local);
-		}
 	}
 
 	/** Protects and sends; nothing happens before the connection is up or after its end. */
@@ -216,11 +193,22 @@ export class PeerTransport {
 		const sender = this.#sender;
 		if (sender === undefined) return;
 		const length = header.length + payload.length;
+		if (this.#toLocal !== HOST && this.#detours.relay(this.#toLocal) !== undefined) return this.#relayRtp(sender, header, payload);
 		const packet = Buffer.allocUnsafe(length + MAX_OVERHEAD_BYTES);
 		packet.set(header);
 		packet.set(payload, header.length);
 		const end = sender.protectRtp(packet, length);
 		if (end > 0) this.#send(packet.subarray(0, end));
+	}
+
+	/** With room for the relay's header in front, so that nothing is copied. */
+	#relayRtp(sender: SrtpSender, header: Uint8Array, payload: Uint8Array): void {
+		const length = header.length + payload.length;
+		const framed = Buffer.allocUnsafe(RELAY_HEADROOM_BYTES + length + MAX_OVERHEAD_BYTES + RELAY_TAILROOM_BYTES);
+		framed.set(header, RELAY_HEADROOM_BYTES);
+		framed.set(payload, RELAY_HEADROOM_BYTES + header.length);
+		const end = sender.protectRtp(framed.subarray(RELAY_HEADROOM_BYTES, RELAY_HEADROOM_BYTES + length + MAX_OVERHEAD_BYTES), length);
+		if (end > 0) this.#detours.relay(this.#toLocal)?.sendInPlace(framed, end, this.#toAddress, this.#toPort);
 	}
 
 	sendRtcp(compound: Uint8Array): void {
@@ -238,7 +226,7 @@ export class PeerTransport {
 	/** Idempotent; resolves when the port is free. */
 	async close(): Promise<void> {
 		this.#stop();
-		await this.#socket?.close();
+		await Promise.all([this.#socket?.close(), this.#detours.close()]);
 	}
 
 	#receive(packet: Buffer, from: IcePath): void {
@@ -272,12 +260,14 @@ export class PeerTransport {
 			if (output.kind === "send") this.#sendBy(output, output.packet);
 			else if (output.kind === "silent") this.#events.stalled("the room server does not answer on the peer connection (ICE)");
 			else if (output.kind === "failed") {
-				const message = `the peer connection to the room server failed: ${output.reason}`;
+				const { failures } = this.#detours;
+				const message = `the peer connection to the room server failed: ${output.reason}${failures === "" ? "" : `; ${failures}`}`;
 				// what was up may be up again by a restart
 				if (this.#sender === undefined) return this.#fail(message);
 				this.#events.stalled(message);
 			} else {
 				this.#takePath(output);
+				this.#detours.selected(output);
 				// a server waits for the client's first flight
 				this.#dtls?.start();
 			}
@@ -318,12 +308,12 @@ export class PeerTransport {
 	#send(packet: Uint8Array): void {
 		if (this.#toPort === 0) return;
 		if (this.#toLocal === HOST) this.#socket?.send(packet, this.#toPort, this.#toAddress);
-		else this.#tcpPaths.get(this.#toLocal)?.send(packet);
+		else this.#detours.send({ local: this.#toLocal, address: this.#toAddress, port: this.#toPort }, packet);
 	}
 
-	#sendBy({ local, address, port }: IcePath, packet: Uint8Array): void {
-		if (local === HOST) this.#socket?.send(packet, port, address);
-		else this.#tcpPaths.get(local)?.send(packet);
+	#sendBy(path: IcePath, packet: Uint8Array): void {
+		if (path.local === HOST) this.#socket?.send(packet, path.port, path.address);
+		else this.#detours.send(path, packet);
 	}
 
 	/** After the keys it is the association that has ended, not the proof that has failed. */
@@ -337,9 +327,8 @@ export class PeerTransport {
 	#stop(): void {
 		this.#isOver = true;
 		clearTimeout(this.#timer);
-		clearTimeout(this.#tcpTimer);
 		this.#timerAt = undefined;
-		this.#closeTcpPaths(() => true);
+		this.#detours.close().catch(() => undefined);
 		this.#ice.close();
 		this.#dtls?.close();
 		this.#sender = this.#receiver = undefined;
