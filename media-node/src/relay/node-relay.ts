@@ -1,7 +1,6 @@
 import { createHmac } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Address, Arrival, SipRequest } from "@trunkline/sip";
-import type { MediaNodeOptions } from "../node-options.ts";
 import { type DatagramTransport, openUdp } from "../transport/udp.ts";
 import { FleetView, type FleetViewOptions, type PeerRegistry } from "./fleet-view.ts";
 import { Relay, type RelayCounts, type RelayOptions } from "./relay.ts";
@@ -111,15 +110,19 @@ export interface RelayedNode {
 	passedOn(request: { bytes: Uint8Array; remote: Address; passedOnBy?: Address; last: "answer" | "silent" }): void;
 }
 
+/** Of a node's options. */
+interface RelayingNode {
+	relay?: Omit<NodeRelaySettings, "secret">;
+	nonceSecret?: Uint8Array;
+	region: string;
+	/** ms since the epoch, as the fleet has it */
+	sharedNow?(): number;
+	log: FleetViewOptions["log"];
+}
+
 /** The relay of a node that is about to open; undefined without a registry or without the fleet's secret: nobody could tell its peers from strangers. */
 export async function openRelay(
-	{
-		relay,
-		nonceSecret,
-		region,
-		sharedNow = Date.now,
-		log,
-	}: Pick<MediaNodeOptions, "relay" | "nonceSecret" | "region" | "sharedNow"> & { log: FleetViewOptions["log"] },
+	{ relay, nonceSecret, region, sharedNow = Date.now, log }: RelayingNode,
 	nodeId: string,
 	node: () => RelayedNode | undefined,
 ): Promise<NodeRelay | undefined> {
