@@ -70,6 +70,8 @@ export interface NodeConfig {
 	qualityEveryMs: number;
 	/** see MediaNodeOptions */
 	roomRecoveryMs: number;
+	/** see MediaNodeOptions */
+	roomRelays?: "auto" | "at-once" | "only";
 	maxCalls: number;
 	strictDispatch: boolean;
 	/** see MediaNodeOptions.unknownSources */

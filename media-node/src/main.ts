@@ -152,6 +152,7 @@ async function start(
 			mediaWorkers: config.mediaWorkers,
 			qualityEveryMs: config.qualityEveryMs,
 			roomRecoveryMs: config.roomRecoveryMs,
+			...(config.roomRelays === undefined ? {} : { roomRelays: config.roomRelays }),
 			maxCalls: config.maxCalls,
 			unknownSources: config.unknownSources,
 			...(config.nonceSecret === undefined ? {} : { nonceSecret: config.nonceSecret }),

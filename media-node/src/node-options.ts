@@ -81,6 +81,8 @@ export interface MediaNodeOptions {
 	qualityEveryMs?: number;
 	/** how long a call's room may be gone before the call ends; unset: 60,000 */
 	roomRecoveryMs?: number;
+	/** when the relays (TURN) are used that a room server names; unset: "auto", where nothing else leads */
+	roomRelays?: "auto" | "at-once" | "only";
 	/** asked at each digit that a caller presses; unset: digits are on no record */
 	recordsDigits?: (projectId: string) => Promise<boolean>;
 	/** where measurements of calls go; unset: nowhere */

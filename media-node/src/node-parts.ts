@@ -10,6 +10,7 @@ import type { Decision } from "./call/state.ts";
 import { MediaEngine } from "./engine/engine.ts";
 import type { NodeReading } from "./health/gauges.ts";
 import type { LiveKitAccess, MediaNodeOptions } from "./node-options.ts";
+import type { LiveKitRoomConnectorOptions } from "./room/livekit-room-connector.ts";
 import { joinToken } from "./room/token.ts";
 import { Commands } from "./worker/commands.ts";
 import type { Transfers } from "./worker/transfers.ts";
@@ -21,13 +22,20 @@ export async function startEngine({
 	rooms,
 	rtp: media,
 	roomRecoveryMs,
+	roomRelays,
 	log,
 }: MediaNodeOptions): Promise<MediaEngine | undefined> {
-	return workers === 0 || rooms !== undefined ? undefined : MediaEngine.start({ workers, media, roomRecoveryMs, log });
+	return workers === 0 || rooms !== undefined ? undefined : MediaEngine.start({ workers, media, roomRecoveryMs, roomRelays, log });
 }
 
-export const recovering = ({ roomRecoveryMs }: MediaNodeOptions): { recoveryMs?: number } =>
-	roomRecoveryMs === undefined ? {} : { recoveryMs: roomRecoveryMs };
+/** What of the options rooms are about. */
+export const recovering = ({
+	roomRecoveryMs,
+	roomRelays,
+}: MediaNodeOptions): Pick<LiveKitRoomConnectorOptions, "recoveryMs" | "relays"> => ({
+	...(roomRecoveryMs === undefined ? {} : { recoveryMs: roomRecoveryMs }),
+	...(roomRelays === undefined ? {} : { relays: roomRelays }),
+});
 
 /** Resolves after `ms`, or when it is told to stop. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -23,6 +23,8 @@ export interface MediaEngineOptions {
 	media: MediaPortOptions;
 	/** how long a room may be gone, ms; unset: the connector's default */
 	roomRecoveryMs?: number | undefined;
+	/** when rooms are reached by relays; unset: the connector's default */
+	roomRelays?: "auto" | "at-once" | "only" | undefined;
 	/** A worker whose clock is later than this, ms, takes no new calls; default 20 */
 	lateMs?: number;
 	/** one that says nothing for so long is ended; default 5,000 */
@@ -245,7 +247,10 @@ export class MediaEngine implements MediaPort, RoomConnector {
 
 	#slot(index: number, failures = 0): Slot {
 		const name = `media-${index}.${this.#started++}`;
-		const settings: WorkerSettings = { media: this.#options.media, beatMs: BEAT_MS, roomRecoveryMs: this.#options.roomRecoveryMs };
+		const settings: WorkerSettings = {
+			...{ media: this.#options.media, beatMs: BEAT_MS },
+			...{ roomRecoveryMs: this.#options.roomRecoveryMs, roomRelays: this.#options.roomRelays },
+		};
 		const slot: Slot = {
 			...{ name, failures, startedAt: performance.now() },
 			worker: new MediaWorker({

@@ -57,6 +57,7 @@ export interface WorkerSettings {
 	beatMs: number;
 	/** of rooms; ms */
 	roomRecoveryMs?: number | undefined;
+	roomRelays?: "auto" | "at-once" | "only" | undefined;
 }
 
 /** One of two telephones that are joined in place. */

@@ -27,6 +27,8 @@ export const ENGINE_FIELDS = {
 		.transform(Number)
 		.pipe(z.number().max(3_600, "must be at most 3600"))
 		.optional(),
+	/** when relays that a room server names are used: where nothing else leads, beside everything else, or nothing else */
+	ROOM_RELAYS: z.enum(["auto", "at-once", "only"], { error: "must be auto, at-once or only" }).optional(),
 };
 
 interface EngineOptions {
@@ -35,6 +37,8 @@ interface EngineOptions {
 	qualityEveryMs: number;
 	/** ms */
 	roomRecoveryMs: number;
+	/** unset: "auto" */
+	roomRelays?: "auto" | "at-once" | "only";
 }
 
 /** What is taken where nothing is set: threads at most, and seconds from one look at a call's quality to the next. */
@@ -55,5 +59,6 @@ export function engineOptions(
 		mediaWorkers: settings.MEDIA_WORKERS ?? Math.min(availableParallelism(), defaults.most),
 		qualityEveryMs: (settings.QUALITY_EVERY_SECONDS ?? defaults.qualityEverySeconds) * 1_000,
 		roomRecoveryMs: (settings.ROOM_RECOVERY_SECONDS ?? ROOM_RECOVERY_SECONDS) * 1_000,
+		...(settings.ROOM_RELAYS === undefined ? {} : { roomRelays: settings.ROOM_RELAYS }),
 	};
 }

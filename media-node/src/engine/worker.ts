@@ -13,7 +13,7 @@ const LAST_WRITES_MS = 1_000;
 const port = parentPort;
 if (port === null) throw new Error("this file is the entry of a worker thread");
 
-const { media, beatMs, roomRecoveryMs } = workerData as WorkerSettings;
+const { media, beatMs, roomRecoveryMs, roomRelays } = workerData as WorkerSettings;
 const post = (message: FromWorker): void => port.postMessage(message);
 const lateness = new ClockLateness();
 const ticker = new Ticker((lateMs) => lateness.step(lateMs));
@@ -27,7 +27,10 @@ const side = new WorkerSide({
 			throw new PortTakenError(error instanceof Error ? error.message : String(error), { cause: error });
 		}
 	},
-	rooms: new LiveKitRoomConnector(roomRecoveryMs === undefined ? {} : { recoveryMs: roomRecoveryMs }),
+	rooms: new LiveKitRoomConnector({
+		...(roomRecoveryMs === undefined ? {} : { recoveryMs: roomRecoveryMs }),
+		...(roomRelays === undefined ? {} : { relays: roomRelays }),
+	}),
 });
 
 // One call's fault must not take the others along: they go on here, and new ones are placed in another thread.

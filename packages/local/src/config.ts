@@ -52,6 +52,8 @@ export interface LocalConfig {
 	qualityEveryMs: number;
 	/** see MediaNodeOptions */
 	roomRecoveryMs: number;
+	/** see MediaNodeOptions */
+	roomRelays?: "auto" | "at-once" | "only";
 	maxCalls: number;
 	/** bearer of /v1/projects; unset = there is the default project alone */
 	adminSecret?: string;

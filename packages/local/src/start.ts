@@ -276,6 +276,7 @@ async function startNode(config: LocalConfig, parts: NodeParts): Promise<MediaNo
 			mediaWorkers: config.mediaWorkers,
 			qualityEveryMs: config.qualityEveryMs,
 			roomRecoveryMs: config.roomRecoveryMs,
+			...(config.roomRelays === undefined ? {} : { roomRelays: config.roomRelays }),
 			maxCalls: config.maxCalls,
 			...(config.registrationPollMs === undefined ? {} : { registrationPollMs: config.registrationPollMs }),
 			...(config.mediaTimeoutMs === undefined ? {} : { mediaTimeoutMs: config.mediaTimeoutMs }),
