@@ -270,6 +270,17 @@ describe("a peer", () => {
 		expect(core.counts.channelBinds).toBe(14);
 	});
 
+	it("a permission is asked for again a minute before its end", () => {
+		const { core, run, say } = allocated();
+		for (const at of [1_000, 2_000, 239_000]) {
+			run(at);
+			say("still");
+		}
+		expect(core.counts.permissions).toBe(1);
+		run(241_500);
+		expect(core.counts.permissions).toBe(2);
+	});
+
 	it("who is not talked to any more costs nothing; later a permission is asked for anew", () => {
 		const { core, run, say, heardByPeer } = allocated();
 		say("one");
@@ -346,7 +357,7 @@ describe("what somebody else writes", () => {
 
 	it("a 401 to a refresh does not end the allocation", () => {
 		const { told, sent, run, inject } = allocated();
-		run(540_100);
+		run(540_050);
 		inject(forged(sent.at(-1)?.packet ?? Buffer.alloc(0), 0x114, "0009000400000401" + "0014000161000000" + "0015000162000000"));
 		run(2_000_000);
 		expect(told).toEqual([ALLOCATED]);
