@@ -50,6 +50,8 @@ export default defineConfig({
 					name: "unit",
 					include: [TESTS],
 					exclude: [...NOT_OURS, ...END_TO_END, INFRA],
+					// By itself vitest leaves one core alone, which of two is half.
+					maxWorkers: "100%",
 					sequence: { groupOrder: 0 },
 				},
 			},
