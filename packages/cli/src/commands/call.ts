@@ -79,7 +79,7 @@ async function onlyTrunk({ server }: Context): Promise<string> {
 	if (first === undefined) throw new CliError('there is no outbound trunk; "trunk add outbound" makes one');
 	if (others.length > 0)
 		throw new CliError(
-			`there are ${outbound.length} outbound trunks: --trunk says which (${outbound.map(({ sipTrunkId }) => sipTrunkId).join(", ")})`,
+			`there are ${outbound.length} outbound trunks: --trunk says which (${outbound.map(({ sipTrunkId, name }) => (name === "" ? sipTrunkId : `${sipTrunkId} ${JSON.stringify(name)}`)).join(", ")})`,
 		);
 	return first.sipTrunkId;
 }

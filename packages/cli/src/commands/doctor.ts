@@ -74,8 +74,8 @@ async function examine({ server, output }: Context, options: DoctorOptions): Pro
 
 async function checkTrunks({ server }: Context, { trunk: ids, dns }: DoctorOptions): Promise<Finding[]> {
 	const chosen = ids === undefined ? (await trunks(server())).outbound : await Promise.all(ids.map((id) => outboundOf(server(), id)));
-	const findings = chosen.map(({ sipTrunkId: trunkId, address, transport }) =>
-		checkProvider({ trunkId, address, transport: TRANSPORTS[transport] ?? "AUTO" }, dns),
+	const findings = chosen.map(({ sipTrunkId: trunkId, name, address, transport }) =>
+		checkProvider({ trunkId, name, address, transport: TRANSPORTS[transport] ?? "AUTO" }, dns),
 	);
 	return (await Promise.all(findings)).flat();
 }

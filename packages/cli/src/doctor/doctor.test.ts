@@ -71,6 +71,15 @@ describe("each trunk's provider", () => {
 		expect(finding).toMatchObject({ status: "wrong", found: `no connection to 127.0.0.1:${nobody} (TCP): nothing listens there` });
 	});
 
+	it("a UDP port that nobody has is told in words, and the trunk by its name", async () => {
+		const socket = createSocket("udp4");
+		await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+		const { port } = socket.address();
+		await new Promise<void>((resolve) => void socket.close(resolve));
+		const [finding] = await checkProvider({ trunkId: "ST_1", name: "desk", address: `127.0.0.1:${port}`, transport: "UDP" });
+		expect(finding).toMatchObject({ check: 'trunk "desk" ST_1', found: `no connection to 127.0.0.1:${port} (UDP): nothing listens there` });
+	});
+
 	it("over TLS: a certificate of nobody is told from a wrong port", async () => {
 		const { cert, key } = await (await TestAuthority.create("nobody")).issue({ dns: ["localhost"] });
 		const port = await listening(createTlsServer({ cert, key }));

@@ -38,7 +38,7 @@ function overUdp(target: Target): Promise<Answer> {
 			socket.close();
 			resolve(answer);
 		};
-		socket.on("error", (error) => end({ kind: "failed", message: error.message, certificate: false }));
+		socket.on("error", (error: NodeJS.ErrnoException) => end({ kind: "failed", message: words(error), certificate: false }));
 		socket.on("message", (bytes) => {
 			const answer = answerIn(bytes, began);
 			if (answer !== undefined) end(answer);

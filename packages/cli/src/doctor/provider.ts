@@ -5,14 +5,18 @@ import { type Answer, askOptions, type Target } from "./options-request.ts";
 
 export interface Provider {
 	trunkId: string;
+	name?: string;
 	/** host or host:port */
 	address: string;
 	transport: "AUTO" | "UDP" | "TCP" | "TLS";
 }
 
 /** DNS and an OPTIONS request to the address that a trunk names; nothing else is contacted. */
-export async function checkProvider({ trunkId, address, transport }: Provider, dnsServers: readonly string[] = []): Promise<Finding[]> {
-	const check = `trunk ${trunkId}`;
+export async function checkProvider(
+	{ trunkId, name, address, transport }: Provider,
+	dnsServers: readonly string[] = [],
+): Promise<Finding[]> {
+	const check = `trunk ${name ? `${JSON.stringify(name)} ` : ""}${trunkId}`;
 	const parts = /^(?:\[([0-9a-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/i.exec(address);
 	const host = parts?.[1] ?? parts?.[2];
 	if (host === undefined)
