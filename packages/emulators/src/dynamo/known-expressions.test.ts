@@ -90,6 +90,27 @@ describe("an expression", () => {
 		outcome({ parse: known }, "SET #a = :x", { ":x": { N: "1" } });
 		expect(parsed).toBe(2);
 	});
+
+	it("does not get a value of another request where one object stood for two", () => {
+		const known = { parse: keeping(updateParser.parse) };
+		const shared = { S: "same" };
+		const expression = "SET #a = :x, #b = :y";
+		outcome(known, expression, { ":x": shared, ":y": shared });
+		const different = { ":x": { S: "one" }, ":y": { S: "two" } };
+		expect(outcome(known, expression, different)).toEqual(outcome(updateParser, expression, different));
+	});
+
+	it("does not get the names of another request whose names only look alike when written one after the other", () => {
+		const parse = keeping(conditionParser.parse);
+		const namesIn = (first: string, second: string): string =>
+			JSON.stringify(
+				parse("attribute_exists(#a) AND attribute_exists(#b)", {
+					context: { attrNames: { "#a": first, "#b": second }, attrVals: null, unusedAttrNames: {}, unusedAttrVals: {} },
+				}),
+			);
+		expect(namesIn("p", "q\nr")).toContain('"p"');
+		expect(namesIn("p\nq", "r")).not.toContain('"p"');
+	});
 });
 
 function scribble(node: unknown): void {

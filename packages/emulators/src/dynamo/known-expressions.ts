@@ -47,8 +47,11 @@ export function keeping(parse: dynalite.Parser["parse"]): dynalite.Parser["parse
 		const result = parse(expression, options);
 		// a string is a refusal
 		if (typeof result === "string") return result;
+		const names = namesOf(used, context.attrVals ?? {});
+		// One object under two names: which of them is meant where can't be seen.
+		if (names.size < new Set(used.filter(isValue)).size) return result;
 		if (kept.size >= KEPT) kept.clear();
-		kept.set(key, { result: emptied(result, namesOf(used, context.attrVals ?? {})), used });
+		kept.set(key, { result: emptied(result, names), used });
 		return result;
 	};
 }
@@ -60,7 +63,8 @@ function keyOf(expression: string, used: readonly string[], { attrNames, attrVal
 	for (const name of used) {
 		const meaning = name.startsWith("#") ? attrNames?.[name] : typeOf(attrVals?.[name]);
 		if (meaning === undefined) return undefined;
-		key += `\n${meaning}`;
+		// With its length: an attribute's name may have any character.
+		key += `\n${meaning.length}:${meaning}`;
 	}
 	return key;
 }
@@ -71,7 +75,9 @@ function typeOf(value: Record<string, unknown> | undefined): string | undefined 
 }
 
 const namesOf = (used: readonly string[], values: Values): Map<unknown, string> =>
-	new Map(used.filter((name) => name.startsWith(":")).map((name) => [values[name], name]));
+	new Map(used.filter(isValue).map((name) => [values[name], name]));
+
+const isValue = (name: string): boolean => name.startsWith(":");
 
 /** A copy without the values, which the parser puts in as the objects that they are. */
 function emptied(node: unknown, names: ReadonlyMap<unknown, string>): unknown {
