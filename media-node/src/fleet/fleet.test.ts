@@ -118,6 +118,12 @@ describe("Membership", () => {
 		registry.beat = beat;
 		await after(5_000);
 		expect(membership.silent).toBe(false);
+		registry.beat = () => Promise.reject(new Error("down"));
+		await after(-3_600_000);
+		expect(membership.silent).toBe(true);
+		registry.beat = beat;
+		await after(5_000);
+		expect(membership.silent).toBe(false);
 		await registry.claimDead("ND_1", "ND_2", START + 100_000);
 		await after(5_000);
 		expect(membership.silent).toBe(true);

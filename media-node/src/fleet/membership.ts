@@ -59,11 +59,11 @@ export class Membership {
 
 	/**
 	 * Has this node said nothing for so long that peers may have buried it, as one that was stopped and goes on? It must take no new call until it has asked: nobody
-	 * would end that call in its place.
+	 * would end that call in its place. A clock that was set back says nothing of how long ago that was.
 	 */
 	get silent(): boolean {
 		const { now, deadAfterMs = NODE_DEAD_AFTER_MS } = this.#options;
-		return this.#buried || now() - this.#heardAt >= deadAfterMs;
+		return this.#buried || Math.abs(now() - this.#heardAt) >= deadAfterMs;
 	}
 
 	/** Resolves when the node is known to its peers, or when the registry could not be reached, which is tried again. */

@@ -18,6 +18,9 @@ export interface TableClockOptions {
 export class TableClock {
 	readonly #options: TableClockOptions;
 	#offsetMs = 0;
+	#heard = false;
+	/** what one answer has told that is not like what was known */
+	#doubtedMs: number | undefined;
 
 	constructor(options: TableClockOptions) {
 		this.#options = options;
@@ -26,13 +29,23 @@ export class TableClock {
 	/** ms since the epoch */
 	now = (): number => Math.round(this.#options.now() + this.#offsetMs);
 
-	/** An answer of the table with this Date header, to a request that was sent and answered then by this machine's clock. */
+	/**
+	 * An answer of the table with this Date header, to a request that was sent and answered then by this machine's clock. After the first one it takes two in a row
+	 * that agree: by the clock of one machine among many, or of a proxy, living peers would be dead.
+	 */
 	answered(date: string | undefined, sentAt: number, receivedAt: number): void {
 		const told = date === undefined ? Number.NaN : Date.parse(date);
 		if (Number.isNaN(told) || receivedAt < sentAt || receivedAt - sentAt > LONGEST_MS) return;
 		const seen = told + HALF_A_SECOND_MS - (sentAt + receivedAt) / 2;
 		const offsetMs = Math.abs(seen) < TOLERATED_MS ? 0 : seen;
+		const [isFirst, doubtedMs] = [!this.#heard, this.#doubtedMs];
+		this.#heard = true;
+		this.#doubtedMs = undefined;
 		if (Math.abs(offsetMs - this.#offsetMs) < TOLERATED_MS) return;
+		if (!isFirst && (doubtedMs === undefined || Math.abs(offsetMs - doubtedMs) >= TOLERATED_MS)) {
+			this.#doubtedMs = offsetMs;
+			return;
+		}
 		this.#offsetMs = offsetMs;
 		this.#options.log.warn(
 			{ offMs: Math.round(-offsetMs) },
