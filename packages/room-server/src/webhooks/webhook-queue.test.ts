@@ -85,6 +85,17 @@ it("drops the oldest when too many of one room wait, and of the longest line whe
 	expect(dropped.slice(1)).toEqual(["a2: too many wait"]);
 });
 
+it("keeps nothing about rooms whose deliveries were all dropped", async () => {
+	const { queue, add, dropped } = kit(() => again);
+	for (let i = 0; i < 20; i++) {
+		add(`room ${i}`, `event ${i}`);
+		await vi.advanceTimersByTimeAsync(100);
+	}
+	expect([dropped.length, queue.size]).toEqual([15, 5]);
+	await vi.advanceTimersByTimeAsync(10_000);
+	expect(queue.keys).toBe(5);
+});
+
 it("asks few at once, and the rest when they are through", async () => {
 	const waiting: (() => void)[] = [];
 	const { posted, add } = kit(() => new Promise((resolve) => waiting.push(() => resolve(taken))));

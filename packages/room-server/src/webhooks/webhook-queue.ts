@@ -52,6 +52,11 @@ export class WebhookQueue {
 		return this.#size;
 	}
 
+	/** of keys that something is kept about */
+	get keys(): number {
+		return this.#lines.size;
+	}
+
 	add(delivery: Delivery): void {
 		if (this.#closed) return;
 		const line = this.#lines.get(delivery.key) ?? { key: delivery.key, waiting: [], retryMs: this.#options.firstRetryMs, state: "ready" };
@@ -134,6 +139,10 @@ export class WebhookQueue {
 		if (oldest === undefined) return;
 		this.#size--;
 		this.#options.dropped(oldest, why);
+		// Else the lines of rooms that are no more would stay; one that is being sent goes when that is over.
+		if (line.waiting.length > 0 || line.state === "sending") return;
+		clearTimeout(line.timer);
+		this.#lines.delete(line.key);
 	}
 
 	#longest(): Line {
