@@ -55,6 +55,23 @@ describe.skipIf(browser === undefined).each([
 			(error: Error) => error.message,
 		);
 
+	it("who publishes says who may subscribe, and is obeyed at once", async () => {
+		const [anna, bert] = [await join("subscribers", "anna"), await join("subscribers", "bert")];
+		await anna.speak(700);
+		await hears(bert, "anna", 700);
+		await anna.run((room) => room.localParticipant.setTrackSubscriptionPermissions(false));
+		await bert.told("trackUnsubscribed anna microphone");
+		const carl = await join("subscribers", "carl");
+		await anna.run((room) =>
+			room.localParticipant.setTrackSubscriptionPermissions(false, [{ participantIdentity: "carl", allowAll: true }]),
+		);
+		await hears(carl, "anna", 700);
+		expect(await bert.told("trackSubscribed anna microphone")).toHaveLength(1);
+		await anna.run((room) => room.localParticipant.setTrackSubscriptionPermissions(true));
+		await bert.told("trackSubscribed anna microphone", 2);
+		await hears(bert, "anna", 700);
+	});
+
 	it("a permission that is taken ends what was published at once, and one that is given lets it begin", async () => {
 		const [anna, bert] = [await join("permissions", "anna"), await join("permissions", "bert")];
 		await anna.speak(700);

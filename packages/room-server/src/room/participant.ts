@@ -14,6 +14,7 @@ import type { MediaSource } from "../media/forwarding.ts";
 import type { Grants, ParticipantKind } from "../tokens.ts";
 import type { DataKind } from "../transport/data-channels.ts";
 import type { RpcCall } from "./rpc.ts";
+import type { Subscribers } from "./subscription-permission.ts";
 
 export type SignalMessage = SignalResponse["message"];
 
@@ -83,6 +84,10 @@ export class Participant {
 	readonly tracks = new Map<string, PublishedTrack>();
 	/** track sids this participant hears */
 	readonly subscriptions = new Set<string>();
+	/** track sids that this participant would hear if their publishers let it */
+	readonly withheld = new Set<string>();
+	/** who may hear its tracks; undefined = everybody */
+	subscribers: Subscribers | undefined;
 	readonly #joinedAt: number;
 	readonly #clientProtocol: number;
 	readonly #capabilities: readonly ClientInfo_Capability[];

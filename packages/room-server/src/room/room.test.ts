@@ -1,4 +1,12 @@
-import { DataPacket, DisconnectReason, ParticipantInfo_State, SipDTMF, TrackInfo, UserPacket } from "@livekit/protocol";
+import {
+	DataPacket,
+	DisconnectReason,
+	ParticipantInfo_State,
+	SipDTMF,
+	SubscriptionPermission,
+	TrackInfo,
+	UserPacket,
+} from "@livekit/protocol";
 import { describe, expect, it } from "vitest";
 import { AudioSource } from "../media/audio-source.ts";
 import type { Grants } from "../tokens.ts";
@@ -40,6 +48,13 @@ class RecordingLink implements ParticipantLink {
 	}
 	performRpc(): Promise<string> {
 		throw new Error("not here");
+	}
+
+	/** + and - with the track, of each word about what this participant may subscribe to */
+	allowed(): string[] {
+		return this.messages.flatMap((message) =>
+			message.case === "subscriptionPermissionUpdate" ? [`${message.value.allowed ? "+" : "-"}${message.value.trackSid}`] : [],
+		);
 	}
 
 	/** identity:state:number of tracks, of every participant update */
@@ -134,6 +149,38 @@ describe("who sees and hears whom", () => {
 		expect([room.size, room.trackCount]).toEqual([2, 0]);
 		// the publisher is told of the first subscription only
 		expect(alice.link.messages.filter((message) => message.case === "trackSubscribed")).toHaveLength(1);
+	});
+
+	it("a publisher that says who may subscribe is obeyed at once, by those who come later, and in what it publishes later", () => {
+		const room = newRoom();
+		const alice = enter(room, "alice");
+		publish(room, alice.participant, "TR_1");
+		const [bob, carol] = [enter(room, "bob"), enter(room, "carol")];
+		const recorder = enter(room, "recorder", { grants: { kind: "egress" } });
+		const only = (...trackPermissions: { participantIdentity: string; allTracks?: boolean; trackSids?: string[] }[]): void =>
+			room.setSubscribers(alice.participant, new SubscriptionPermission({ trackPermissions }));
+		only({ participantIdentity: "bob", trackSids: ["TR_1"] });
+		const dan = enter(room, "dan");
+		publish(room, alice.participant, "TR_2");
+		room.setSubscribed(carol.participant, ["TR_1", "TR_2"], true);
+		expect([bob, carol, dan, recorder].map(({ link }) => link.log)).toEqual([["+TR_1"], ["+TR_1", "-TR_1"], [], ["+TR_1", "+TR_2"]]);
+		expect([bob, carol, dan].map(({ link }) => link.allowed())).toEqual([["-TR_2"], ["-TR_1", "-TR_2"], ["-TR_1", "-TR_2"]]);
+		// Who has said meanwhile that it does not want a track is not given it.
+		room.setSubscribed(dan.participant, ["TR_2"], false);
+		only({ participantIdentity: "carol", allTracks: true }, { participantIdentity: "dan", allTracks: true });
+		expect([bob, carol, dan].map(({ link }) => link.log)).toEqual([["+TR_1", "-TR_1"], ["+TR_1", "-TR_1", "+TR_1", "+TR_2"], ["+TR_1"]]);
+		room.setSubscribers(alice.participant, new SubscriptionPermission({ allParticipants: true }));
+		expect(bob.link.log).toEqual(["+TR_1", "-TR_1", "+TR_1", "+TR_2"]);
+		// What is not understood changes nothing.
+		room.setSubscribers(alice.participant, new SubscriptionPermission({ trackPermissions: [{ allTracks: true }] }));
+		expect(bob.participant.subscriptions).toEqual(new Set(["TR_1", "TR_2"]));
+		only();
+		room.leave(alice.participant, DisconnectReason.CLIENT_INITIATED);
+		expect([bob, carol, dan].map(({ participant }) => [participant.subscriptions.size, participant.withheld.size])).toEqual([
+			[0, 0],
+			[0, 0],
+			[0, 0],
+		]);
 	});
 
 	it("who may not subscribe hears nothing; who is hidden is not seen", () => {

@@ -10,6 +10,8 @@ import {
 	RoomUpdate,
 	ParticipantInfo,
 	SpeakersChanged,
+	type SubscriptionPermission,
+	SubscriptionPermissionUpdate,
 	TrackSubscribed,
 	TrackUnpublishedResponse,
 } from "@livekit/protocol";
@@ -17,11 +19,12 @@ import { newSid } from "../ids.ts";
 import { limits } from "../limits.ts";
 import type { DataKind } from "../transport/data-channels.ts";
 import { publishCodecs } from "./codecs.ts";
-import { nameSender } from "./data-sender.ts";
+import { nameSender } from "./data-packet.ts";
 import type { RoomEvent, RoomObserver } from "./events.ts";
 import { NonceMemory } from "./nonce-memory.ts";
 import type { Participant, PublishedTrack, SignalMessage } from "./participant.ts";
 import { SpeakerDetector } from "./speakers.ts";
+import { lets, subscribersOf } from "./subscription-permission.ts";
 
 export interface RoomOptions {
 	name: string;
@@ -192,6 +195,27 @@ export class Room {
 		}
 	}
 
+	/** A publisher says who may subscribe to its tracks: who may not any more is unsubscribed, who waits for it is subscribed. */
+	setSubscribers(publisher: Participant, permission: SubscriptionPermission): void {
+		const subscribers = subscribersOf(permission, this.participants());
+		// LiveKit's leaves things as they were, too
+		if (subscribers === "invalid") return;
+		publisher.subscribers = subscribers;
+		for (const track of publisher.tracks.values()) {
+			const { sid } = track.info;
+			for (const other of this.#participants.values()) {
+				const allowed = lets(track, other);
+				if (!allowed && other.subscriptions.has(sid)) {
+					this.#unsubscribe(other, sid);
+					this.#withhold(other, track);
+				} else if (allowed && other.withheld.delete(sid)) {
+					this.#tellAllowed(other, track, true);
+					this.#subscribe(other, track);
+				}
+			}
+		}
+	}
+
 	findTrack(trackSid: string): PublishedTrack | undefined {
 		for (const participant of this.#participants.values()) {
 			const track = participant.tracks.get(trackSid);
@@ -224,7 +248,7 @@ export class Room {
 			this.unpublish(track);
 			participant.link.send({ case: "trackUnpublished", value: new TrackUnpublishedResponse({ trackSid: track.info.sid }) });
 		}
-		if (!grants.canSubscribe) for (const trackSid of participant.subscriptions) this.#unsubscribe(participant, trackSid);
+		if (!grants.canSubscribe) this.setSubscribed(participant, [...participant.subscriptions, ...participant.withheld], false);
 		else if (!heard) this.subscribeToExisting(participant);
 		if (grants.hidden && !wasHidden && participant.active) {
 			const gone = participant.toInfo(DisconnectReason.UNKNOWN_REASON);
@@ -313,6 +337,10 @@ export class Room {
 
 	#subscribe(participant: Participant, track: PublishedTrack): void {
 		if (!participant.grants.canSubscribe || participant === track.publisher || participant.subscriptions.has(track.info.sid)) return;
+		if (!lets(track, participant)) {
+			this.#withhold(participant, track);
+			return;
+		}
 		participant.subscriptions.add(track.info.sid);
 		participant.link.subscribe(track);
 		const speaker = this.#speakers.speaking(track.publisher.sid);
@@ -322,7 +350,19 @@ export class Room {
 		track.publisher.link.send({ case: "trackSubscribed", value: new TrackSubscribed({ trackSid: track.info.sid }) });
 	}
 
+	#withhold(participant: Participant, track: PublishedTrack): void {
+		if (participant.withheld.has(track.info.sid)) return;
+		participant.withheld.add(track.info.sid);
+		this.#tellAllowed(participant, track, false);
+	}
+
+	#tellAllowed({ link }: Participant, { publisher, info }: PublishedTrack, allowed: boolean): void {
+		const value = new SubscriptionPermissionUpdate({ participantSid: publisher.sid, trackSid: info.sid, allowed });
+		link.send({ case: "subscriptionPermissionUpdate", value });
+	}
+
 	#unsubscribe(participant: Participant, trackSid: string): void {
+		participant.withheld.delete(trackSid);
 		if (participant.subscriptions.delete(trackSid)) participant.link.unsubscribe(trackSid);
 	}
 

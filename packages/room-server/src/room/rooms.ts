@@ -82,7 +82,7 @@ export class Rooms {
 	move(participant: Participant, from: Room, to: Room, token: string): void {
 		const { active } = participant;
 		const tracks = [...participant.tracks.values()];
-		from.setSubscribed(participant, [...participant.subscriptions], false);
+		from.setSubscribed(participant, [...participant.subscriptions, ...participant.withheld], false);
 		from.leave(participant, DisconnectReason.CLIENT_INITIATED);
 		participant.grants.room = to.name;
 		for (const track of tracks) {

@@ -1,6 +1,5 @@
 import {
 	type AddTrackRequest,
-	DataPacket,
 	DisconnectReason,
 	JoinResponse,
 	LeaveRequest,
@@ -25,6 +24,7 @@ import type { DtlsCertificate } from "@trunkline/dtls";
 import type { WebSocket } from "ws";
 import { handleFeedback } from "../media/forwarding.ts";
 import { publishCodecs } from "../room/codecs.ts";
+import { readPacket } from "../room/data-packet.ts";
 import { Participant, type ParticipantLink, type PublishedTrack, type SignalMessage } from "../room/participant.ts";
 import type { Room } from "../room/room.ts";
 import { writeDescription } from "../sdp/local-description.ts";
@@ -326,6 +326,10 @@ export class Session implements ParticipantLink {
 				room.setSubscribed(this.participant, trackSids, message.value.subscribe);
 				break;
 			}
+			case "subscriptionPermission": {
+				room.setSubscribers(this.participant, message.value);
+				break;
+			}
 			case "trackSetting": {
 				for (const trackSid of message.value.trackSids) this.#pause(trackSid, message.value.disabled);
 				break;
@@ -354,7 +358,7 @@ export class Session implements ParticipantLink {
 				break;
 			}
 			default: {
-				// trickled candidates: an ICE-lite end learns addresses from checks. The rest (permissions of subscribers, simulations) changes nothing here.
+				// trickled candidates: an ICE-lite end learns addresses from checks. The rest (simulations) changes nothing here.
 				break;
 			}
 		}
@@ -399,13 +403,8 @@ export class Session implements ParticipantLink {
 
 	#onData(kind: DataKind, message: Buffer): void {
 		if (!this.participant.grants.canPublishData || !this.participant.active) return;
-		let packet: DataPacket;
-		try {
-			packet = DataPacket.fromBinary(message);
-		} catch {
-			return;
-		}
-		if (this.#rpc.take(packet)) return;
+		const packet = readPacket(message);
+		if (packet === undefined || this.#rpc.take(packet)) return;
 		// speaker updates are the server's to send
 		if (packet.value.case !== "speaker") this.#room.relayData(this.participant, packet, kind);
 	}

@@ -1,4 +1,4 @@
-import type { DataPacket } from "@livekit/protocol";
+import { DataPacket } from "@livekit/protocol";
 import type { Participant } from "./participant.ts";
 
 /**
@@ -21,4 +21,13 @@ export function nameSender(packet: DataPacket, sender: Participant | undefined):
 	const named = sender?.grants.hidden === true ? undefined : sender;
 	packet.participantIdentity = named?.identity ?? "";
 	packet.participantSid = named?.sid ?? "";
+}
+
+/** What a client has sent; undefined when it is no packet. */
+export function readPacket(message: Uint8Array): DataPacket | undefined {
+	try {
+		return DataPacket.fromBinary(message);
+	} catch {
+		return undefined;
+	}
 }
