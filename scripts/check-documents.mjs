@@ -123,9 +123,21 @@ function lockFile() {
 function links() {
 	for (const file of files.filter((name) => name.endsWith(".md"))) {
 		for (const [, target] of read(file).matchAll(/\]\(([^)\s]+)\)/g)) {
-			if (/^([a-z]+:|#)/.test(target)) continue;
-			const path = normalize(join(dirname(file), decodeURIComponent(target.replace(/#.*$/, ""))));
+			if (/^[a-z]+:/.test(target)) continue;
+			const [to, heading] = decodeURIComponent(target).split("#");
+			const path = to === "" ? file : normalize(join(dirname(file), to));
 			if (!existsSync(join(root, path))) findings.push(`${file}: link to ${target}, which is not there`);
+			else if (heading && path.endsWith(".md") && !headingsOf(path).has(heading))
+				findings.push(`${file}: link to ${target}, and ${path} has no such heading`);
 		}
 	}
+}
+
+/** As GitHub names them in links. */
+function headingsOf(path) {
+	const lines = read(path)
+		.replace(/^```.*?^```/gms, "")
+		.matchAll(/^#+ +(.*)$/gm);
+	const words = [...lines].map(([, line]) => line.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").toLowerCase());
+	return new Set(words.map((text) => text.replace(/[^\p{L}\p{N}_\- ]/gu, "").replaceAll(" ", "-")));
 }
