@@ -84,9 +84,15 @@ describe("scripts/check-documents.mjs", () => {
 	});
 
 	test("links between documents lead somewhere", async () => {
-		write("docs/a.md", "[rfc](rfc.md#x) [gone](../gone.md) [web](https://example.com) [here](#here)\n");
+		write("docs/b.md", "# B\n\n## `ws`, and [more](a.md)!\n\n```sh\n# not a heading\n```\n");
+		write(
+			"docs/a.md",
+			"# Here\n[b](b.md#ws-and-more) [gone](../gone.md) [web](https://example.com) [here](#here) [x](b.md#not-a-heading) [y](#there)\n",
+		);
 		expect((await findings()).lines.filter((line) => line.includes("link to"))).toEqual([
 			"docs/a.md: link to ../gone.md, which is not there",
+			"docs/a.md: link to b.md#not-a-heading, and docs/b.md has no such heading",
+			"docs/a.md: link to #there, and docs/a.md has no such heading",
 		]);
 	});
 
