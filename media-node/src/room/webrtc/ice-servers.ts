@@ -45,7 +45,7 @@ function parseTurnUrl(url: string): Pick<TurnServer, "host" | "port" | "transpor
 	const number = port === undefined ? (isSecure ? 5_349 : 3_478) : Number(port);
 	const bare = host.replace(/^\[|\]$/g, "");
 	if (number < 1 || number > 65_535 || (host.startsWith("[") && isIP(bare) !== 6)) return undefined;
-	// As sockets write it (RFC 5952): what comes is known by its source.
+	// As sockets write it: what comes is known by its source.
 	const place = isIP(bare) === 6 ? new SocketAddress({ address: bare, family: "ipv6" }).address : bare;
 	return { host: place, port: number, transport: isSecure ? "tls" : chosen === "tcp" ? "tcp" : "udp" };
 }
