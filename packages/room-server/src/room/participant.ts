@@ -14,7 +14,6 @@ import type { MediaSource } from "../media/forwarding.ts";
 import type { Grants, ParticipantKind } from "../tokens.ts";
 import type { DataKind } from "../transport/data-channels.ts";
 import type { RpcCall } from "./rpc.ts";
-import type { Subscribers } from "./subscription-permission.ts";
 
 export type SignalMessage = SignalResponse["message"];
 
@@ -44,6 +43,9 @@ export interface PublishedTrack {
 	/** somebody has been subscribed; the publisher hears of the first one only */
 	subscribedOnce: boolean;
 }
+
+/** Whom a publisher lets subscribe to which of its tracks: by identity, all of them or those with these sids. */
+export type Subscribers = ReadonlyMap<string, "all" | ReadonlySet<string>>;
 
 const kinds: Record<ParticipantKind, ParticipantInfo_Kind> = {
 	standard: ParticipantInfo_Kind.STANDARD,

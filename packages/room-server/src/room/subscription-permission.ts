@@ -1,8 +1,5 @@
 import type { SubscriptionPermission } from "@livekit/protocol";
-import type { Participant, PublishedTrack } from "./participant.ts";
-
-/** Whom a publisher lets subscribe to which of its tracks: by identity, all of them or those with these sids. */
-export type Subscribers = ReadonlyMap<string, "all" | ReadonlySet<string>>;
+import type { Participant, PublishedTrack, Subscribers } from "./participant.ts";
 
 /**
  * What a publisher says about who may subscribe (`setTrackSubscriptionPermissions`), as LiveKit's server reads it: each time anew, "everybody" before all else, and
