@@ -277,7 +277,7 @@ describe("GET /v1/calls/{id}", () => {
 			end: { reason: "no-trunk", text: "no inbound trunk matched the call (SIP 404 Does Not Match Any Trunk; ended by the media node)" },
 			decision: {
 				summary:
-					'The call from "+15551111" to "+15550100" was not taken: no inbound trunk matched the call (SIP 404 Does Not Match Any Trunk; ended by the media node). No inbound trunk takes this call. Trunk ST_a: allowed_numbers: caller "+15551111" is not in ["+1"].',
+					'The call from "+15551111" to "+15550100" was not taken: no inbound trunk matched the call (SIP 404 Does Not Match Any Trunk; ended by the media node). Trunk ST_a: allowed_numbers: caller "+15551111" is not in ["+1"].',
 			},
 		});
 	});

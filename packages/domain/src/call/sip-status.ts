@@ -152,7 +152,7 @@ const WORDS: Record<EndReason, string> = {
 	"wrong-pin": "the PIN was wrong",
 	rejected: "the call was rejected",
 	"media-timeout": "no audio packets arrived for too long",
-	"media-mismatch": "the two sides have no audio format in common",
+	"media-mismatch": "the two sides did not agree on how to send audio",
 	"max-duration": "the call reached its longest duration",
 	"room-failed": "the room could not be joined",
 	"room-closed": "the room was closed",

@@ -82,7 +82,6 @@ describe("explainInbound", () => {
 		]);
 		expect(explained.summary).toBe(
 			'The call from "+15551111" to "+15550100" was not taken: no inbound trunk matched the call (SIP 404 Does Not Match Any Trunk; ended by the media node). ' +
-				"No inbound trunk takes this call. " +
 				'Trunk ST_a: allowed_numbers: caller "+15551111" is not in ["+15559999"]. ' +
 				'Trunk ST_b: allowed_addresses: source "203.0.113.7" is not in [198.51.100.0/24, 2001:db8::1/128].',
 		);

@@ -2,6 +2,9 @@ import type { CallEnd, DecisionStep, DispatchRule, InboundTrunk } from "@trunkli
 import { matchDispatchRule, type DispatchDecision } from "../dispatch-rule/match.ts";
 import { type InboundCallOrigin, matchInboundTrunk } from "../trunk/match.ts";
 
+/** What a call is told that no trunk matched. */
+export const NO_TRUNK = "no inbound trunk takes this call";
+
 /*
  * What becomes of an inbound call, as a composition of pure steps. The media node runs them with real reads and real credentials between
  * them; `/v1/explain` runs the same ones for a would-be call, so that an explanation cannot differ from what happens.
@@ -78,8 +81,7 @@ export function decideRule(rules: readonly DispatchRule[], { from, to, trunk, pi
 function noRule(dispatch: Extract<DispatchDecision, { outcome: "reject" }>, trunk: InboundTrunk | undefined): InboundRefusal {
 	const { message } = dispatch;
 	if (dispatch.reason === "wrong-pin") return refusal(403, "Wrong PIN", { by: "node", reason: "wrong-pin", message });
-	if (trunk === undefined)
-		return refusal(404, "Does Not Match Any Trunk", { by: "node", reason: "no-trunk", message: "no inbound trunk takes this call" });
+	if (trunk === undefined) return refusal(404, "Does Not Match Any Trunk", { by: "node", reason: "no-trunk", message: NO_TRUNK });
 	return refusal(404, "Does Not Match Any Dispatch Rule", { by: "node", reason: "no-rule", message });
 }
 

@@ -1,7 +1,7 @@
 import type { CallEnd, DecisionStep } from "@trunkline/contracts";
 import { describeEnd } from "../call/sip-status.ts";
 import { normalizeNumber } from "../number.ts";
-import { callerOf } from "./inbound.ts";
+import { callerOf, NO_TRUNK } from "./inbound.ts";
 
 /** What a summary is made of; a call record has all of it. */
 export interface SummarizedCall {
@@ -38,7 +38,8 @@ export function summarizeDecision(call: SummarizedCall): string {
 }
 
 function more({ message }: CallEnd): string {
-	return message === undefined ? "" : ` ${capital(message)}.`;
+	// What comes after says so of each trunk, or that there is none.
+	return message === undefined || message === NO_TRUNK ? "" : ` ${capital(message)}.`;
 }
 
 function trunkTests({ steps, to, end }: SummarizedCall, winner: DecisionStep | undefined): string[] {
