@@ -5,6 +5,8 @@ export interface Held {
 	/** bytes */
 	rss: number;
 	heap: number;
+	/** part of `rss` that V8 keeps for what it will allocate, and nothing is in: how much is chance, at any moment */
+	spare: number;
 	/** outside of V8's heap, buffers among it */
 	external: number;
 	/** Node's resources that are open */
@@ -19,6 +21,7 @@ export function heldOf({ rss, threads }: ProbeAnswer, sockets: number | undefine
 	return {
 		rss,
 		heap: sum(({ heapUsed }) => heapUsed),
+		spare: sum(({ heapTotal, heapUsed }) => heapTotal - heapUsed),
 		external: sum(({ external }) => external),
 		handles: sum(({ handles }) => Object.values(handles).reduce((total, count) => total + count, 0)),
 		sockets,
@@ -34,13 +37,13 @@ const HANDLE_SLACK = 4;
 /** What has grown, in words; none: nothing has. */
 export function growth(before: Held, after: Held): string[] {
 	const grown: string[] = [];
-	const bytes = (name: string, field: "rss" | "heap" | "external", slack: number): void => {
-		const more = after[field] - before[field];
-		if (more > slack + before[field] * 0.03) grown.push(`${name} by ${megabytes(more)}`);
+	const bytes = (name: string, of: (held: Held) => number, slack: number): void => {
+		const more = of(after) - of(before);
+		if (more > slack + of(before) * 0.03) grown.push(`${name} by ${megabytes(more)}`);
 	};
-	bytes("heap", "heap", HEAP_SLACK);
-	bytes("external memory", "external", HEAP_SLACK);
-	bytes("resident memory", "rss", RSS_SLACK);
+	bytes("heap", ({ heap }) => heap, HEAP_SLACK);
+	bytes("external memory", ({ external }) => external, HEAP_SLACK);
+	bytes("resident memory that is in use", ({ rss, spare }) => rss - spare, RSS_SLACK);
 	if (after.handles - before.handles > HANDLE_SLACK) grown.push(`handles by ${after.handles - before.handles}`);
 	const sockets = (after.sockets ?? 0) - (before.sockets ?? 0);
 	if (sockets > HANDLE_SLACK) grown.push(`sockets by ${sockets}`);
@@ -50,10 +53,10 @@ export function growth(before: Held, after: Held): string[] {
 /** The line at the end: what was there before, what is there now. */
 export function verdict(before: Held, after: Held): string {
 	const grown = growth(before, after);
-	const pair = (name: string, field: "rss" | "heap" | "external"): string =>
+	const pair = (name: string, field: "rss" | "heap" | "spare" | "external"): string =>
 		`${name} ${megabytes(before[field])} → ${megabytes(after[field])}`;
 	const figures = [
-		...[pair("heap", "heap"), pair("external", "external"), pair("resident", "rss")],
+		...[pair("heap", "heap"), pair("external", "external"), pair("resident", "rss"), pair("of it V8's spare", "spare")],
 		...[`handles ${before.handles} → ${after.handles}`, `sockets ${before.sockets ?? "n/a"} → ${after.sockets ?? "n/a"}`],
 	].join(", ");
 	return `**${grown.length === 0 ? "No growth" : `Grown: ${grown.join(", ")}`}** (without calls, after a collection): ${figures}.`;
