@@ -11,6 +11,7 @@ export function expiryOf(token: string): number | undefined {
 
 /** A token that is about to expire is as good as none when the way to the server takes a while. */
 const MARGIN_MS = 10_000;
+const holds = (token: string, now: number): boolean => now + MARGIN_MS < (expiryOf(token) ?? Number.POSITIVE_INFINITY);
 
 /** The tokens of a participant: the call's own, and the one that the server keeps giving in its place (RefreshToken), which knows of changes since. */
 export class JoinTokens {
@@ -38,17 +39,22 @@ export class JoinTokens {
 
 	/** The newest that holds, ms since 1970. */
 	async current(now: number): Promise<string> {
-		const valid = [this.#refreshed, this.#own].find(
-			(token) => token !== undefined && now + MARGIN_MS < (expiryOf(token) ?? Number.POSITIVE_INFINITY),
-		);
-		return valid ?? this.#own;
+		return [this.#refreshed, this.#own].find((token) => token !== undefined && holds(token, now)) ?? this.#own;
 	}
 
-	/** As `current`, but a new one where there is a way to get it: of a server that may have other keys by now. */
+	/** To join anew with: the server's own while it holds, as it says what has been changed and forbidden since the join; else a new one, with the keys of now. */
 	async fresh(now: number): Promise<string> {
-		if (this.#renew === undefined) return this.current(now);
+		if (this.#refreshed !== undefined && holds(this.#refreshed, now)) return this.#refreshed;
+		if (this.#renew === undefined) return this.#own;
 		this.#own = await this.#renew();
 		this.#refreshed = undefined;
 		return this.#own;
+	}
+
+	/** The server did not accept it: it may be another one by now, with other keys. True: `fresh` has another one. */
+	refused(token: string): boolean {
+		if (token !== this.#refreshed) return false;
+		this.#refreshed = undefined;
+		return true;
 	}
 }

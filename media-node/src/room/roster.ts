@@ -40,11 +40,6 @@ export class Roster {
 		return false;
 	}
 
-	/** Audio tracks of everybody. */
-	trackSids(): string[] {
-		return [...this.#bySid.values()].flatMap(({ tracks }) => [...tracks.keys()]);
-	}
-
 	/** All who are there now, of a new join: whoever is not among them has left. */
 	replace(infos: readonly ParticipantInfo[]): readonly RosterChange[] {
 		const present = new Set(infos.map(({ sid }) => sid));

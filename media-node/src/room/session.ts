@@ -14,6 +14,7 @@ import type { ParticipantInfo, RequestResponse, RoomMovedResponse } from "@livek
 import { randomInt } from "node:crypto";
 import type { RtpPacket } from "@trunkline/rtp";
 import type { AudioUplink, JoinOptions, RoomCloseReason, RoomCodec, RoomEvent, RoomParticipant, RoomSession } from "../call/ports.ts";
+import { Audible, type AudibleChange } from "./audible.ts";
 import { Downlink, type ReceivingSection } from "./downlink.ts";
 import type { JoinTokens } from "./join-tokens.ts";
 import { type PublishedTrack, RELIABLE_CHANNEL } from "./media-connection.ts";
@@ -52,6 +53,7 @@ export class LiveKitRoomSession implements RoomSession {
 	readonly #options: SessionOptions;
 	readonly #onEvent: (event: RoomEvent) => void;
 	readonly #roster: Roster;
+	readonly #audible = new Audible();
 	readonly #downlink = new Downlink();
 	readonly #requests = new Map<number, PendingRequest>();
 	readonly #rpc: RpcResponder;
@@ -202,7 +204,7 @@ export class LiveKitRoomSession implements RoomSession {
 
 	async #resume(signal: AbortSignal): Promise<void> {
 		const token = await this.#options.tokens.current(Date.now());
-		await this.#connection.resume(token, this.#roster.trackSids(), signal);
+		await this.#connection.resume(token, this.#audible.trackSids(), signal);
 	}
 
 	async #rejoin(attempt: number, signal: AbortSignal): Promise<void> {
@@ -220,7 +222,7 @@ export class LiveKitRoomSession implements RoomSession {
 		this.#dataSequence = 0;
 		this.#downlink.clear();
 		this.#reconcile();
-		this.#tell(this.#roster.replace(otherParticipants), this.#roster.trackSids());
+		this.#tell(this.#roster.replace(otherParticipants), "anew");
 		connection.attach(this.#sinkOf(connection));
 		const track = await connection.ready(signal);
 		const stream = this.#options.stream(connection, track);
@@ -253,7 +255,7 @@ export class LiveKitRoomSession implements RoomSession {
 	#onMoved({ room, token, participant, otherParticipants }: RoomMovedResponse): void {
 		this.#options.tokens.moveTo(token);
 		if (participant !== undefined) this.#participantSid = participant.sid;
-		this.#tell(this.#roster.replace(otherParticipants), []);
+		this.#tell(this.#roster.replace(otherParticipants), "anew");
 		this.#onEvent({ type: "room-moved", roomName: room?.name ?? "" });
 	}
 
@@ -287,8 +289,11 @@ export class LiveKitRoomSession implements RoomSession {
 			case "roomMoved":
 				this.#onMoved(message.value);
 				break;
+			case "speakersChanged":
+				this.#subscribe(message.value.speakers.map(({ sid, active }) => this.#audible.spoke(sid, active, performance.now())));
+				break;
 			default:
-			// pong, speakers, quality, subscription answers: nothing for a telephone to do
+			// pong, quality, subscription answers: nothing for a telephone to do
 		}
 	}
 
@@ -315,16 +320,13 @@ export class LiveKitRoomSession implements RoomSession {
 
 	#update(infos: readonly ParticipantInfo[]): void {
 		for (const info of infos) if (info.sid === this.participantSid) this.#sawOwnAttributes(info.attributes);
-		const changes = this.#roster.apply(infos);
-		this.#tell(
-			changes,
-			changes.flatMap((change) => (change.type === "track-added" ? [change.trackSid] : [])),
-		);
+		this.#tell(this.#roster.apply(infos));
 	}
 
-	#tell(changes: readonly RosterChange[], subscribe: readonly string[]): void {
-		if (subscribe.length > 0)
-			this.#connection.send({ case: "subscription", value: new UpdateSubscription({ trackSids: [...subscribe], subscribe: true }) });
+	/** `anew`: the server knows of no subscription of ours. */
+	#tell(changes: readonly RosterChange[], anew?: "anew"): void {
+		const heard = changes.map((change) => this.#heard(change, performance.now()));
+		this.#subscribe(anew === undefined ? heard : [{ subscribe: this.#audible.trackSids(), unsubscribe: [] }]);
 		for (const change of changes) {
 			if (change.type === "joined") this.#onEvent({ type: "participant-joined", participant: change.participant });
 			else if (change.type === "track-muted") this.#onEvent(change);
@@ -334,6 +336,36 @@ export class LiveKitRoomSession implements RoomSession {
 		for (const change of changes) {
 			if (change.type === "left") this.#onEvent({ type: "participant-left", participant: change.participant });
 		}
+	}
+
+	#heard(change: RosterChange, nowMs: number): AudibleChange {
+		switch (change.type) {
+			case "track-added":
+				return this.#audible.added(change.trackSid, change.participant, this.#roster.isMuted(change.trackSid), nowMs);
+			case "track-removed":
+				return this.#audible.removed(change.trackSid);
+			case "track-muted":
+				return this.#audible.muted(change.trackSid, change.muted, nowMs);
+			default:
+				return { subscribe: [], unsubscribe: [] };
+		}
+	}
+
+	/** What several changes come to: who got a place may have lost it again. */
+	#subscribe(changes: readonly AudibleChange[]): void {
+		const heard = new Set(this.#audible.trackSids());
+		const send = (trackSids: string[], subscribe: boolean): void => {
+			if (trackSids.length > 0)
+				this.#connection.send({ case: "subscription", value: new UpdateSubscription({ trackSids: [...new Set(trackSids)], subscribe }) });
+		};
+		send(
+			changes.flatMap(({ unsubscribe }) => unsubscribe).filter((sid) => !heard.has(sid)),
+			false,
+		);
+		send(
+			changes.flatMap(({ subscribe }) => subscribe).filter((sid) => heard.has(sid)),
+			true,
+		);
 	}
 
 	#reconcile(): void {

@@ -1,0 +1,88 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { AudioFrame, AudioSource, dispose, LocalAudioTrack, Room, TrackPublishOptions, TrackSource } from "@livekit/rtc-node";
+import { RoomServer } from "@trunkline/room-server";
+import { AccessToken } from "livekit-server-sdk";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import type { RoomEvent, RoomSession } from "../call/ports.ts";
+import { PLACES } from "./audible.ts";
+import { LiveKitRoomConnector } from "./livekit-room-connector.ts";
+import { joinToken } from "./token.ts";
+
+const KEYS = { apiKey: "devkey", apiSecret: "secret" };
+const ROOM = "crowd";
+const TRACKS_EACH = 4;
+const server = new RoomServer({ apiKeys: { [KEYS.apiKey]: KEYS.apiSecret } });
+const http = createServer((_request, response) => response.writeHead(404).end());
+http.on("upgrade", (request, socket, head) => {
+	if (!server.handleUpgrade(request, socket, head)) socket.destroy();
+});
+const clients: Room[] = [];
+let url = "";
+let session: RoomSession | undefined;
+
+beforeAll(async () => {
+	await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+	url = `ws://127.0.0.1:${(http.address() as AddressInfo).port}`;
+});
+
+afterAll(async () => {
+	await session?.close();
+	await Promise.all(clients.map((client) => client.disconnect()));
+	await server.close();
+	http.closeAllConnections();
+	http.close();
+	await dispose();
+});
+
+async function client(identity: string): Promise<Room> {
+	const token = new AccessToken(KEYS.apiKey, KEYS.apiSecret, { identity });
+	token.addGrant({ roomJoin: true, room: ROOM });
+	const room = new Room();
+	await room.connect(url, await token.toJwt(), { autoSubscribe: false, dynacast: false });
+	clients.push(room);
+	return room;
+}
+
+async function publish(room: Room, name: string): Promise<AudioSource> {
+	const source = new AudioSource(48_000, 1);
+	const track = LocalAudioTrack.createAudioTrack(name, source);
+	await room.localParticipant?.publishTrack(track, new TrackPublishOptions({ source: TrackSource.SOURCE_MICROPHONE }));
+	return source;
+}
+
+it("in a room with more tracks than a telephone hears, who speaks is heard, and somebody silent is not any more", async () => {
+	for (let n = 0; n < PLACES / TRACKS_EACH; n++) {
+		const silent = await client(`silent-${n}`);
+		for (let track = 0; track < TRACKS_EACH; track++) await publish(silent, `track-${track}`);
+	}
+	const heard = new Map<string, string>();
+	const onEvent = (event: RoomEvent): void => {
+		if (event.type === "track-subscribed") heard.set(event.track.trackSid, event.track.participantIdentity);
+		if (event.type === "track-unsubscribed") heard.delete(event.trackSid);
+	};
+	const token = await joinToken({ ...KEYS, room: ROOM, identity: "sip_caller", name: "", metadata: "", attributes: {} });
+	session = await new LiveKitRoomConnector({ path: "single" }).join({ url, token, publishCodecs: ["PCMU"], trackName: "phone", onEvent });
+	await vi.waitFor(() => expect(heard.size).toBe(PLACES), 10_000);
+
+	const late = await client("late");
+	const source = await publish(late, "voice");
+	await vi.waitFor(() => expect(session?.participants().map(({ identity }) => identity)).toContain("late"), 5_000);
+	expect([...heard.values()]).not.toContain("late");
+
+	let speaking = true;
+	const loop = (async () => {
+		for (let n = 0; speaking; n++) {
+			const samples = Int16Array.from({ length: 480 }, (_, i) => 9_000 * Math.sin((2 * Math.PI * 440 * (n * 480 + i)) / 48_000));
+			await source.captureFrame(new AudioFrame(samples, 48_000, 1, 480));
+		}
+	})();
+	try {
+		await vi.waitFor(() => expect([...heard.values()]).toContain("late"), 10_000);
+		await vi.waitFor(() => expect(heard.size).toBe(PLACES), 5_000);
+		expect([...heard.values()].filter((identity) => identity.startsWith("silent-"))).toHaveLength(PLACES - 1);
+	} finally {
+		speaking = false;
+		await loop;
+	}
+});
