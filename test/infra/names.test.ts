@@ -32,6 +32,7 @@ const LEFT_OUT: Record<"node" | "functions", Record<string, string>> = {
 		RECORDINGS_DIR: "below /tmp, which can be written to",
 		RECORDINGS_PREFIX: "the bucket is the stage's own",
 		ROOM_RECOVERY_SECONDS: "the default",
+		ROOM_RELAYS: "when nothing else leads to the room",
 		SIP_DNS_SERVERS: "the network's",
 		SIP_HOST: "every address",
 		SIP_MAX_CONNECTIONS: "the default",
