@@ -204,6 +204,8 @@ const RING_AGAIN_MS = 60_000;
 /** 603 ends a call for good (RFC 3261 §21.6.2): only when somebody wanted that. A room that broke is a 503, and the carrier may try elsewhere. */
 function roomClosed(state: CallState, { reason, message }: Extract<CallEvent, { type: "room-closed" }>, now: number): Step {
 	const end = roomCloseEnd(reason, message);
+	// no other node would understand that room either
+	if (reason === "encrypted") return giveUp(state, 488, "Not Acceptable Here", end, now);
 	return end.reason === "room-failed" ? giveUp(state, 503, "Service Unavailable", end, now) : giveUp(state, 603, "Decline", end, now);
 }
 

@@ -31,6 +31,7 @@ export function roomEvent(event: RoomEvent, room: RoomSession | undefined): Call
 			return undefined;
 		case "dtmf":
 			return { type: "room-digits", digits: event.digits };
+		case "track-encrypted":
 		case "interrupted":
 		case "restored":
 		case "room-moved":

@@ -57,6 +57,8 @@ export type RoomCloseReason =
 	| "duplicate-identity"
 	/** of two telephones joined in place: the other one has hung up */
 	| "other-leg"
+	/** all audio in it is encrypted from end to end */
+	| "encrypted"
 	| "server-shutdown"
 	| "connection-lost"
 	| "join-failed";
@@ -67,13 +69,15 @@ export type RoomEvent =
 	| { type: "track-subscribed"; track: RemoteAudioTrack }
 	| { type: "track-unsubscribed"; trackSid: string }
 	| { type: "track-muted"; trackSid: string; muted: boolean }
+	/** Somebody's audio is encrypted from end to end, and is not subscribed to. */
+	| { type: "track-encrypted"; participantIdentity: string }
 	| { type: "dtmf"; digits: string; participantIdentity: string }
 	/** The connection to the room is gone; it is sought again, and the telephone stays. */
 	| { type: "interrupted"; message: string }
 	/** It is back: as the same participant, or as a new one with another SID. */
 	| { type: "restored"; how: "resume" | "rejoin"; afterMs: number; participantSid: string }
 	/** The server has moved the participant to another room. */
-	| { type: "room-moved"; roomName: string }
+	| { type: "room-moved"; roomName: string; participantSid: string }
 	/** last event; after it nothing else comes */
 	| { type: "closed"; reason: RoomCloseReason; message: string };
 

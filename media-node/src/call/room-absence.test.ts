@@ -34,8 +34,25 @@ describe("an answered call and its room", () => {
 	});
 
 	it("moved by the server is in the other room", () => {
-		const { effects } = after(active, { type: "room-moved", roomName: "other", at: 0 });
-		expect(effects).toContainEqual(expect.objectContaining({ event: "moved", patch: { roomName: "other" } }));
+		const { effects } = after(active, { type: "room-moved", roomName: "other", participantSid: "PA_9", at: 0 });
+		expect(effects).toContainEqual(expect.objectContaining({ event: "moved", patch: { roomName: "other", participantId: "PA_9" } }));
+	});
+
+	it("with somebody whose audio is encrypted goes on, and the record says who is not heard", () => {
+		const { state, effects } = after(active, { type: "track-encrypted", participantIdentity: "ann", at: 0 });
+		expect(state.phase).toBe("active");
+		expect(effects).toEqual([
+			expect.objectContaining({ do: "record", event: "room-encrypted", detail: expect.stringContaining("ann's audio is encrypted") }),
+		]);
+	});
+
+	it("in which all audio is encrypted ends, with the reason; before the answer it is 488", () => {
+		const closed: CallEvent = { type: "room-closed", reason: "encrypted", message: "no key" };
+		const end = { by: "room", reason: "room-failed", message: "no key" };
+		expect(after(active, { ...closed, at: 0 }).effects).toContainEqual({ do: "end-record", end });
+		const { effects } = after({ ...initialInbound, phase: "ringing", roomJoined: true }, { ...closed, at: 0 });
+		expect(effects).toContainEqual({ do: "reject", status: 488, reason: "Not Acceptable Here" });
+		expect(effects).toContainEqual({ do: "end-record", end: { ...end, sipStatus: 488, sipReason: "Not Acceptable Here" } });
 	});
 
 	it("ends when nobody came back in the trunk's time", () => {

@@ -2,11 +2,12 @@ import type { CallEvent, CallState, Step } from "./state.ts";
 import { finish, hangupStatus, ignore, step } from "./state.ts";
 import { recorded } from "./transfer-effects.ts";
 
-type RoomNews = Extract<CallEvent, { type: "interrupted" | "restored" | "room-moved" }>;
+type RoomNews = Extract<CallEvent, { type: "interrupted" | "restored" | "room-moved" | "track-encrypted" }>;
 
 /** What happens to the room of an answered call; undefined: this is something else. */
 export function ofRoom(state: CallState, event: CallEvent, now: number): Step | undefined {
 	switch (event.type) {
+		case "track-encrypted":
 		case "interrupted":
 		case "restored":
 		case "room-moved":
@@ -33,7 +34,20 @@ function news(state: CallState, event: RoomNews): Step {
 			return step(state, {}, { ...recorded("room-restored", detail), patch: { participantId: event.participantSid } });
 		}
 		case "room-moved":
-			return step(state, {}, { ...recorded("moved", event.roomName), patch: { roomName: event.roomName } });
+			return step(
+				state,
+				{},
+				{
+					...recorded("moved", event.roomName),
+					patch: { roomName: event.roomName, participantId: event.participantSid },
+				},
+			);
+		case "track-encrypted":
+			return step(
+				state,
+				{},
+				recorded("room-encrypted", `${event.participantIdentity}'s audio is encrypted from end to end: the telephone does not hear it`),
+			);
 	}
 }
 

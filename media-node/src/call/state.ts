@@ -178,7 +178,7 @@ export type CallEvent =
 	/** the last one has left; somebody who is no telephone has come */
 	| { type: "room-emptied" | "room-filled" }
 	| { type: "room-digits"; digits: string }
-	| Extract<RoomEvent, { type: "interrupted" | "restored" | "room-moved" }>
+	| Extract<RoomEvent, { type: "interrupted" | "restored" | "room-moved" | "track-encrypted" }>
 	/** the conditional write to `dialing` found that the call is not ours any more (cancelled, or taken) */
 	| { type: "dial-lost" }
 	| { type: "unreachable"; message: string }
@@ -344,6 +344,8 @@ export function roomCloseEnd(reason: RoomCloseReason, message: string): CallEnd 
 			return { by: "peer", reason: "hangup", message: "the other telephone has hung up" };
 		case "duplicate-identity":
 			return { by: "room", reason: "room-closed", message: "another participant joined with the same identity" };
+		case "encrypted":
+			return { by: "room", reason: "room-failed", message };
 		case "client":
 		case "server-shutdown":
 		case "connection-lost":

@@ -67,7 +67,7 @@ export class RoomHandle implements RoomSession {
 
 	tell(event: WireRoomEvent): void {
 		if (event.type === "participant-joined") this.#participants.set(event.participant.sid, event.participant);
-		if (event.type === "restored") this.participantSid = event.participantSid;
+		if (event.type === "restored" || event.type === "room-moved") this.participantSid = event.participantSid;
 		if (event.type === "participant-left") this.#participants.delete(event.participant.sid);
 		this.#options.onEvent(this.#eventOf(event));
 		if (event.type === "closed") this.#closed();

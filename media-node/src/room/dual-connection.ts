@@ -6,7 +6,15 @@ import { type SessionDescription, SignalTarget, type TrickleRequest } from "@liv
 import type { RoomCodec } from "../call/ports.ts";
 import { receivingSections } from "./downlink.ts";
 import { addCandidate, audioTrackRequest, description, Exchanges, isSubscriber, type MediaConnection } from "./media-connection.ts";
-import { type MediaHost, offeredCodecs, openChannels, peerEvents, type PublishedTrack, returned } from "./media-connection.ts";
+import {
+	type MediaHost,
+	offeredCodecs,
+	openChannels,
+	peerEvents,
+	type PublishedTrack,
+	returned,
+	type TrackTerms,
+} from "./media-connection.ts";
 import { RoomPeer } from "./peer.ts";
 import { type MediaSection, parseMediaSections } from "./sdp-sections.ts";
 import type { RelaySettings } from "./webrtc/ice-servers.ts";
@@ -42,11 +50,11 @@ export class DualConnection implements MediaConnection {
 		this.ready.catch(() => undefined);
 	}
 
-	start(trackName: string): void {
+	start(terms: TrackTerms): void {
 		const track = this.publisher.addSendingTrack(this.#publishCodecs);
 		this.#ssrc = track.ssrc;
 		openChannels(this.publisher);
-		this.#host.send({ case: "addTrack", value: audioTrackRequest(track.cid, trackName) });
+		this.#host.send({ case: "addTrack", value: audioTrackRequest(track.cid, terms) });
 		this.#offer(false);
 	}
 

@@ -16,12 +16,17 @@ describe("tokens of a participant", () => {
 		expect(await tokens.fresh(591_000)).toBe(own);
 	});
 
-	it("a rejoin gets one of its own time, which stands for all before", async () => {
+	it("a rejoin gets the server's newest, which knows of changes since the join; where that has ended or is refused, one of its own time", async () => {
 		let made = 0;
 		const tokens = new JoinTokens(token("own", 1), async () => token(`made ${++made}`, 10_000));
 		tokens.refresh(token("newer", 600));
-		expect(await tokens.fresh(0)).toBe(token("made 1", 10_000));
+		expect(await tokens.fresh(0)).toBe(token("newer", 600));
+		expect(await tokens.fresh(591_000)).toBe(token("made 1", 10_000));
 		expect(await tokens.current(0)).toBe(token("made 1", 10_000));
+		tokens.refresh(token("newer", 700));
+		expect(tokens.refused(token("newer", 700))).toBe(true);
+		expect(await tokens.fresh(0)).toBe(token("made 2", 10_000));
+		expect(tokens.refused(token("made 2", 10_000))).toBe(false);
 	});
 
 	it("after a move by the server none leads back", async () => {

@@ -395,6 +395,22 @@ describe("when the way to the server is odd", () => {
 		await waitFor(() => (resources().UDPWrap === before.UDPWrap ? true : undefined));
 	});
 
+	it("messages that nobody here knows change nothing", async () => {
+		const events: RoomEvent[] = [];
+		const session = await join(new LiveKitRoomConnector({ recoveryMs: 0 }), events);
+		// final binary frames of a server are not masked
+		const frame = (...bytes: number[]) => sockets.at(-1)?.write(Uint8Array.of(0x82, bytes.length, ...bytes));
+		// of no kind at all; field 999, a varint, and field 1000, five bytes; a kind that we know, with a field that we do not
+		frame();
+		frame(0xb8, 0x3e, 1);
+		frame(0xc2, 0x3e, 5, 1, 2, 3, 4, 5);
+		frame(0xba, 0x01, 3, 0xb8, 0x3e, 1);
+		await session.setAttributes({ still: "here" });
+		expect(session.attributes()).toMatchObject({ still: "here" });
+		expect(events).toEqual([]);
+		await session.close();
+	});
+
 	it("where no recovery is wanted a broken WebSocket is a lost connection, told once and last", async () => {
 		// the server opens its own sockets with its first participants
 		for (let i = 0; i < 4; i++) await (await join(new LiveKitRoomConnector())).close();

@@ -6,7 +6,7 @@ import type { PublishedTrack } from "./media-connection.ts";
 import { hasOnlyEncryptedAudio, mayPublish } from "./protocol-map.ts";
 import { type ConnectionOptions, RoomConnection } from "./room-connection.ts";
 import { AUDIO_LEVEL_URI } from "./sdp-sections.ts";
-import { LiveKitRoomSession } from "./session.ts";
+import { LiveKitRoomSession, SEALED } from "./session.ts";
 import { SignalOpenError } from "./signalling.ts";
 import type { UplinkStream } from "./uplink.ts";
 import type { RelaySettings } from "./webrtc/ice-servers.ts";
@@ -64,7 +64,7 @@ export class LiveKitRoomConnector implements RoomConnector {
 		const connection = await this.#connect(options, signal);
 		if (hasOnlyEncryptedAudio(connection.join.otherParticipants)) {
 			await connection.close();
-			throw new RoomJoinError("media", "the room's audio is encrypted from end to end, and a telephone has no key to it");
+			throw new RoomJoinError("media", SEALED, { closeReason: "encrypted" });
 		}
 		// The caller hears nothing before it holds the session that the events are about, and of a join that fails only the error. Who comes while we are
 		// joining is among participants() when the caller looks.
@@ -83,7 +83,8 @@ export class LiveKitRoomConnector implements RoomConnector {
 			},
 			tokens: new JoinTokens(options.token, options.renewToken === undefined ? undefined : () => renewed(options)),
 			recoveryMs: this.#recoveryMs,
-			rejoin: (codec, token, url, during) => this.#connect({ ...options, token, url: url ?? options.url, publishCodecs: [codec] }, during),
+			rejoin: ({ codec, token, url = options.url, muted }, during) =>
+				this.#connect({ ...options, token, url, muted, publishCodecs: [codec] }, during),
 			stream: (joined, track) => streamOf(joined, track, options.publishCodecs),
 		});
 		try {

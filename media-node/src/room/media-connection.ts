@@ -55,10 +55,16 @@ export function offeredCodecs(publishCodecs: readonly RoomCodec[]): readonly Roo
 	return [...new Set<RoomCodec>([...publishCodecs, "opus", "PCMU", "PCMA"])];
 }
 
-export function audioTrackRequest(cid: string, name: string): AddTrackRequest {
+/** How our track is published. */
+export interface TrackTerms {
+	name: string;
+	/** the server has muted it before */
+	muted: boolean;
+}
+
+export function audioTrackRequest(cid: string, { name, muted }: TrackTerms): AddTrackRequest {
 	return new AddTrackRequest({
-		cid,
-		name,
+		...{ cid, name, muted },
 		type: TrackType.AUDIO,
 		source: TrackSource.MICROPHONE,
 		disableRed: true,

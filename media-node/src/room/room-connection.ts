@@ -28,6 +28,8 @@ export interface ConnectionOptions {
 	token: string;
 	publishCodecs: readonly RoomCodec[];
 	trackName: string;
+	/** the server has muted the track before, in another joining; unset: no */
+	muted?: boolean;
 	/** default "auto"; a server that forces relays has its way */
 	relays?: RelaySettings["policy"];
 }
@@ -148,16 +150,16 @@ export class RoomConnection {
 	}
 
 	async #openSingle(signal: AbortSignal): Promise<JoinResponse> {
-		const { url, token, publishCodecs, trackName } = this.#options;
+		const { url, token, publishCodecs, trackName: name, muted = false } = this.#options;
 		const media = new SingleConnection(publishCodecs, url, this.#host());
 		this.#media = media;
-		const { track, offer } = await media.start(trackName);
+		const { track, offer } = await media.start({ name, muted });
 		await this.#connect(singleConnectionUrl(url, [track], offer), token, signal);
 		return this.#joined.promise;
 	}
 
 	async #openDual(signal: AbortSignal): Promise<JoinResponse> {
-		const { url, token, publishCodecs, trackName } = this.#options;
+		const { url, token, publishCodecs, trackName: name, muted = false } = this.#options;
 		await this.#connect(dualConnectionUrl(url), token, signal);
 		const join = await this.#joined.promise;
 		const codec = publishCodecs.find((candidate) => mayPublish(join.enabledPublishCodecs, candidate));
@@ -167,7 +169,7 @@ export class RoomConnection {
 		media.useRelays(this.#relaysOf(join));
 		// the attempt has failed meanwhile, and what was there by then is closed already
 		if (this.#closed !== undefined) await media.close();
-		else media.start(trackName);
+		else media.start({ name, muted });
 		return join;
 	}
 

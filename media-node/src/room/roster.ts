@@ -8,18 +8,23 @@ export type RosterChange =
 	| { type: "left"; participant: RoomParticipant }
 	| { type: "track-added"; trackSid: string; participant: RoomParticipant }
 	| { type: "track-removed"; trackSid: string }
-	| { type: "track-muted"; trackSid: string; muted: boolean };
+	| { type: "track-muted"; trackSid: string; muted: boolean }
+	/** audio that a telephone cannot understand; it is no track otherwise */
+	| { type: "track-encrypted"; trackSid: string; participant: RoomParticipant };
 
 interface Entry {
 	participant: RoomParticipant;
 	version: number;
 	/** audio tracks: SID → muted */
 	tracks: Map<string, boolean>;
+	/** SIDs of audio tracks that are encrypted from end to end */
+	encrypted: Set<string>;
 }
 
 export class Roster {
 	readonly #ownIdentity: string;
 	readonly #bySid = new Map<string, Entry>();
+	#hasHadTracks = false;
 
 	constructor(ownIdentity: string) {
 		this.#ownIdentity = ownIdentity;
@@ -38,6 +43,11 @@ export class Roster {
 	isMuted(trackSid: string): boolean {
 		for (const entry of this.#bySid.values()) if (entry.tracks.get(trackSid) === true) return true;
 		return false;
+	}
+
+	/** There is audio, all of it is encrypted from end to end, and there never was other. */
+	get isSealed(): boolean {
+		return !this.#hasHadTracks && [...this.#bySid.values()].some(({ encrypted }) => encrypted.size > 0);
 	}
 
 	/** All who are there now, of a new join: whoever is not among them has left. */
@@ -61,21 +71,27 @@ export class Roster {
 		const changes: RosterChange[] = [];
 		const entry = known ?? this.#add(info, changes);
 		entry.version = info.version;
-		const now = new Map(info.tracks.filter((track) => isAudio(track) && !isEncrypted(track)).map((track) => [track.sid, track.muted]));
+		const audio = info.tracks.filter(isAudio);
+		const now = new Map(audio.filter((track) => !isEncrypted(track)).map((track) => [track.sid, track.muted]));
+		const encrypted = new Set(audio.filter(isEncrypted).map(({ sid }) => sid));
 		for (const trackSid of entry.tracks.keys()) if (!now.has(trackSid)) changes.push({ type: "track-removed", trackSid });
 		for (const [trackSid, muted] of now) {
 			const before = entry.tracks.get(trackSid);
 			if (before === undefined) changes.push({ type: "track-added", trackSid, participant: entry.participant });
 			else if (before !== muted) changes.push({ type: "track-muted", trackSid, muted });
 		}
+		for (const trackSid of encrypted)
+			if (!entry.encrypted.has(trackSid)) changes.push({ type: "track-encrypted", trackSid, participant: entry.participant });
 		entry.tracks = now;
+		entry.encrypted = encrypted;
+		this.#hasHadTracks ||= now.size > 0;
 		return changes;
 	}
 
 	#add(info: ParticipantInfo, changes: RosterChange[]): Entry {
 		// The same identity under a new SID is the same person joined again; the server may not have told that the old one left.
 		for (const other of this.#bySid.values()) if (other.participant.identity === info.identity) changes.push(...this.#remove(other));
-		const entry: Entry = { participant: roomParticipant(info), version: info.version, tracks: new Map() };
+		const entry: Entry = { participant: roomParticipant(info), version: info.version, tracks: new Map(), encrypted: new Set() };
 		this.#bySid.set(info.sid, entry);
 		changes.push({ type: "joined", participant: entry.participant });
 		return entry;

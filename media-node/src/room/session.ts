@@ -5,12 +5,11 @@ import {
 	DisconnectReason,
 	LeaveRequest,
 	LeaveRequest_Action,
-	RequestResponse_Reason,
 	SipDTMF,
 	UpdateParticipantMetadata,
 	UpdateSubscription,
 } from "@livekit/protocol";
-import type { ParticipantInfo, RequestResponse, RoomMovedResponse } from "@livekit/protocol";
+import type { MuteTrackRequest, ParticipantInfo, RoomMovedResponse } from "@livekit/protocol";
 import { randomInt } from "node:crypto";
 import type { RtpPacket } from "@trunkline/rtp";
 import type { AudioUplink, JoinOptions, RoomCloseReason, RoomCodec, RoomEvent, RoomParticipant, RoomSession } from "../call/ports.ts";
@@ -18,6 +17,7 @@ import { Audible, type AudibleChange } from "./audible.ts";
 import { Downlink, type ReceivingSection } from "./downlink.ts";
 import type { JoinTokens } from "./join-tokens.ts";
 import { type PublishedTrack, RELIABLE_CHANNEL } from "./media-connection.ts";
+import { OwnAttributes } from "./own-attributes.ts";
 import { closeReason, describeLeave } from "./protocol-map.ts";
 import { isFinal, Recovering } from "./recovering.ts";
 import { Recovery, type Return } from "./recovery.ts";
@@ -25,37 +25,32 @@ import { compoundReport, noteSenderReports, REPORT_INTERVAL_MS } from "./reports
 import type { ConnectionSink, RoomConnection } from "./room-connection.ts";
 import { Roster, type RosterChange } from "./roster.ts";
 import { RpcResponder } from "./rpc.ts";
-import type { SignalResponseMessage } from "./signalling.ts";
+import { SignalOpenError, type SignalResponseMessage } from "./signalling.ts";
 import { Uplink, type UplinkStream } from "./uplink.ts";
 
-const REQUEST_TIMEOUT_MS = 5000;
 /** Digits and RPC answers that wait for the room to come back. */
 const MAX_WAITING_DATA = 64;
-
-interface PendingRequest {
-	attributes: Record<string, string>;
-	settle: (error?: Error) => void;
-}
 
 export interface SessionOptions extends Pick<JoinOptions, "onEvent" | "onAttributes" | "onRpc"> {
 	tokens: JoinTokens;
 	/** how long the room may be gone, ms; 0: the session ends with its connection */
 	recoveryMs: number;
-	/** Joins anew, and publishes with that codec. */
-	rejoin(codec: RoomCodec, token: string, url: string | undefined, signal: AbortSignal): Promise<RoomConnection>;
+	/** Joins anew, and publishes with that codec; `url` where it is another than at first. */
+	rejoin(terms: { codec: RoomCodec; token: string; url: string | undefined; muted: boolean }, signal: AbortSignal): Promise<RoomConnection>;
 	/** what our track is to others, by that connection */
 	stream(connection: RoomConnection, track: PublishedTrack): UplinkStream & { codec: RoomCodec };
 }
 
+export const SEALED = "the room's audio is encrypted from end to end, and a telephone has no key to it";
+
 export class LiveKitRoomSession implements RoomSession {
-	readonly roomSid: string;
+	roomSid: string;
 	readonly #identity: string;
 	readonly #options: SessionOptions;
 	readonly #onEvent: (event: RoomEvent) => void;
 	readonly #roster: Roster;
 	readonly #audible = new Audible();
 	readonly #downlink = new Downlink();
-	readonly #requests = new Map<number, PendingRequest>();
 	readonly #rpc: RpcResponder;
 	readonly #recovering: Recovering;
 	readonly #waitingData: DataPacket[] = [];
@@ -64,10 +59,11 @@ export class LiveKitRoomSession implements RoomSession {
 	#ssrc = 0;
 	/** where the server would have us go instead */
 	#regionUrls: readonly string[] = [];
-	#attributes: Readonly<Record<string, string>>;
+	readonly #attributes: OwnAttributes;
 	#uplink: Uplink | undefined;
+	/** by the server */
+	#isMuted = false;
 	#reportTimer: NodeJS.Timeout | undefined;
-	#requestId = 0;
 	#dataSequence = 0;
 	#closing: Promise<void> | undefined;
 
@@ -79,7 +75,12 @@ export class LiveKitRoomSession implements RoomSession {
 		this.#participantSid = join.participant?.sid ?? "";
 		this.roomSid = join.room?.sid ?? "";
 		this.#identity = join.participant?.identity ?? "";
-		this.#attributes = join.participant?.attributes ?? {};
+		this.#attributes = new OwnAttributes(join.participant?.attributes ?? {}, {
+			// an empty name or metadata leaves that as it is
+			send: (attributes, requestId) =>
+				this.#connection.send({ case: "updateMetadata", value: new UpdateParticipantMetadata({ attributes, requestId }) }),
+			onChanged: options.onAttributes,
+		});
 		this.#roster = new Roster(this.#identity);
 		this.#rpc = new RpcResponder(options.onRpc, (packet) => this.#sendData(packet));
 		this.#recovering = new Recovering({
@@ -115,6 +116,7 @@ export class LiveKitRoomSession implements RoomSession {
 			now: () => performance.now(),
 			send: (payload, header) => this.#connection.media.publisher.sendRtp(header, payload),
 		});
+		uplink.mute(this.#isMuted);
 		this.#uplink = uplink;
 		this.#reportTimer = setInterval(() => {
 			const compound = compoundReport(uplink, this.#downlink, this.#ssrc, this.participantSid, performance.now(), Date.now());
@@ -123,28 +125,12 @@ export class LiveKitRoomSession implements RoomSession {
 	}
 
 	attributes(): Readonly<Record<string, string>> {
-		return this.#attributes;
+		return this.#attributes.known;
 	}
 
 	async setAttributes(attributes: Record<string, string>): Promise<void> {
 		if (this.#closing !== undefined) throw new Error("the room session is closed");
-		const requestId = ++this.#requestId;
-		await new Promise<void>((resolve, reject) => {
-			const timer = setTimeout(() => settle(new Error("the room server did not answer the attribute update")), REQUEST_TIMEOUT_MS);
-			const settle = (error?: Error) => {
-				clearTimeout(timer);
-				this.#requests.delete(requestId);
-				if (error === undefined) resolve();
-				else reject(error);
-			};
-			this.#requests.set(requestId, { attributes, settle });
-			this.#sendAttributes(attributes, requestId);
-		});
-	}
-
-	/** An empty name or metadata leaves that as it is. While the room is gone nothing is sent; what waits is sent again when it is back. */
-	#sendAttributes(attributes: Record<string, string>, requestId: number): void {
-		this.#connection.send({ case: "updateMetadata", value: new UpdateParticipantMetadata({ attributes, requestId }) });
+		await this.#attributes.set(attributes);
 	}
 
 	sendDtmf(code: number, digit: string): void {
@@ -164,12 +150,15 @@ export class LiveKitRoomSession implements RoomSession {
 	}
 
 	close(): Promise<void> {
-		if (this.#closing === undefined) {
-			const leave = new LeaveRequest({ reason: DisconnectReason.CLIENT_INITIATED, action: LeaveRequest_Action.DISCONNECT });
-			this.#connection.send({ case: "leave", value: leave });
-			this.#end("client", "left the room");
-		}
+		this.#leave("client", "left the room");
 		return this.#closing ?? Promise.resolve();
+	}
+
+	#leave(reason: RoomCloseReason, message: string): void {
+		if (this.#closing !== undefined) return;
+		const leave = new LeaveRequest({ reason: DisconnectReason.CLIENT_INITIATED, action: LeaveRequest_Action.DISCONNECT });
+		this.#connection.send({ case: "leave", value: leave });
+		this.#end(reason, message);
 	}
 
 	#sinkOf(connection: RoomConnection): ConnectionSink {
@@ -211,10 +200,9 @@ export class LiveKitRoomSession implements RoomSession {
 		const uplink = this.#uplink;
 		if (uplink === undefined) throw new Error("there is no track to publish again");
 		await this.#connection.close();
-		const token = await this.#options.tokens.fresh(Date.now());
 		// its own address now and then, too: a region that is named may be gone by now
 		const url = this.#regionUrls[(attempt - 1) % (this.#regionUrls.length + 1)];
-		const connection = await this.#options.rejoin(uplink.codec, token, url, signal);
+		const connection = await this.#joinAgain(uplink.codec, url, signal);
 		if (this.#closing !== undefined) return connection.close();
 		this.#connection = connection;
 		const { participant, otherParticipants } = connection.join;
@@ -230,13 +218,23 @@ export class LiveKitRoomSession implements RoomSession {
 		uplink.changeTo(stream);
 	}
 
+	async #joinAgain(codec: RoomCodec, url: string | undefined, signal: AbortSignal): Promise<RoomConnection> {
+		const { tokens, rejoin } = this.#options;
+		const token = await tokens.fresh(Date.now());
+		try {
+			return await rejoin({ codec, token, url, muted: this.#isMuted }, signal);
+		} catch (error) {
+			const isRefused = error instanceof SignalOpenError && (error.status === 401 || error.status === 403);
+			if (!isRefused || !tokens.refused(token)) throw error;
+		}
+		return rejoin({ codec, token: await tokens.fresh(Date.now()), url, muted: this.#isMuted }, signal);
+	}
+
 	#restored(how: Return, afterMs: number): void {
 		this.#regionUrls = [];
-		// What the token of the join says is old by now; whoever waits for an answer waits for this one.
-		const told = this.#connection.join.participant?.attributes ?? {};
-		const changed = Object.entries(this.#attributes).filter(([name, value]) => how === "rejoin" && told[name] !== value);
-		if (changed.length > 0) this.#sendAttributes(Object.fromEntries(changed), ++this.#requestId);
-		for (const [requestId, { attributes }] of this.#requests) this.#sendAttributes(attributes, requestId);
+		// what the token of the join says may be old by now
+		if (how === "rejoin") this.#attributes.keep(this.#connection.join.participant?.attributes ?? {});
+		this.#attributes.sendAgain();
 		for (const packet of this.#waitingData.splice(0)) this.#sendData(packet);
 		this.#onEvent({ type: "restored", how, afterMs, participantSid: this.participantSid });
 	}
@@ -254,9 +252,18 @@ export class LiveKitRoomSession implements RoomSession {
 	/** MoveParticipant: the connections stay, the room and everybody in it are others. */
 	#onMoved({ room, token, participant, otherParticipants }: RoomMovedResponse): void {
 		this.#options.tokens.moveTo(token);
+		this.roomSid = room?.sid ?? this.roomSid;
 		if (participant !== undefined) this.#participantSid = participant.sid;
 		this.#tell(this.#roster.replace(otherParticipants), "anew");
-		this.#onEvent({ type: "room-moved", roomName: room?.name ?? "" });
+		this.#attributes.keep(participant?.attributes ?? {});
+		this.#onEvent({ type: "room-moved", roomName: room?.name ?? "", participantSid: this.participantSid });
+	}
+
+	/** Somebody who may has muted the telephone in the room, or lets it speak again. The server, and others, see that it was done. */
+	#onMute(request: MuteTrackRequest): void {
+		this.#isMuted = request.muted;
+		this.#uplink?.mute(request.muted);
+		this.#connection.send({ case: "mute", value: request });
 	}
 
 	#onSignal(message: SignalResponseMessage): void {
@@ -278,13 +285,16 @@ export class LiveKitRoomSession implements RoomSession {
 				this.#update(message.value.participants);
 				break;
 			case "requestResponse":
-				this.#answered(message.value);
+				this.#attributes.answered(message.value);
 				break;
 			case "leave":
 				this.#onLeave(message.value);
 				break;
 			case "refreshToken":
 				this.#options.tokens.refresh(message.value);
+				break;
+			case "mute":
+				this.#onMute(message.value);
 				break;
 			case "roomMoved":
 				this.#onMoved(message.value);
@@ -319,7 +329,7 @@ export class LiveKitRoomSession implements RoomSession {
 	}
 
 	#update(infos: readonly ParticipantInfo[]): void {
-		for (const info of infos) if (info.sid === this.participantSid) this.#sawOwnAttributes(info.attributes);
+		for (const info of infos) if (info.sid === this.participantSid) this.#attributes.saw(info.attributes);
 		this.#tell(this.#roster.apply(infos));
 	}
 
@@ -330,12 +340,15 @@ export class LiveKitRoomSession implements RoomSession {
 		for (const change of changes) {
 			if (change.type === "joined") this.#onEvent({ type: "participant-joined", participant: change.participant });
 			else if (change.type === "track-muted") this.#onEvent(change);
+			else if (change.type === "track-encrypted")
+				this.#onEvent({ type: "track-encrypted", participantIdentity: change.participant.identity });
 		}
 		// A track may be described before its owner is, and must be gone before its owner is.
 		this.#reconcile();
 		for (const change of changes) {
 			if (change.type === "left") this.#onEvent({ type: "participant-left", participant: change.participant });
 		}
+		if (this.#roster.isSealed) this.#leave("encrypted", SEALED);
 	}
 
 	#heard(change: RosterChange, nowMs: number): AudibleChange {
@@ -377,30 +390,12 @@ export class LiveKitRoomSession implements RoomSession {
 		}
 	}
 
-	#answered(response: RequestResponse): void {
-		// QUEUED: the final answer follows
-		if (response.reason === RequestResponse_Reason.QUEUED) return;
-		const reason = RequestResponse_Reason[response.reason] ?? String(response.reason);
-		const error =
-			response.reason === RequestResponse_Reason.OK ? undefined : new Error(`the room server refused: ${reason} ${response.message}`);
-		this.#requests.get(response.requestId)?.settle(error);
-	}
-
-	/** Servers that do not answer requests that succeed show the result in our own ParticipantInfo. */
-	#sawOwnAttributes(attributes: Readonly<Record<string, string>>): void {
-		this.#attributes = attributes;
-		this.#options.onAttributes?.(attributes);
-		for (const request of this.#requests.values()) {
-			if (Object.entries(request.attributes).every(([key, value]) => (attributes[key] ?? "") === value)) request.settle();
-		}
-	}
-
 	#end(reason: RoomCloseReason, message: string): void {
 		if (this.#closing !== undefined) return;
 		clearInterval(this.#reportTimer);
 		this.#recovering.stop();
 		this.#closing = this.#connection.close();
-		for (const request of this.#requests.values()) request.settle(new Error(`the room session ended: ${message}`));
+		this.#attributes.end(message);
 		this.#onEvent({ type: "closed", reason, message });
 	}
 }

@@ -12,7 +12,7 @@ import {
 import type { RoomCodec } from "../call/ports.ts";
 import { receivingSections } from "./downlink.ts";
 import { addCandidate, audioTrackRequest, description, Exchanges, type MediaConnection, type MediaHost } from "./media-connection.ts";
-import { offeredCodecs, openChannels, peerEvents, type PublishedTrack, returned } from "./media-connection.ts";
+import { offeredCodecs, openChannels, peerEvents, type PublishedTrack, returned, type TrackTerms } from "./media-connection.ts";
 import { RoomPeer } from "./peer.ts";
 import { type MediaSection, parseMediaSections } from "./sdp-sections.ts";
 import type { RelaySettings } from "./webrtc/ice-servers.ts";
@@ -59,12 +59,12 @@ export class SingleConnection implements MediaConnection {
 	}
 
 	/** What goes into the join request. */
-	async start(trackName: string): Promise<{ track: AddTrackRequest; offer: SessionDescription }> {
+	async start(terms: TrackTerms): Promise<{ track: AddTrackRequest; offer: SessionDescription }> {
 		const offer = await this.publisher.offer();
 		const id = ++this.#offerId;
 		this.#exchanges.run(async () => this.#applyAnswer(await this.#nextAnswer()));
 		this.#offer = description("offer", offer, id);
-		return { track: audioTrackRequest(this.#cid, trackName), offer: this.#offer };
+		return { track: audioTrackRequest(this.#cid, terms), offer: this.#offer };
 	}
 
 	/** An offer whose answer may have been lost with the WebSocket is made again. */

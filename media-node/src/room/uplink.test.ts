@@ -50,6 +50,24 @@ describe("the uplink", () => {
 		]);
 	});
 
+	it("is silent while it is muted, and goes on without a gap in its numbers, at the time that has passed", () => {
+		const { track, write, sent, numbers, advance } = uplink({ sequence: 0, timestamp: 0 });
+		write(100, 5000);
+		track.mute(true);
+		for (let i = 1; i < 10; i++) write(100 + i, 5000 + 160 * i);
+		expect(sent).toHaveLength(1);
+		track.mute(false);
+		advance(200);
+		write(110, 5000 + 1600);
+		write(111, 5000 + 1760);
+		expect(numbers()).toEqual([
+			[0, 0],
+			[1, 1600],
+			[2, 1760],
+		]);
+		expect(sent.map(({ marker }) => marker)).toEqual([false, true, false]);
+	});
+
 	it("carries loss and the source's wrap over", () => {
 		const { write, numbers } = uplink({ sequence: 0, timestamp: 0 });
 		write(65_534, 0xffff_ffff - 159);

@@ -35,6 +35,9 @@ export class Uplink implements AudioUplink {
 	readonly #parameters: UplinkParameters;
 	#header: UplinkHeader;
 	#ssrc: number;
+	/** Nothing is sent; what comes after it begins anew, without a gap in our numbers. */
+	#muted = false;
+	#wasMuted = false;
 	readonly #clockRate: number;
 	#sequence: number;
 	#timestamp: number;
@@ -61,7 +64,13 @@ export class Uplink implements AudioUplink {
 		this.#header = new UplinkHeader(stream);
 	}
 
+	mute(muted: boolean): void {
+		this.#muted = muted;
+		this.#wasMuted ||= muted && this.#lastIn !== undefined;
+	}
+
 	write(frame: EncodedFrame, level: number): void {
+		if (this.#muted) return;
 		if (frame.codec !== this.codec) throw new Error(`a ${frame.codec} frame was written to a ${this.codec} track`);
 		const now = this.#parameters.now();
 		const header = this.#header;
@@ -92,8 +101,10 @@ export class Uplink implements AudioUplink {
 		if (last === undefined) {
 			this.#lastIn = { sequence: frame.sequence, timestamp: frame.timestamp };
 		} else {
-			const step = (frame.sequence - last.sequence) & 0xffff;
+			// as of another source: far away from the one before
+			const step = this.#wasMuted ? MAX_GAP + 1 : (frame.sequence - last.sequence) & 0xffff;
 			const ticks = (frame.timestamp - last.timestamp) | 0;
+			this.#wasMuted = false;
 			if (step === 0 && ticks === 0) return false;
 			if (step > 0xffff - MAX_MISORDER && ticks < 0) {
 				header.sequenceNumber = (this.#sequence + step) & 0xffff;
