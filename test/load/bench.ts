@@ -8,7 +8,7 @@ import { ENCRYPTION_ALLOWED, measurePairs, type PairsResult, provisionPairs } fr
 import { Program } from "./processes.ts";
 import { report, type Shape } from "./report.ts";
 import { heldOf } from "./soak/growth.ts";
-import { startRooms, startSystem, type System } from "./systems.ts";
+import { foreignSystem, startRooms, startSystem, type System } from "./systems.ts";
 import { watch } from "./window.ts";
 
 const IDLE_MS = 2_000;
@@ -33,9 +33,12 @@ async function main(): Promise<void> {
 	process.once("exit", () => Program.killAll());
 	stopWhenAsked();
 	try {
+		if (options.against !== undefined && !process.env["LIVEKIT_URL"])
+			throw new Error("--against: LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET must name the LiveKit server of that system");
 		const shapes = [await separate(options)];
 		// With a server from outside, the rows without it tell nothing about it.
 		if (options.whole && !process.env["LIVEKIT_URL"]) shapes.push(await whole(options));
+		if (options.against !== undefined) shapes.push(await foreign(options.against, options));
 		process.stdout.write(report(shapes, new Date()));
 	} finally {
 		await Program.stopAll();
@@ -49,6 +52,13 @@ async function separate(options: BenchOptions): Promise<Shape> {
 	const shape = await measure(name, await startSystem(rooms, options), options, options.opus);
 	await rooms.program?.stop();
 	return shape;
+}
+
+/** Another system in the same rooms. */
+async function foreign(against: NonNullable<BenchOptions["against"]>, options: BenchOptions): Promise<Shape> {
+	const system = foreignSystem(against, await startRooms(process.env));
+	const shape = await measure("the other system", system, { ...options, profileHeap: false }, options.opus);
+	return { ...shape, foreign: true };
 }
 
 async function whole(options: BenchOptions): Promise<Shape> {

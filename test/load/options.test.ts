@@ -35,7 +35,15 @@ describe("the command line of the benchmark", () => {
 			profile: "profiles",
 		});
 	});
+	test("another system is named by its port here, and by its process where that is known", () => {
+		expect(readOptions(["--against", "sip:127.0.0.1:5070"]).against).toEqual({ sipPort: 5070, pid: undefined });
+		expect(readOptions(["--against", "127.0.0.1:5070", "--against-pid", "4711"]).against).toEqual({ sipPort: 5070, pid: 4711 });
+		expect(readOptions([])).not.toHaveProperty("against");
+	});
 	test.each([
+		["--against", "sip:192.0.2.1:5060"],
+		["--against", "sip:127.0.0.1"],
+		["--against-pid", "4711"],
 		["--calls", "3"],
 		["--calls", ""],
 		["--calls", "1e2"],

@@ -16,6 +16,10 @@ export const HELP = `npm run bench: what a call costs and how late it sounds, on
   --suite NAME      of --srtp (AES_CM_128_HMAC_SHA1_80)
   --no-whole        without the rows of "npm start" as it is, embedded rooms in the same process
   --workers 1       threads for audio (0 = in the main one)
+  --against sip:127.0.0.1:PORT
+                    then the same through a system that runs on this machine, such as LiveKit's SIP service beside the LIVEKIT_URL server, and how
+                    many times ours is better; trunks and rules are made there and taken away again
+  --against-pid N   its process, for CPU time and memory
   --profile-heap    what is allocated for each packet, by function (V8's sampling profiler; it costs time, so look at nothing else then)
   --profile DIR     CPU profile of the measured process (node --cpu-prof) into this folder
   --help
@@ -41,6 +45,8 @@ export interface BenchOptions {
 	whole: boolean;
 	workers: number;
 	profile?: string;
+	/** a system that runs: its SIP port on 127.0.0.1, and its process where that is known */
+	against?: { sipPort: number; pid: number | undefined };
 }
 
 /** Reads the command line. Throws an error whose message is for a person. */
@@ -62,6 +68,8 @@ export function readOptions(args: readonly string[]): BenchOptions {
 			whole: { type: "boolean", default: true },
 			workers: { type: "string", default: "1" },
 			profile: { type: "string" },
+			against: { type: "string" },
+			"against-pid": { type: "string" },
 		},
 	});
 	const calls = values.calls.split(",").map((text) => numberIn("--calls", text, 2, 400));
@@ -79,6 +87,22 @@ export function readOptions(args: readonly string[]): BenchOptions {
 		...(values.srtp ? { srtp: suiteOf(values.suite) } : {}),
 		workers: numberIn("--workers", values.workers, 0, 64),
 		...(values.profile === undefined ? {} : { profile: values.profile }),
+		...againstOf(values.against, values["against-pid"]),
+	};
+}
+
+function againstOf(against: string | undefined, pid: string | undefined): Pick<BenchOptions, "against"> {
+	if (against === undefined) {
+		if (pid !== undefined) throw new Error("--against-pid: needs --against, which says where that process answers");
+		return {};
+	}
+	const port = /^(?:sip:)?127\.0\.0\.1:(\d{1,5})$/.exec(against)?.[1];
+	if (port === undefined) throw new Error(`--against ${against}: must be sip:127.0.0.1:PORT, a system on this machine`);
+	return {
+		against: {
+			sipPort: numberIn("--against", port, 1, 65_535),
+			pid: pid === undefined ? undefined : numberIn("--against-pid", pid, 1, 2 ** 22),
+		},
 	};
 }
 

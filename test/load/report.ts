@@ -11,6 +11,8 @@ import { spread } from "./statistics.ts";
 export interface Shape {
 	/** which processes, in words */
 	name: string;
+	/** a program that is not ours: nobody in it tells of its frames and its heap */
+	foreign?: boolean;
 	/** of a core, without calls; undefined = not available */
 	idlePercent: number | undefined;
 	/** without calls, after those that warm up */
@@ -49,6 +51,7 @@ export function report(shapes: readonly Shape[], date: Date): string {
 			shapes.flatMap((shape) => shape.pairs.map((result) => pairsRow(shape, result))),
 		),
 		...shapes.flatMap(sentences),
+		...ratios(shapes),
 		...shapes.flatMap(allocations),
 		...(shapes.some(({ idlePercent }) => idlePercent === undefined)
 			? ["", "CPU time and memory are read from /proc, which this system does not have."]
@@ -57,7 +60,7 @@ export function report(shapes: readonly Shape[], date: Date): string {
 	].join("\n");
 }
 
-function pairsRow({ name, held }: Shape, result: PairsResult): string[] {
+function pairsRow({ name, held, foreign = false }: Shape, result: PairsResult): string[] {
 	const { calls, window, delays, setUps } = result;
 	const perCall = (percent: number | undefined): string => fixed(percent === undefined ? undefined : percent / calls, 2);
 	const missed = result.missedBursts === 0 ? "" : `, ${result.missedBursts} tones not heard`;
@@ -68,10 +71,12 @@ function pairsRow({ name, held }: Shape, result: PairsResult): string[] {
 		perCall(window.roomsPercent),
 		three(delays),
 		`${result.packetsLost} of ${result.packetsReceived + result.packetsLost}${missed}`,
-		String(window.lateFrames),
+		foreign ? NOT_AVAILABLE : String(window.lateFrames),
 		two(setUps),
 		fixed(window.memoryMb, 0),
-		(["rss", "heap", "external"] as const).map((kind) => fixed((result.held[kind] - held[kind]) / 1e6 / calls, 2)).join(" / "),
+		(["rss", "heap", "external"] as const)
+			.map((kind) => fixed(foreign && kind !== "rss" ? undefined : (result.held[kind] - held[kind]) / 1e6 / calls, 2))
+			.join(" / "),
 		fixed(window.othersPercent, 0),
 	];
 }
@@ -124,6 +129,29 @@ function joinsSentence({
 		`${setUps} set-ups${when === "the first" ? ", the first of the process" : ""}${running === 0 ? "" : ` beside ${running} calls`}: ${answers}, INVITE → 200 p50 / p95 / max ${three(answered)} ms, ` +
 		`${fixed(cpuMsPerSetUp, 1)} ms of CPU each (${fixed(mediaMsPerSetUp, 1)} of it media threads; room server ${fixed(roomsMsPerSetUp, 1)} ms), ${lateFrames} late frames${gap}; other programs ${fixed(othersPercent, 0)} % of a core.`
 	);
+}
+
+/** How many times ours is better than the other system, for each number of calls. */
+function ratios(shapes: readonly Shape[]): string[] {
+	const ours = shapes.find(({ foreign }) => foreign !== true);
+	const other = shapes.find(({ foreign }) => foreign === true);
+	if (ours === undefined || other === undefined) return [];
+	const lines = ours.pairs.flatMap((pair) => {
+		const same = other.pairs.find(({ calls, encrypted }) => calls === pair.calls && encrypted === pair.encrypted);
+		if (same === undefined) return [];
+		const compared: [string, number | undefined, number | undefined][] = [
+			["CPU", pair.window.cpuPercent, same.window.cpuPercent],
+			["mouth to ear p50", spread(pair.delays)?.p50, spread(same.delays)?.p50],
+			["p95", spread(pair.delays)?.p95, spread(same.delays)?.p95],
+			["INVITE → 200 p50", spread(pair.setUps)?.p50, spread(same.setUps)?.p50],
+			["p95", spread(pair.setUps)?.p95, spread(same.setUps)?.p95],
+		];
+		const told = compared.map(
+			([what, own, others]) => `${what} ${fixed(own === undefined || others === undefined ? undefined : others / own, 1)}`,
+		);
+		return [`Theirs divided by ours, ${pair.calls} calls${pair.encrypted ? " (SRTP)" : ""}: ${told.join(", ")}.`];
+	});
+	return lines.length === 0 ? [] : ["", ...lines];
 }
 
 /** What encrypted calls cost beside those in the clear of the same run. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SipClient } from "livekit-server-sdk";
 import type { ProbeAnswer, ProbeQuestion } from "./probe-protocol.ts";
-import { freePort, Program } from "./processes.ts";
+import { freePort, Program, residentMb } from "./processes.ts";
 
 /** Where rooms are, and the keys to them. */
 export interface Rooms {
@@ -16,7 +16,8 @@ export interface Rooms {
 
 /** The system under test, in a process of its own. */
 export interface System {
-	program: Program;
+	/** pid 0: a process that we do not know */
+	program: Pick<Program, "pid">;
 	sipPort: number;
 	sip: SipClient;
 	rooms: Rooms;
@@ -88,4 +89,24 @@ export async function startSystem(
 		remove();
 		throw error;
 	}
+}
+
+/** A system that somebody else has started, beside the LiveKit server that the environment names: what it is asked through. */
+export function foreignSystem({ sipPort, pid = 0 }: { sipPort: number; pid: number | undefined }, rooms: Rooms): System {
+	if (rooms.program !== undefined)
+		throw new Error("--against: LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET must name the LiveKit server of that system");
+	const sip = new SipClient(rooms.url.replace(/^ws/, "http"), rooms.apiKey, rooms.apiSecret);
+	return {
+		...{ program: { pid }, sipPort, sip, rooms },
+		probe: async () => ({ id: 0, rss: (residentMb(pid) ?? Number.NaN) * 1e6, threads: [] }),
+		stop: () => removeOurs(sip),
+	};
+}
+
+/** Trunks and rules that a benchmark has made. */
+async function removeOurs(sip: SipClient): Promise<void> {
+	const isOurs = ({ name }: { name: string }): boolean => name.startsWith("bench");
+	for (const rule of (await sip.listSipDispatchRule()).filter(isOurs)) await sip.deleteSipDispatchRule(rule.sipDispatchRuleId);
+	for (const trunk of (await sip.listSipInboundTrunk()).filter(isOurs)) await sip.deleteSipTrunk(trunk.sipTrunkId);
+	for (const trunk of (await sip.listSipOutboundTrunk()).filter(isOurs)) await sip.deleteSipTrunk(trunk.sipTrunkId);
 }
