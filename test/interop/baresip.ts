@@ -26,6 +26,10 @@ export interface BaresipOptions {
 	answers?: boolean;
 }
 
+/** EADDRINUSE, with which it exits */
+const ADDRESS_IN_USE = 98;
+const TRIES = 5;
+
 export interface BaresipEvent {
 	type: string;
 	param?: string;
@@ -43,11 +47,18 @@ export class Baresip {
 
 	static async start(directory: string, options: BaresipOptions = {}): Promise<Baresip> {
 		mkdirSync(directory, { recursive: true });
-		const [control, sip] = [await freePort(), await freePort()];
-		configure(directory, options, control, sip);
-		const child = spawn("baresip", ["-f", directory], { stdio: "ignore" });
-		const socket = await connected(control, child);
-		return new Baresip(child, socket, directory, `sip:baresip@127.0.0.1:${sip}`);
+		for (let tries = 1; ; tries++) {
+			const [control, sip] = [await freePort(), await freePort()];
+			configure(directory, options, control, sip);
+			const child = spawn("baresip", ["-f", directory], { stdio: "ignore" });
+			try {
+				const socket = await connected(control, child);
+				return new Baresip(child, socket, directory, `sip:baresip@127.0.0.1:${sip}`);
+			} catch (error) {
+				// A port that was free for TCP may be taken for UDP, or by now.
+				if (child.exitCode !== ADDRESS_IN_USE || tries === TRIES) throw error;
+			}
+		}
 	}
 
 	private constructor(child: ChildProcess, control: Socket, directory: string, uri: string) {
