@@ -301,6 +301,7 @@ export class LiveKitRoomSession implements RoomSession {
 				break;
 			case "speakersChanged":
 				this.#subscribe(message.value.speakers.map(({ sid, active }) => this.#audible.spoke(sid, active, performance.now())));
+				this.#reconcile();
 				break;
 			default:
 			// pong, quality, subscription answers: nothing for a telephone to do
@@ -382,7 +383,9 @@ export class LiveKitRoomSession implements RoomSession {
 	}
 
 	#reconcile(): void {
-		const { added, removed } = this.#downlink.reconcile((trackSid) => this.#roster.ownerOf(trackSid)?.identity);
+		const { added, removed } = this.#downlink.reconcile((trackSid) =>
+			this.#audible.hears(trackSid) ? this.#roster.ownerOf(trackSid)?.identity : undefined,
+		);
 		for (const trackSid of removed) this.#onEvent({ type: "track-unsubscribed", trackSid });
 		for (const track of added) {
 			this.#onEvent({ type: "track-subscribed", track });
