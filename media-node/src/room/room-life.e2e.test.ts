@@ -350,6 +350,11 @@ for (const { name, path, start, skip } of targets)
 					await server.restart?.(secret);
 					await vi.waitFor(() => expect(caller.types()).toContain("restored"), SOON);
 					expect(caller.types()).not.toContain("closed");
+					const other = new RoomServiceClient(server.url.replace("ws", "http"), "devkey", secret);
+					await vi.waitFor(
+						async () => expect(await other.getParticipant(room, "sip_caller")).toMatchObject({ attributes: { a: "1" } }),
+						SOON,
+					);
 				} finally {
 					secret = "secret";
 					await server.restart?.();
