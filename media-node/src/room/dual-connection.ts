@@ -59,8 +59,11 @@ export class DualConnection implements MediaConnection {
 	}
 
 	/** The server restarts the subscriber's ICE by an offer of its own. */
-	resume(withinMs: number, signal: AbortSignal): Promise<boolean> {
-		return returned(this.publisher, () => this.#offer(true), withinMs, signal);
+	async resume(withinMs: number, signal: AbortSignal): Promise<boolean> {
+		const publishing = returned(this.publisher, () => this.#offer(true), withinMs, signal);
+		if (!this.#subscriber.isConnected) return publishing;
+		const both = await Promise.all([publishing, returned(this.#subscriber, () => undefined, withinMs, signal)]);
+		return both.every((isBack) => isBack);
 	}
 
 	descriptions(): { offer?: SessionDescription; answer?: SessionDescription } {
@@ -98,7 +101,9 @@ export class DualConnection implements MediaConnection {
 	}
 
 	onTrickle(trickle: TrickleRequest): void {
-		addCandidate(isSubscriber(trickle.target) ? this.#subscriber : this.publisher, trickle);
+		// after the description that came before it: candidates of a restart are nothing to the connection before
+		if (isSubscriber(trickle.target)) this.#subscribing.run(async () => addCandidate(this.#subscriber, trickle));
+		else this.#publishing.run(async () => addCandidate(this.publisher, trickle));
 	}
 
 	onMediaSections(): void {
