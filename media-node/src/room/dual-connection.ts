@@ -59,11 +59,8 @@ export class DualConnection implements MediaConnection {
 	}
 
 	/** The server restarts the subscriber's ICE by an offer of its own. */
-	async resume(withinMs: number, signal: AbortSignal): Promise<boolean> {
-		const publishing = returned(this.publisher, () => this.#offer(true), withinMs, signal);
-		if (!this.#subscriber.isConnected) return publishing;
-		const both = await Promise.all([publishing, returned(this.#subscriber, () => undefined, withinMs, signal)]);
-		return both.every((isBack) => isBack);
+	resume(withinMs: number, signal: AbortSignal): Promise<boolean> {
+		return returned(this.publisher, () => this.#offer(true), withinMs, signal);
 	}
 
 	descriptions(): { offer?: SessionDescription; answer?: SessionDescription } {
@@ -101,9 +98,7 @@ export class DualConnection implements MediaConnection {
 	}
 
 	onTrickle(trickle: TrickleRequest): void {
-		// after the description that came before it: candidates of a restart are nothing to the connection before
-		if (isSubscriber(trickle.target)) this.#subscribing.run(async () => addCandidate(this.#subscriber, trickle));
-		else this.#publishing.run(async () => addCandidate(this.publisher, trickle));
+		addCandidate(isSubscriber(trickle.target) ? this.#subscriber : this.publisher, trickle);
 	}
 
 	onMediaSections(): void {

@@ -34,10 +34,6 @@ const MAX_EARLY_CANDIDATES = 32;
 /** of messages for channels that are not there yet */
 const MAX_WAITING_MESSAGES = 64;
 const EXPLAINED_WITHIN_MS = 500;
-/** A server that has been silent for so long is asked; three answers that fail to come are a connection that is gone. Between RTCP reports it is silent less long. */
-const SILENCE_CHECK_MS = 1_000;
-const SILENT_CHECKS = 3;
-const ANSWERS_WITHIN_MS = 700;
 
 export class RoomPeer {
 	readonly #events: PeerEvents;
@@ -60,8 +56,6 @@ export class RoomPeer {
 	#isConnected = false;
 	#hasFailed = false;
 	#failing: NodeJS.Timeout | undefined;
-	#listening: NodeJS.Timeout | undefined;
-	#hasHeard = false;
 	#closed: Promise<void> | undefined;
 
 	/** `codecs` in order of preference; `serverUrl` tells which of our addresses the server sees */
@@ -165,7 +159,6 @@ export class RoomPeer {
 	async #shutDown(): Promise<void> {
 		this.#isConnected = false;
 		clearTimeout(this.#failing);
-		clearInterval(this.#listening);
 		this.#waiting.length = 0;
 		this.#connected.reject(new Error("the peer connection was closed"));
 		const transport = await this.#transport?.catch(() => undefined);
@@ -187,18 +180,9 @@ export class RoomPeer {
 				if (this.#closed === undefined) this.#events.stalled(message);
 			},
 			failed: (message) => this.#onFailed(message),
-			rtp: (packet) => {
-				this.#hasHeard = true;
-				this.#events.rtp(packet);
-			},
-			rtcp: (compound) => {
-				this.#hasHeard = true;
-				this.#events.rtcp(compound);
-			},
-			data: (record) => {
-				this.#hasHeard = true;
-				this.#channels?.receive(record);
-			},
+			rtp: (packet) => this.#events.rtp(packet),
+			rtcp: (compound) => this.#events.rtcp(compound),
+			data: (record) => this.#channels?.receive(record),
 			candidate: (candidate) => this.#events.candidate(JSON.stringify({ candidate, sdpMid: "0", sdpMLineIndex: 0 })),
 		});
 		transport.useRelays(this.#relays);
@@ -260,7 +244,6 @@ export class RoomPeer {
 	#onConnected(transport: PeerTransport): void {
 		if (this.#closed !== undefined) return;
 		this.#isConnected = true;
-		this.#listen();
 		const remote = this.#remote?.sctp;
 		if (remote !== undefined) {
 			this.#channels = new DataChannels({
@@ -271,24 +254,6 @@ export class RoomPeer {
 			for (const { label, bytes } of this.#waiting.splice(0)) this.#channels.send(label, bytes);
 		}
 		this.#connected.resolve();
-	}
-
-	/** Consent (RFC 7675) finds a dead way after 10 s and more. Whoever is called hears nothing meanwhile, so a server that has become silent is asked before. */
-	#listen(): void {
-		let silent = 0;
-		clearInterval(this.#listening);
-		this.#listening = setInterval(() => {
-			silent = this.#hasHeard ? 0 : silent + 1;
-			this.#hasHeard = false;
-			if (silent < SILENT_CHECKS) return;
-			silent = Number.NEGATIVE_INFINITY;
-			void this.#ask().then(() => (silent = 0));
-		}, SILENCE_CHECK_MS);
-	}
-
-	/** The transport tells that it has stalled, when two checks in a row are unanswered. */
-	async #ask(): Promise<void> {
-		for (let n = 0; n < SILENT_CHECKS; n++) if (await this.answers(ANSWERS_WITHIN_MS)) return;
 	}
 
 	#onFailed(message: string): void {

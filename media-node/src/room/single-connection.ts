@@ -106,8 +106,7 @@ export class SingleConnection implements MediaConnection {
 	}
 
 	onTrickle(trickle: TrickleRequest): void {
-		// after the answer that came before it: candidates of a restart are nothing to the connection before
-		this.#exchanges.run(async () => addCandidate(this.publisher, trickle));
+		addCandidate(this.publisher, trickle);
 	}
 
 	/** In a room that fills up these come faster than offers are answered: what has come meanwhile goes into one offer. */
