@@ -1,7 +1,9 @@
+import { Agent, request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
 import { type Local, readConfig, startLocal } from "@trunkline/local";
-import { RoomServiceClient, SipClient } from "livekit-server-sdk";
+import { createLogger } from "@trunkline/observability";
+import { AccessToken, RoomServiceClient, SipClient } from "livekit-server-sdk";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { clear, freePorts, temporaryDirectory, twoCalls } from "./local-process.ts";
 import { until } from "./testbed.ts";
@@ -158,6 +160,56 @@ describe("strangers", () => {
 			}
 		}
 		await expectServing();
+	});
+
+	it.each(["/twirp/livekit.SIP/ListSIPInboundTrunk", "/twirp/livekit.RoomService/ListRooms", "/v1/explain", "/nothing"])(
+		"a large body that nobody reads is not in the way of the next request: %s",
+		async (path) => {
+			const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+			const used = new Set<unknown>();
+			// beyond what is read ahead of whoever asks for it; /v1 takes less
+			const body = Buffer.alloc(path.startsWith("/v1/") ? 60_000 : 400_000, 0x20);
+			const post = (): Promise<number | string | undefined> =>
+				new Promise((resolve) => {
+					const asked = request(local.url + path, {
+						method: "POST",
+						agent,
+						headers: { authorization: "Bearer a.b.c", "content-type": "application/json" },
+					});
+					asked.on("socket", (socket) => used.add(socket)).on("error", (error) => resolve(String(error)));
+					asked.on("response", (response) => response.resume().once("end", () => resolve(response.statusCode)));
+					asked.setHeader("content-length", body.length).end(body);
+				});
+			const status = path === "/nothing" ? 404 : 401;
+			expect([await post(), await post(), await post(), used.size]).toEqual([status, status, status, 1]);
+			agent.destroy();
+		},
+	);
+
+	it("a request that breaks off is no failure of ours", async () => {
+		let lines = "";
+		const log = createLogger({ name: "test", level: "warn", destination: { write: (line) => void (lines += line) } });
+		const config = readConfig({ ...freePorts(), DATA_DIR: temporaryDirectory() }, "/");
+		const other = await startLocal(config, log);
+		try {
+			const access = new AccessToken("devkey", "secret");
+			access.addGrant({ roomList: true, roomCreate: true, roomAdmin: true });
+			access.addSIPGrant({ admin: true, call: true });
+			const token = await access.toJwt();
+			for (const method of ["SIP/ListSIPInboundTrunk", "RoomService/ListRooms", "RoomService/MoveParticipant"])
+				for (const length of ["Content-Length: 500", "Transfer-Encoding: chunked"]) {
+					const socket = connect(other.httpPort, "127.0.0.1");
+					socket.on("error", () => {});
+					const head = `POST /twirp/livekit.${method} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n${length}`;
+					await new Promise<void>((resolve) => void socket.write(`${head}\r\n\r\n2\r\n{ `, () => resolve()));
+					await new Promise((resolve) => setTimeout(resolve, 60));
+					socket.resetAndDestroy();
+				}
+			await new Promise((resolve) => setTimeout(resolve, 150));
+		} finally {
+			await other.close();
+		}
+		expect(lines).toBe("");
 	});
 
 	it("half-open sockets and slow senders are closed within their time", async () => {

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { DomainError } from "@trunkline/domain";
 import { authenticate } from "./auth.ts";
+import { bodyOf, bodyWithin } from "./body.ts";
 import { idempotencyOf } from "./call-id.ts";
 import type { ApiDeps } from "./deps.ts";
 import { errorResponse, responseForError } from "./errors.ts";
@@ -25,7 +25,7 @@ export function createApp(deps: ApiDeps): Hono {
 	app.use(observed(deps));
 	app.use(
 		"/twirp/*",
-		bodyLimit({
+		bodyWithin({
 			maxSize: MAX_BODY_BYTES,
 			onError: tooLarge,
 		}),
@@ -71,7 +71,7 @@ async function sipRequest(request: Request, name: string, deps: ApiDeps, limiter
 	const contentType = request.headers.get("content-type");
 	const encoding = encodingOf(contentType);
 	if (encoding === undefined) return badRoute(request, `unexpected Content-Type: ${JSON.stringify(contentType ?? "")}`);
-	const body = new Uint8Array(await request.arrayBuffer());
+	const body = await bodyOf(request);
 	const run = parsed(() => method.parse(body, encoding));
 	if (run === undefined) return undecodable(encoding);
 	const { projectId, grants } = authentication.kind === "anonymous" ? { projectId: "", grants: NO_GRANTS } : authentication;

@@ -3,6 +3,7 @@ import type { CallRecord } from "@trunkline/contracts";
 import { DomainError, errorForPlacement } from "@trunkline/domain";
 import { pii } from "@trunkline/observability";
 import type { Authentication } from "../auth.ts";
+import { bodyOf } from "../body.ts";
 import { idempotencyOf, type IdempotencyKey, idFor } from "../call-id.ts";
 import type { ApiDeps } from "../deps.ts";
 import { decode, encode, encodingOf } from "../twirp.ts";
@@ -20,7 +21,7 @@ const ASKED_AGAIN_WITHIN_MS = 60_000;
 export async function moveParticipant(request: Request, authentication: Authentication, deps: ApiDeps): Promise<Response | undefined> {
 	const encoding = encodingOf(request.headers.get("content-type"));
 	if (request.method !== "POST" || encoding === undefined || authentication.kind !== "authenticated") return undefined;
-	const message = parsed(new Uint8Array(await request.clone().arrayBuffer()), encoding);
+	const message = parsed(await bodyOf(request.clone()), encoding);
 	if (message === undefined) return undefined;
 	const { room, identity, destinationRoom } = message;
 	const { projectId, grants } = authentication;

@@ -1,10 +1,10 @@
 import { V1_LIMITS } from "@trunkline/contracts";
 import { DomainError } from "@trunkline/domain";
 import type { Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type * as z from "zod";
 import { authenticate, type Authentication } from "../auth.ts";
 import { idempotencyOf } from "../call-id.ts";
+import { bodyWithin } from "../body.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { V1Deps } from "./deps.ts";
 import { bodyTooLarge, invalidInput, v1Error, v1ErrorFor } from "./errors.ts";
@@ -20,7 +20,7 @@ export function registerV1(app: Hono, deps: ApiDeps, v1: V1Deps, limiter: RateLi
 	app.get("/openapi.json", (context) => context.json(document));
 	app.use(
 		"/v1/*",
-		bodyLimit({
+		bodyWithin({
 			maxSize: V1_LIMITS.body,
 			onError: bodyTooLarge,
 		}),

@@ -98,10 +98,15 @@ function decode(type: MessageType, body: Buffer, json: boolean): Message {
 export async function readBody(request: AsyncIterable<Uint8Array>): Promise<Buffer> {
 	const chunks: Uint8Array[] = [];
 	let bytes = 0;
-	for await (const chunk of request) {
-		bytes += chunk.length;
-		if (bytes > limits.bodyBytes) throw new TwirpError("resource_exhausted", "request body is too large");
-		chunks.push(chunk);
+	try {
+		for await (const chunk of request) {
+			bytes += chunk.length;
+			if (bytes > limits.bodyBytes) throw new TwirpError("resource_exhausted", "request body is too large");
+			chunks.push(chunk);
+		}
+	} catch (error) {
+		// a client that went away is no failure of ours
+		throw error instanceof TwirpError ? error : new TwirpError("canceled", "the connection was lost before the whole request was here");
 	}
 	return Buffer.concat(chunks);
 }
