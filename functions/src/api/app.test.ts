@@ -56,6 +56,19 @@ describe("envelope", () => {
 		expect([response.status, await response.json()]).toEqual([400, { code: "malformed", msg }]);
 	});
 
+	test.each<[string, string, number]>([
+		["UpdateSIPInboundTrunk", '{"sip_trunk_id":"ST_x","replace":null}', 400],
+		["UpdateSIPOutboundTrunk", '{"sip_trunk_id":"ST_x","update":null}', 400],
+		["UpdateSIPDispatchRule", '{"sip_dispatch_rule_id":"SDR_x","update":null}', 400],
+		["CreateSIPDispatchRule", '{"rule":{"dispatchRuleDirect":null}}', 400],
+		["CreateSIPDispatchRule", '{"rule":{"dispatch_rule_direct":{"room_name":"r"},"dispatchRuleIndividual":null},"trunk_ids":null}', 200],
+	])("null is a field that is not there: %s %s", async (method, body, status) => {
+		const { fetch, log } = setUp();
+		const response = await fetch(`/twirp/livekit.SIP/${method}`, { method: "POST", headers: { ...json, ...(await bearer()) }, body });
+		expect(response.status).toBe(status);
+		expect(log.logs.filter(({ level }) => level === "error")).toEqual([]);
+	});
+
 	test.each([true, false])("a body above the limit is refused, with content-length: %s", async (withLength) => {
 		const { fetch, log } = setUp();
 		const bytes = new Uint8Array(512 * 1024 + 1).fill(0x20);

@@ -19,7 +19,23 @@ export function encodingOf(contentType: string | null): Encoding | undefined {
 export function decode<T extends Message<T>>(type: MessageType<T>, body: Uint8Array, encoding: Encoding): T {
 	if (encoding === "protobuf") return type.fromBinary(body);
 	const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
-	return type.fromJsonString(text, { ignoreUnknownFields: true });
+	return type.fromJson(withoutNulls(JSON.parse(text) as JsonValue, type as unknown as MessageType<AnyMessage>), {
+		ignoreUnknownFields: true,
+	});
+}
+
+/** `null` is a field that is not there (protojson). protobuf-es takes it for the member of a oneof that was chosen, without a value. */
+function withoutNulls(json: JsonValue, type: MessageType<AnyMessage>): JsonValue {
+	if (typeof json !== "object" || json === null || Array.isArray(json)) return json;
+	const fields = new Map(type.fields.list().flatMap((field) => [field.name, field.jsonName].map((name) => [name, field] as const)));
+	const given = Object.entries(json).filter(([, value]) => value !== null);
+	return Object.fromEntries(
+		given.map(([name, value]) => {
+			const field = fields.get(name);
+			if (field?.kind !== "message") return [name, value];
+			return [name, Array.isArray(value) ? value.map((item) => withoutNulls(item, field.T)) : withoutNulls(value, field.T)];
+		}),
+	);
 }
 
 /** JSON has snake_case names and every field, set or not, as Go's protojson writes it. */
