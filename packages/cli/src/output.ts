@@ -67,9 +67,9 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
 	return [line(heads), ...rows.map(line)].join("\n");
 }
 
-/** What strangers sent must not drive the terminal. */
+/** What strangers sent must not drive the terminal, nor turn its lines around (the controls of bidirectional text). */
 export function clean(text: string): string {
-	return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, "?");
+	return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, "?");
 }
 
 /** Local time of day with its date. */
